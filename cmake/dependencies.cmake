@@ -1,0 +1,18 @@
+# What hoist is built on, each as an imported target (so that its headers count as system headers).
+# All of it is in Debian 12; deploy/packages lists the package names.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
+
+# libfcgi ships no .pc file on Debian 12.
+find_path(FCGI_INCLUDE_DIR fcgiapp.h REQUIRED)
+find_library(FCGI_LIBRARY fcgi REQUIRED)
+add_library(hoist_libfcgi INTERFACE IMPORTED)
+set_target_properties(hoist_libfcgi PROPERTIES
+  INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${FCGI_INCLUDE_DIR}"
+  INTERFACE_LINK_LIBRARIES "${FCGI_LIBRARY}")

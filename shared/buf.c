@@ -1,0 +1,202 @@
+#include "shared/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUF_FIRST = 64 };
+
+char buf_empty[1] = {'\0'};
+
+void buf_init(struct buf *b, size_t max_bytes)
+{
+    *b = (struct buf)BUF_INIT(max_bytes);
+}
+
+void buf_release(struct buf *b)
+{
+    if (b->cap)
+        free(b->data);
+    buf_init(b, b->max);
+}
+
+void buf_clear(struct buf *b)
+{
+    if (b->cap)
+        b->data[0] = '\0';
+    b->len = 0;
+    b->failed = false;
+}
+
+char *buf_detach(struct buf *b)
+{
+    if (b->failed || !buf_reserve(b, 0)) {
+        buf_release(b);
+        return NULL;
+    }
+    char *data = b->data;
+    b->cap = 0;
+    buf_release(b);
+    return data;
+}
+
+char *buf_reserve(struct buf *b, size_t len)
+{
+    if (b->failed)
+        return NULL;
+    if (len > b->max - b->len) {
+        b->failed = true;
+        return NULL;
+    }
+    size_t need = b->len + len + 1;
+    if (need > b->cap) {
+        size_t cap = b->cap ? b->cap : BUF_FIRST;
+        while (cap < need)
+            cap = cap > b->max / 2 ? b->max + 1 : cap * 2;
+        char *data = realloc(b->cap ? b->data : NULL, cap);
+        if (!data) {
+            b->failed = true;
+            return NULL;
+        }
+        data[b->len] = '\0';
+        b->data = data;
+        b->cap = cap;
+    }
+    return b->data + b->len;
+}
+
+void buf_added(struct buf *b, size_t len)
+{
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
+bool buf_add(struct buf *b, const void *data, size_t len)
+{
+    char *at = buf_reserve(b, len);
+
+    if (!at)
+        return false;
+    if (len > 0)
+        memcpy(at, data, len);
+    buf_added(b, len);
+    return true;
+}
+
+bool buf_puts(struct buf *b, const char *s)
+{
+    return buf_add(b, s, strlen(s));
+}
+
+bool buf_putc(struct buf *b, char c)
+{
+    return buf_add(b, &c, 1);
+}
+
+bool buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    int need = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *at = need < 0 ? NULL : buf_reserve(b, (size_t)need);
+    if (!at) {
+        b->failed = true;
+        return false;
+    }
+    va_start(ap, fmt);
+    (void)vsnprintf(at, (size_t)need + 1, fmt, ap); /* the same text as just measured */
+    va_end(ap);
+    buf_added(b, (size_t)need);
+    return true;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+    if (n == 0)
+        return;
+    memmove(b->data, b->data + n, b->len - n);
+    b->len -= n;
+    b->data[b->len] = '\0';
+}
+
+/* The length of the UTF-8 sequence at s (1 to 4), or 0 where it is not one (RFC 3629). */
+static size_t utf8_length(const unsigned char *s, size_t len)
+{
+    static const unsigned char least[] = {0, 0, 0x80, 0x80, 0x80};
+    size_t n = s[0] < 0x80                   ? 1
+               : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+               : (s[0] & 0xf0) == 0xe0       ? 3
+               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                             : 0;
+
+    if (n == 0 || n > len)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != least[n])
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+static bool json_special(unsigned char c)
+{
+    return c < 0x20 || c == 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' ||
+           c == '&';
+}
+
+static void add_json_ascii(struct buf *b, unsigned char c)
+{
+    if (c == '"' || c == '\\') {
+        buf_putc(b, '\\');
+        buf_putc(b, (char)c);
+    } else {
+        buf_printf(b, "\\u%04x", c);
+    }
+}
+
+bool buf_add_json(struct buf *b, const char *s, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    size_t run = 0; /* bytes before p that need no change */
+
+    buf_putc(b, '"');
+    while (len > 0) {
+        size_t n = utf8_length(p, len);
+        bool plain = n > 1 || (n == 1 && !json_special(*p));
+        if (plain) {
+            run += n;
+            p += n;
+            len -= n;
+            continue;
+        }
+        buf_add(b, p - run, run);
+        run = 0;
+        if (n == 0)
+            buf_puts(b, "\\ufffd");
+        else
+            add_json_ascii(b, *p);
+        p++;
+        len--;
+    }
+    buf_add(b, p - run, run);
+    return buf_putc(b, '"');
+}
+
+bool buf_add_percent(struct buf *b, const char *s, size_t len)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                "0123456789-._~";
+
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] != '\0' && strchr(plain, s[i]))
+            buf_putc(b, s[i]);
+        else
+            buf_printf(b, "%%%02X", (unsigned char)s[i]);
+    }
+    return !b->failed;
+}

@@ -1,0 +1,141 @@
+/*
+ * config: the settings of both programs, from one INI file, the environment and defaults.
+ *
+ *     config_init -> config_load (file, then HOIST_SECTION_KEY variables, then checks) -> struct config, read only
+ *
+ * One table (config_table.c) names every setting with its section, type, range, default and one line of help.  It
+ * drives parsing, `--help`, `--show-config` and the manual; a setting that is not in it is an error that names file,
+ * line and what is allowed.  [queue default] and [destination default] exist unless configured (the default destination
+ * is file:///var/lib/hoist/objects).  Settings of a queue or destination that are not given come from the table.
+ *
+ * Values: sizes are bytes with an optional K, M, G or T (powers of 1024); durations are in the unit of the setting's name
+ * (_ms, _seconds) or carry their own (250ms, 30s, 5m, 2h, 7d); booleans are yes/no/true/false/on/off/1/0.
+ * Environment: HOIST_REDIS_URL, HOIST_QUEUE_MEDIA_MAX_BYTES, HOIST_DESTINATION_DEFAULT_SECRET_KEY ...: section, name and
+ * key in upper case, '-' as '_'.  Only known names of declared sections are looked at.
+ * Secrets: secret_key_file and password_file are read at load (trailing newline dropped; a file that others can read is
+ * refused).  --show-config prints secrets as "(set)".
+ *
+ * Strings are owned by the struct config and live until config_release.
+ */
+#ifndef HOIST_SHARED_CONFIG_H
+#define HOIST_SHARED_CONFIG_H
+
+#include "shared/buf.h"
+#include "shared/err.h"
+#include "shared/id.h"
+#include "shared/log.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { CONFIG_QUEUES_MAX = 64, CONFIG_DESTINATIONS_MAX = 64, CONFIG_NAME_MAX = 32 };
+
+enum config_durability { CONFIG_DISK, CONFIG_MEMORY };
+enum config_style { CONFIG_PATH_STYLE, CONFIG_VIRTUAL_STYLE };
+enum config_scheme { CONFIG_FILE, CONFIG_S3 };
+
+struct config_redis {
+    char *url;              /* unix:///… | redis://… */
+    char *password_file;    /* a file with the password; wins over one in the url */
+    char *password;         /* what was read from it; or HOIST_REDIS_PASSWORD */
+    int64_t connect_timeout_ms; /* 1000 */
+    int64_t timeout_ms;     /* 1000: one command */
+};
+
+struct config_spool {
+    char *dir;
+    enum config_durability durability; /* disk */
+    int64_t reconcile_seconds;         /* 30 */
+};
+
+struct config_http {
+    char *listen;            /* path of the unix socket the responder listens on when it was given no descriptor */
+    int64_t socket_mode;     /* octal; 0660 */
+    char *socket_group;      /* group of the socket; empty: unchanged */
+    int64_t threads;         /* 4: requests handled at the same time */
+    int64_t max_connections; /* 1024 */
+    int64_t receive_timeout_seconds; /* 60: nothing came from the web server for so long */
+    int64_t send_timeout_seconds;    /* 60 */
+    int64_t max_parts;       /* 64: parts of one form, files and fields */
+    int64_t max_part_header_bytes; /* 16K */
+    int64_t max_field_bytes; /* 4K: one text field */
+    int64_t max_waiters;     /* 256: ?wait= requests parked at the same time */
+    int64_t wait_max_seconds; /* 60 */
+    enum log_level log_level; /* info */
+};
+
+struct config_queue {
+    char name[CONFIG_NAME_MAX + 1];
+    char *to;               /* destination name; default */
+    int64_t priority;       /* 5 */
+    int64_t max_attempts;   /* 10 */
+    int64_t max_crashes;    /* 3 */
+    int64_t max_bytes;      /* 5G: one file */
+    int64_t retry_base_ms;  /* setting retry_base, 1s */
+    int64_t retry_cap_ms;   /* setting retry_cap, 5m */
+    int64_t keep_done_seconds; /* 7 days: how long a finished job can be looked up */
+    int64_t keep_done_count;   /* 100000 */
+};
+
+struct config_destination {
+    char name[CONFIG_NAME_MAX + 1];
+    char *url;              /* file:///dir | s3://bucket/prefix */
+    char *endpoint;         /* http(s)://host[:port]; empty: https://s3.REGION.amazonaws.com */
+    char *region;           /* us-east-1 */
+    enum config_style style; /* path | virtual; default virtual for Amazon's own endpoint, else path */
+    char *access_key, *secret_key, *secret_key_file, *session_token;
+    bool conditional;       /* yes: If-None-Match: * */
+    bool checksum;          /* yes: x-amz-checksum-sha256 */
+    char *content_type;     /* used where the upload named none: application/octet-stream */
+    int64_t connect_timeout_seconds; /* 10 */
+    int64_t stall_timeout_seconds;   /* 30: no byte moved for so long */
+    int64_t answer_timeout_seconds;  /* 120: waiting for the answer after the body */
+    char *ca_file;          /* PEM; empty: the system's */
+
+    /* Derived from url at load. */
+    enum config_scheme scheme;
+    char *bucket;           /* s3 */
+    char *prefix;           /* s3: without slashes at its ends, may be "" */
+    char *dir;              /* file: absolute path */
+};
+
+struct config_worker {
+    char *queues;           /* comma-separated names, or * for all configured */
+    int64_t concurrency;    /* 64, 1..1024 */
+    int64_t drain_seconds;  /* 30 */
+    int64_t lease_ms;       /* 10000, 1000.. */
+    char *id;               /* default: host-pid-random, made by the worker */
+    enum log_level log_level;
+};
+
+struct config {
+    struct config_redis redis;
+    struct config_spool spool;
+    struct config_http http;
+    struct config_worker worker;
+    struct config_queue queues[CONFIG_QUEUES_MAX];
+    size_t queue_count;
+    struct config_destination destinations[CONFIG_DESTINATIONS_MAX];
+    size_t destination_count;
+};
+
+void config_init(struct config *c); /* all zero: release-able; config_load fills in the defaults */
+void config_release(struct config *c);
+
+/* Read path (NULL: no file, defaults and environment only), apply env (an environ-like list; NULL: none), check.
+ * ERR_CONFIG: "hoist.ini:12: [spool] durability: 'disc' is not one of disk, memory". */
+MUST_CHECK enum err_code config_load(struct config *c, const char *path, char *const *env, struct err *e);
+/* The same from text, name standing for the file in errors; pure but for secret files.  For tests and fuzzing. */
+MUST_CHECK enum err_code config_parse(struct config *c, const char *name, const char *text, char *const *env,
+                                      struct err *e);
+
+const struct config_queue *config_find_queue(const struct config *c, const char *name, size_t len);
+const struct config_destination *config_find_destination(const struct config *c, const char *name, size_t len);
+
+/* The effective settings as an INI file, secrets as "(set)". */
+void config_show(const struct config *c, FILE *out);
+/* Every setting: section, key, type, default, help.  `--help` and the manual. */
+void config_help(FILE *out);
+
+#endif

@@ -1,0 +1,159 @@
+/*
+ * job: the record of one upload on its way, and the states it goes through.
+ *
+ *                      due in the future
+ *     accepted ------------------------------> scheduled
+ *        |                                      |    ^
+ *        v            promote (due)             |    |  fail: retry later
+ *     waiting <---------------------------------'    |
+ *        |  claim + start                            |
+ *        v                                           |
+ *     running ---------------------------------------'
+ *        |   \----> waiting      release (drain), reap (its worker died)
+ *        |   \----> dead         attempts or crashes used up, or an error that no retry can mend; bytes kept
+ *        v   \----> cancelled
+ *      done                      dead --retry--> waiting
+ *
+ * `accepted` is what a status answer says of a job whose manifest is on disk and which Redis does not know yet; it
+ * never stands in Redis.
+ *
+ * One struct, three text forms, all from one table of fields (job_fields.h):
+ *   - a Redis hash (HSET name value ...): every field that is set, as readable text (`HGETALL` shows it to people);
+ *   - the manifest, spool/jobs/<id>.json: what was asked for (JOB_ASKED fields), with a checksum of itself;
+ *   - the status answer: a JSON object for the client, without worker, token, lease or file-system detail.
+ *
+ * Records that come back from Redis or disk are untrusted: decoding checks every field (type, range, length,
+ * alphabet) and says which one is wrong.  Unknown fields of a hash are ignored (a newer version may have written
+ * them); unknown fields of a manifest are kept out and ignored too.  A record of a newer version `v` is refused.
+ *
+ * Strings are heap copies owned by the struct; NULL means "not set".  Times are ms since the epoch (UTC), 0 means
+ * "not set".  job_release frees all and leaves JOB_INIT.  A struct job belongs to one thread.
+ */
+#ifndef HOIST_SHARED_JOB_H
+#define HOIST_SHARED_JOB_H
+
+#include "shared/buf.h"
+#include "shared/cleanup.h"
+#include "shared/err.h"
+#include "shared/id.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    JOB_VERSION = 1,
+    JOB_PRIORITY_MAX = 9, /* 0 runs first */
+    JOB_META_MAX = 16,    /* entries */
+    JOB_META_BYTES = 2048, /* names and values together: what S3 takes as user metadata */
+    JOB_NAME_MAX = 255,   /* bytes of a sanitised file name */
+    JOB_KEY_MAX = 1024,   /* bytes of an object key (S3's limit) */
+    JOB_ERROR_MAX = 256,
+    JOB_RECORD_MAX = 16 * 1024 /* bytes of any text form */
+};
+
+enum job_state {
+    JOB_ACCEPTED,
+    JOB_WAITING,
+    JOB_SCHEDULED,
+    JOB_RUNNING,
+    JOB_DONE,
+    JOB_DEAD,
+    JOB_CANCELLED
+};
+
+struct job_meta {
+    char *name;  /* [a-z0-9][a-z0-9_-]{0,63}, lower case */
+    char *value; /* UTF-8 without control characters */
+};
+
+struct job {
+    /* What was asked for: set once, kept in the manifest. */
+    struct job_id id;
+    int64_t v;            /* record version, JOB_VERSION */
+    int64_t created;      /* ms */
+    int64_t due;          /* ms; not before; 0 = at once */
+    int64_t priority;     /* 0 .. 9 */
+    int64_t max_attempts; /* 1 .. 1000 */
+    int64_t size;         /* bytes of the upload; field `bytes` in Redis */
+    char *source;         /* "spool" */
+    char *sha256;         /* of the bytes, 64 hex digits */
+    char *name;           /* file name as sanitised metadata; never a path */
+    char *type;           /* media type as the client said, checked: type/subtype[; parameters] */
+    char *to;             /* name of a configured destination */
+    char *key;            /* object key below the destination's prefix; job_key_is_safe */
+    struct job_meta meta[JOB_META_MAX];
+    size_t meta_count;
+
+    /* What became of it: only in Redis. */
+    enum job_state state;
+    int64_t seq;         /* place in the queue */
+    int64_t attempts;    /* starts so far */
+    int64_t crashes;     /* leases that ran out under a worker that had started it */
+    int64_t token;       /* fencing token of the lease */
+    int64_t lease_until; /* ms, Redis' clock */
+    int64_t sent;        /* bytes of the upload that have left */
+    int64_t started;     /* ms, of the latest attempt */
+    int64_t ended;       /* ms */
+    bool cancel;         /* asked to stop while running */
+    char *worker;        /* id of the worker that has it */
+    char *url;           /* where the object is, once done */
+    char *etag;          /* as the store gave it */
+    char *error;         /* the latest failure, for people */
+    char *error_class;   /* the latest failure, one word */
+};
+
+#define JOB_INIT {.v = JOB_VERSION}
+
+void job_release(struct job *j);
+/* Copy src into *ret (which must be JOB_INIT).  ERR_NOMEM leaves *ret released. */
+MUST_CHECK enum err_code job_copy(const struct job *src, struct job *ret, struct err *e);
+
+/* States as words ("waiting"), as they stand in Redis and in answers. */
+const char *job_state_name(enum job_state state);
+bool job_state_parse(const char *word, size_t len, enum job_state *ret_state);
+/* done, dead or cancelled: nothing more happens by itself. */
+bool job_state_is_final(enum job_state state);
+/* Whether the drawing above has that arrow. */
+bool job_state_can_follow(enum job_state from, enum job_state to);
+
+/* Setters that check what they are given (ERR_REJECT names field and reason) and copy it. */
+MUST_CHECK enum err_code job_set_key(struct job *j, const char *s, size_t len, struct err *e);
+MUST_CHECK enum err_code job_set_type(struct job *j, const char *s, size_t len, struct err *e);
+MUST_CHECK enum err_code job_add_meta(struct job *j, const char *name, size_t name_len, const char *value,
+                                      size_t value_len, struct err *e);
+/* The file name as metadata: the part after the last / or \, invalid UTF-8 as U+FFFD, control and bidirectional
+ * control characters as '_', at most JOB_NAME_MAX bytes cut between characters, never empty, "." or "..": those are
+ * "file".  Never fails but for memory. */
+MUST_CHECK enum err_code job_set_name(struct job *j, const char *s, size_t len, struct err *e);
+
+/* A key is relative, 1..JOB_KEY_MAX bytes of [A-Za-z0-9/_.=+@,()!' -], no empty, "." or ".." segment, no leading or
+ * trailing '/', no segment over 255 bytes. */
+bool job_key_is_safe(const char *s, size_t len);
+/* "<uuid>" plus the extension of name where that is .[A-Za-z0-9]{1,8} (lower-cased): the key of a job that asked
+ * for none.  ret_key holds at least ID_UUID_LEN + 10 bytes. */
+void job_default_key(const struct job *j, char ret_key[static ID_UUID_LEN + 10]);
+
+/* Redis hash: call emit(name, value, ctx) for each field of the asked-for part that is set (what enqueue stores;
+ * state, seq and due are the script's).  meta goes as "meta.NAME". */
+typedef void job_emit_fn(const char *name, const char *value, void *ctx);
+void job_encode_hash(const struct job *j, job_emit_fn *emit, void *ctx);
+
+/* One field of a hash that came back; fields may come in any order.  ERR_REJECT: this field is impossible (the text
+ * names it).  After the last one call job_check. */
+MUST_CHECK enum err_code job_decode_field(struct job *j, const char *name, const char *value, size_t value_len,
+                                          struct err *e);
+/* What no single field shows: required fields are there, version known, sizes and states fit together. */
+MUST_CHECK enum err_code job_check(const struct job *j, struct err *e);
+
+/* Manifest text, one line of JSON; its last member "checksum" is the SHA-256 of all bytes before it. */
+MUST_CHECK enum err_code job_encode_manifest(const struct job *j, struct buf *ret_text, struct err *e);
+/* ERR_REJECT: not a manifest of ours, damaged, of a newer version, or a field is impossible. */
+MUST_CHECK enum err_code job_decode_manifest(const char *text, size_t len, struct job *ret_job, struct err *e);
+
+/* Append the status object, see design section 2: {"id":…,"queue":…,"name":…,"type":…,"size":N,"sha256":…,"state":…,
+ * "priority":N,"attempts":N,"max_attempts":N,"sent":N,"to":…,"key":…,"created":"RFC 3339",…,"url":"/v1/jobs/…"}.
+ * Members that are not set are left out; "result":{"url":…,"etag":…} once done; "error":{"class":…,"text":…} when the
+ * latest attempt failed; "cancelling":true while a running job is asked to stop.  False when the buf is full. */
+bool job_add_status(struct buf *b, const struct job *j);
+
+#endif
