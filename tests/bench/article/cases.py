@@ -228,7 +228,7 @@ def summarize_checks(report, started, ended):
 
 
 def summarize(case, uploads, log, started):
-    answered = [u.response.at - started for u in uploads if u.response]
+    answered = [u.response.at - started for u in uploads if not u.error]
     stored = [o["stored"] - started for o in log["objects"]]
     return {
         "title": case.title,

@@ -90,12 +90,13 @@ def child(command, log_path, **options):
 
 
 def stop(process):
+    """Ends what still runs, with whatever it started itself: its own process group."""
     if process.poll() is None:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait(STOP_S)
     for stream in (process.stdin, process.stdout):
         if stream is not None:
