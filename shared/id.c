@@ -1,0 +1,117 @@
+#include "shared/id.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+enum { NS_PER_MS = 1000000 };
+
+static uint64_t random_bits(void)
+{
+    uint64_t bits;
+    ssize_t n;
+
+    do
+        n = getrandom(&bits, sizeof bits, 0);
+    while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)sizeof bits)
+        abort();
+    return bits;
+}
+
+struct uuid id_new(void)
+{
+    struct timespec now = {0, 0};
+
+    (void)clock_gettime(CLOCK_REALTIME,
+                        &now); /* fails only for a clock that is not there */
+    return id_format_uuid((int64_t)now.tv_sec * 1000 * NS_PER_MS + now.tv_nsec,
+                          random_bits());
+}
+
+struct uuid id_format_uuid(int64_t ns, uint64_t random)
+{
+    uint64_t ms = (uint64_t)ns / NS_PER_MS;
+    uint64_t fraction = (uint64_t)ns % NS_PER_MS * 4096 / NS_PER_MS;
+    struct uuid id;
+
+    (void)snprintf(id.text, sizeof id.text, "%08x-%04x-7%03x-%04x-%012llx",
+                   (unsigned)(ms >> 16), (unsigned)(ms & 0xffff), (unsigned)fraction,
+                   (unsigned)(0x8000 | (random >> 48 & 0x3fff)),
+                   (unsigned long long)(random & UINT64_C(0xffffffffffff)));
+    return id;
+}
+
+static bool is_lower_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+bool id_is_queue(const char *s, size_t len)
+{
+    if (len < 1 || len > ID_QUEUE_MAX || !is_lower_or_digit(s[0]))
+        return false;
+    for (size_t i = 1; i < len; i++)
+        if (!is_lower_or_digit(s[i]) && s[i] != '-' && s[i] != '_')
+            return false;
+    return true;
+}
+
+/* The value of a lower-case hex digit, or -1. */
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool id_is_uuid(const char *s, size_t len)
+{
+    static const char form[] = "xxxxxxxx-xxxx-7xxx-vxxx-xxxxxxxxxxxx";
+
+    if (len != ID_UUID_LEN)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        int value = hex_value(s[i]);
+        bool fits = form[i] == 'x'   ? value >= 0
+                    : form[i] == 'v' ? value >= 8 && value <= 11
+                                     : s[i] == form[i];
+        if (!fits)
+            return false;
+    }
+    return true;
+}
+
+bool id_parse_job(const char *s, size_t len, struct job_id *ret_id)
+{
+    if (len < ID_UUID_LEN + 2 || len > ID_JOB_MAX)
+        return false;
+    size_t queue_len = len - ID_UUID_LEN - 1;
+    const char *uuid = s + queue_len + 1;
+    if (s[queue_len] != '.' || !id_is_queue(s, queue_len) ||
+        !id_is_uuid(uuid, ID_UUID_LEN))
+        return false;
+    memcpy(ret_id->queue, s, queue_len);
+    ret_id->queue[queue_len] = '\0';
+    memcpy(ret_id->uuid.text, uuid, ID_UUID_LEN);
+    ret_id->uuid.text[ID_UUID_LEN] = '\0';
+    return true;
+}
+
+void id_format_job(const struct job_id *id, char ret_text[static ID_JOB_MAX + 1])
+{
+    (void)snprintf(ret_text, ID_JOB_MAX + 1, "%s.%s", id->queue, id->uuid.text);
+}
+
+int64_t id_uuid_ms(const char *uuid)
+{
+    int64_t ms = 0;
+
+    for (size_t i = 0; i < 13; i++)
+        if (i != 8)
+            ms = ms * 16 + (hex_value(uuid[i]) & 15);
+    return ms;
+}
