@@ -53,7 +53,8 @@ static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
 
 static void date_from_days(int64_t days, int *ret_year, int *ret_month, int *ret_day)
 {
-    int64_t year = 1969 + days / 365;
+    int64_t year =
+        1970 + days / 365; /* never too small, and a few years too late at most */
 
     while (days_to_march(year) > days)
         year--;
