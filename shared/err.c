@@ -25,6 +25,7 @@ enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...)
     va_start(ap, fmt);
     vset(e, code, fmt, ap);
     va_end(ap);
+    e->os_errno = 0;
     return code;
 }
 
@@ -40,6 +41,7 @@ enum err_code err_errno(struct err *e, enum err_code code, const char *fmt, ...)
     const char *text = strerror_r(saved, reason, sizeof reason);
     size_t used = strlen(e->text);
     (void)snprintf(e->text + used, sizeof e->text - used, ": %s", text);
+    e->os_errno = saved;
     errno = saved;
     return code;
 }

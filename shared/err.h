@@ -29,18 +29,19 @@ enum err_code {
 struct err {
     enum err_code code;
     char text[256]; /* NUL-terminated, never cut in the middle of an escape, no line breaks */
+    int os_errno;   /* the errno behind it, where err_errno set it; else 0 */
 };
 
-#define ERR_INIT {ERR_OK, {0}}
+#define ERR_INIT {ERR_OK, {0}, 0}
 
 /* Set code and text; returns the code, so that `return err_set(...)` is one line. */
 enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...) PRINTF(3, 4);
 
-/* The same, with ": " and the text of errno appended.  errno is kept. */
+/* The same, with ": " and the text of errno appended, and os_errno set.  errno is kept. */
 enum err_code err_errno(struct err *e, enum err_code code, const char *fmt, ...)
     PRINTF(3, 4);
 
-/* Put "where: " in front of the text that is there; returns e->code. */
+/* Put "where: " in front of the text that is there; returns e->code.  os_errno stays. */
 enum err_code err_prefix(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 
 /* "ok", "retry", "reject", "config", "nomem": the code as a word for logs. */
