@@ -17,7 +17,8 @@
  * What to sign: besides the ones added here, content-type, content-md5 and every x-amz-*.  Not what a proxy or the
  * HTTP client may change: user-agent, accept-encoding, connection, expect, content-length, transfer-encoding.
  *
- * Bounds: everything in the enum below; more is ERR_REJECT.  Strings are NUL-terminated and only read.
+ * Bounds: what goes in is bounded by the enum below, and what comes out by that (SIGV4_TEXT_MAX is never reached).
+ * Strings are NUL-terminated and only read.
  * The structs belong to one thread.  Nothing secret is in the output, nor in an error's text.
  */
 #ifndef HOIST_WORKER_SIGV4_H
@@ -30,13 +31,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Instead of the body's hash, where TLS protects the body or its hash is not known beforehand. */
 #define SIGV4_UNSIGNED_PAYLOAD "UNSIGNED-PAYLOAD"
 
+/* What can be signed; more is refused.  Bytes, raw, unless said otherwise. */
 enum {
-    SIGV4_PAIRS_MAX = 48,         /* headers, or query parameters, with those added here */
-    SIGV4_URI_MAX = 16 * 1024,    /* bytes of the encoded path, and of the encoded query */
-    SIGV4_TEXT_MAX = 64 * 1024,   /* bytes of the canonical request */
-    SIGV4_SECRET_MAX = 256,       /* bytes of the secret key */
+    SIGV4_PAIRS_MAX = 32,         /* headers, and likewise query parameters */
+    SIGV4_PATH_MAX = 4096,        /* the path: an S3 key has at most 1024, a bucket 63 */
+    SIGV4_QUERY_MAX = 4096,       /* names and values of all query parameters together */
+    SIGV4_HEADERS_MAX = 16384,    /* names and values of all headers together */
+    SIGV4_HOST_MAX = 512,
+    SIGV4_NAME_MAX = 256,         /* access key, secret key, region, service, method: each */
+    SIGV4_TOKEN_MAX = 8192,       /* the session token */
+    SIGV4_TEXT_MAX = 256 * 1024,  /* any of the texts that come out */
     SIGV4_ADDED_MAX = 5,          /* headers the signer adds to a request */
     SIGV4_EXPIRES_MAX_S = 604800, /* seconds a presigned request may live: a week */
 };
@@ -54,7 +61,7 @@ struct sigv4_pair {
  */
 struct sigv4_key {
     const char *access_key;    /* printable ASCII, no blank, no comma */
-    const char *secret_key;    /* 1 .. SIGV4_SECRET_MAX bytes */
+    const char *secret_key;    /* any bytes */
     const char *session_token; /* NULL or "" for permanent credentials */
     const char *region;        /* "us-east-1"; letters, digits, - and _ */
     const char *service;       /* "s3"; the same alphabet */
@@ -97,12 +104,12 @@ struct sigv4_signed {
 };
 
 #define SIGV4_SIGNED_INIT                                                                \
-    {.path = BUF_INIT(SIGV4_URI_MAX),                                                    \
-     .query = BUF_INIT(SIGV4_URI_MAX),                                                   \
-     .authorization = BUF_INIT(SIGV4_URI_MAX),                                           \
-     .signed_headers = BUF_INIT(SIGV4_URI_MAX),                                          \
+    {.path = BUF_INIT(SIGV4_TEXT_MAX),                                                   \
+     .query = BUF_INIT(SIGV4_TEXT_MAX),                                                  \
+     .authorization = BUF_INIT(SIGV4_TEXT_MAX),                                          \
+     .signed_headers = BUF_INIT(SIGV4_TEXT_MAX),                                         \
      .canonical_request = BUF_INIT(SIGV4_TEXT_MAX),                                      \
-     .string_to_sign = BUF_INIT(SIGV4_URI_MAX)}
+     .string_to_sign = BUF_INIT(SIGV4_TEXT_MAX)}
 
 /* Free the memory; the struct is reusable. */
 void sigv4_signed_release(struct sigv4_signed *s);
