@@ -1,0 +1,47 @@
+/*
+ * wait_until: poll for something that has no event to wait for, with a deadline.
+ *
+ *     cr_assert(WAIT_UNTIL(access(path, F_OK) == 0, 2000));
+ *
+ * True as soon as the condition holds, false when it did not within so many milliseconds (it is looked at once more at
+ * the end).  It is looked at every 2 ms.
+ */
+#ifndef HOIST_TESTS_SUPPORT_WAIT_UNTIL_H
+#define HOIST_TESTS_SUPPORT_WAIT_UNTIL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+static inline int64_t wait_now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail on Linux */
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static inline void wait_a_moment(void)
+{
+    (void)nanosleep(&(struct timespec){.tv_nsec = 2000000},
+                    NULL); /* a signal only shortens it */
+}
+
+#define WAIT_UNTIL(condition, deadline_ms)                                             \
+    __extension__({                                                                    \
+        int64_t wait_end_ = wait_now_ms() + (deadline_ms);                             \
+        bool wait_met_ = (condition);                                                  \
+        while (!wait_met_ && wait_now_ms() < wait_end_) {                              \
+            wait_a_moment();                                                           \
+            wait_met_ = (condition);                                                   \
+        }                                                                              \
+        wait_met_;                                                                     \
+    })
+
+/* The same with a function: until(ctx) is true. */
+static inline bool wait_until(bool (*until)(void *ctx), void *ctx, int64_t deadline_ms)
+{
+    return WAIT_UNTIL(until(ctx), deadline_ms);
+}
+
+#endif
