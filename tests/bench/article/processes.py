@@ -22,7 +22,7 @@ PYTHON = "/usr/bin/python3"
 BACKLOG = 4096
 STOP_S = 3.0
 UP_S = 1200.0
-DOWN_S = 120.0
+DOWN_S = 240.0  # it waits for a lock, then for workers to drain
 PR_SET_PDEATHSIG = 1
 DOWN_FAILED = "down-failed"  # a file that keeps the folder of a system still running
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -126,11 +126,9 @@ def server(command, log_path, env=None):
 
 
 def hoist_environment(directory, port, conf):
-    state = directory / "state"
-    state.mkdir(mode=0o711)
     return {
         **os.environ,
-        "HOIST_STATE": str(state),
+        "HOIST_STATE": str(directory / "state"),
         "HOIST_LISTEN": f"127.0.0.1:{port}",
         "HOIST_CONF": str(conf),
     }
