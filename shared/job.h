@@ -12,7 +12,7 @@
  *        |   \----> waiting      release (drain), reap (its worker died)
  *        |   \----> dead         attempts or crashes used up, or an error that no retry can mend; bytes kept
  *        v   \----> cancelled
- *      done                      dead --retry--> waiting
+ *      done                      dead --retry--> waiting        waiting, scheduled, dead --cancel--> cancelled
  *
  * `accepted` is what a status answer says of a job whose manifest is on disk and which Redis does not know yet; it
  * never stands in Redis.
@@ -100,6 +100,8 @@ struct job {
     char *etag;          /* as the store gave it */
     char *error;         /* the latest failure, for people */
     char *error_class;   /* the latest failure, one word */
+
+    uint64_t seen; /* which fields job_decode_field has met, for job_check; 0 in a job made by hand */
 };
 
 #define JOB_INIT {.v = JOB_VERSION}

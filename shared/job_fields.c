@@ -1,0 +1,171 @@
+#include "shared/job_fields.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TIME_MAX INT64_C(253402300799999) /* the last millisecond of the year 9999 */
+#define SIZE_MAX_BYTES (INT64_C(1) << 50)
+#define SEQ_MAX ((INT64_C(1) << 45) - 1)   /* the score is priority * 2^45 + seq */
+#define COUNT_MAX ((INT64_C(1) << 53) - 1) /* what Lua and JSON count exactly */
+
+#define AT(member) offsetof(struct job, member)
+#define ASKED_REQUIRED (JOB_ASKED | JOB_REQUIRED)
+
+/* clang-format off */
+const struct job_field job_fields[] = {
+    /* name           status          kind            flags           offset            min  max             text rule */
+    {"v",             NULL,           JOB_KIND_INT,   ASKED_REQUIRED, AT(v),            1, COUNT_MAX,        NULL},
+    {"name",          "name",         JOB_KIND_TEXT,  JOB_ASKED,      AT(name),         1, JOB_NAME_MAX,     job_text_is_name},
+    {"type",          "type",         JOB_KIND_TEXT,  JOB_ASKED,      AT(type),         1, JOB_TYPE_MAX,     job_text_is_type},
+    {"bytes",         "size",         JOB_KIND_INT,   ASKED_REQUIRED, AT(size),         0, SIZE_MAX_BYTES,   NULL},
+    {"sha256",        "sha256",       JOB_KIND_TEXT,  ASKED_REQUIRED, AT(sha256),      64, 64,               job_text_is_sha256},
+    {"state",         "state",        JOB_KIND_STATE, JOB_REQUIRED,   AT(state),        0, 0,                NULL},
+    {"priority",      "priority",     JOB_KIND_INT,   ASKED_REQUIRED, AT(priority),     0, JOB_PRIORITY_MAX, NULL},
+    {"attempts",      "attempts",     JOB_KIND_INT,   0,              AT(attempts),     0, COUNT_MAX,        NULL},
+    {"max_attempts",  "max_attempts", JOB_KIND_INT,   ASKED_REQUIRED, AT(max_attempts), 1, 1000,             NULL},
+    {"sent",          "sent",         JOB_KIND_INT,   0,              AT(sent),         0, SIZE_MAX_BYTES,   NULL},
+    {"to",            "to",           JOB_KIND_TEXT,  ASKED_REQUIRED, AT(to),           1, 32,               job_text_is_word},
+    {"key",           "key",          JOB_KIND_TEXT,  ASKED_REQUIRED, AT(key),          1, JOB_KEY_MAX,      job_key_is_safe},
+    {"created",       "created",      JOB_KIND_TIME,  ASKED_REQUIRED, AT(created),      1, TIME_MAX,         NULL},
+    {"due",           "due",          JOB_KIND_TIME,  JOB_ASKED | JOB_SCRIPT, AT(due),  0, TIME_MAX,         NULL},
+    {"started",       "started",      JOB_KIND_TIME,  0,              AT(started),      0, TIME_MAX,         NULL},
+    {"ended",         "ended",        JOB_KIND_TIME,  0,              AT(ended),        0, TIME_MAX,         NULL},
+    {"cancel",        "cancelling",   JOB_KIND_FLAG,  0,              AT(cancel),       0, 1,                NULL},
+    {"source",        NULL,           JOB_KIND_TEXT,  ASKED_REQUIRED, AT(source),       1, 16,               job_text_is_word},
+    {"seq",           NULL,           JOB_KIND_INT,   0,              AT(seq),          0, SEQ_MAX,          NULL},
+    {"crashes",       NULL,           JOB_KIND_INT,   0,              AT(crashes),      0, COUNT_MAX,        NULL},
+    {"token",         NULL,           JOB_KIND_INT,   0,              AT(token),        0, COUNT_MAX,        NULL},
+    {"lease_until",   NULL,           JOB_KIND_TIME,  0,              AT(lease_until),  0, TIME_MAX,         NULL},
+    {"worker",        NULL,           JOB_KIND_TEXT,  0,              AT(worker),       1, 63,               job_text_is_word},
+    {"url",           NULL,           JOB_KIND_TEXT,  0,              AT(url),          1, JOB_URL_MAX,      job_text_is_plain},
+    {"etag",          NULL,           JOB_KIND_TEXT,  0,              AT(etag),         1, JOB_ETAG_MAX,     job_text_is_plain},
+    {"error",         NULL,           JOB_KIND_NOTE,  0,              AT(error),        1, JOB_ERROR_MAX,    job_text_is_plain},
+    {"error_class",   NULL,           JOB_KIND_TEXT,  0,              AT(error_class),  1, 32,               job_text_is_word},
+};
+/* clang-format on */
+
+const size_t job_field_count = sizeof job_fields / sizeof job_fields[0];
+_Static_assert(sizeof job_fields / sizeof job_fields[0] <= 64,
+               "one bit each in `seen`");
+
+const struct job_field *job_field_find(const char *name)
+{
+    for (size_t i = 0; i < job_field_count; i++)
+        if (strcmp(job_fields[i].name, name) == 0)
+            return &job_fields[i];
+    return NULL;
+}
+
+static bool is_number(const struct job_field *f)
+{
+    return f->kind == JOB_KIND_INT || f->kind == JOB_KIND_TIME;
+}
+
+static bool is_text(const struct job_field *f)
+{
+    return f->kind == JOB_KIND_TEXT || f->kind == JOB_KIND_NOTE;
+}
+
+static void *place(struct job *j, const struct job_field *f)
+{
+    return (char *)j + f->offset;
+}
+
+const int64_t *job_field_int(const struct job *j, const struct job_field *f)
+{
+    return (const void *)((const char *)j + f->offset);
+}
+
+const char *job_field_text(const struct job *j, const struct job_field *f)
+{
+    return *(char *const *)(const void *)((const char *)j + f->offset);
+}
+
+bool job_field_is_set(const struct job *j, const struct job_field *f)
+{
+    if (is_text(f))
+        return job_field_text(j, f) != NULL;
+    if (f->kind == JOB_KIND_TIME)
+        return *job_field_int(j, f) != 0;
+    return f->kind != JOB_KIND_FLAG ||
+           *(const bool *)(const void *)((const char *)j + f->offset);
+}
+
+static enum err_code bad_number(const struct job_field *f, struct err *e)
+{
+    return err_set(e, ERR_REJECT,
+                   "job: %s is not a number from %" PRId64 " to %" PRId64, f->name,
+                   f->min, f->max);
+}
+
+static enum err_code bad_text(const struct job_field *f, size_t len, struct err *e)
+{
+    if (len > (size_t)f->max)
+        return err_set(e, ERR_REJECT, "job: %s is longer than %" PRId64 " bytes",
+                       f->name, f->max);
+    return err_set(e, ERR_REJECT, "job: %s is not valid", f->name);
+}
+
+static bool text_is_valid(const struct job_field *f, const char *s, size_t len)
+{
+    return len >= (size_t)f->min && len <= (size_t)f->max && f->is_valid(s, len);
+}
+
+enum err_code job_field_set_int(struct job *j, const struct job_field *f, int64_t n,
+                                struct err *e)
+{
+    if (n < f->min || n > f->max)
+        return bad_number(f, e);
+    if (f->kind == JOB_KIND_FLAG)
+        *(bool *)place(j, f) = n != 0;
+    else if (is_number(f))
+        *(int64_t *)place(j, f) = n;
+    else
+        return err_set(e, ERR_REJECT, "job: %s is not a text", f->name);
+    return ERR_OK;
+}
+
+enum err_code job_field_set_text(struct job *j, const struct job_field *f,
+                                 const char *s, size_t len, struct err *e)
+{
+    if (!is_text(f))
+        return bad_number(f, e);
+    if (f->kind == JOB_KIND_TEXT && !text_is_valid(f, s, len))
+        return bad_text(f, len, e);
+    char *copy = f->kind == JOB_KIND_NOTE ? job_text_clean(s, len, (size_t)f->max)
+                                          : strndup(s, len);
+    if (!copy)
+        return err_set(e, ERR_NOMEM, "job: no memory for %s", f->name);
+    char **text = place(j, f);
+    free(*text);
+    *text = copy;
+    return ERR_OK;
+}
+
+enum err_code job_field_check(const struct job *j, const struct job_field *f,
+                              struct err *e)
+{
+    if (is_number(f)) {
+        int64_t n = *job_field_int(j, f);
+        bool unset = f->kind == JOB_KIND_TIME && n == 0 && !(f->flags & JOB_REQUIRED);
+        if (!unset && (n < f->min || n > f->max))
+            return bad_number(f, e);
+    } else if (is_text(f)) {
+        const char *s = job_field_text(j, f);
+        if (!s && f->flags & JOB_REQUIRED)
+            return err_set(e, ERR_REJECT, "job: %s is missing", f->name);
+        if (s && !text_is_valid(f, s, strlen(s)))
+            return bad_text(f, strlen(s), e);
+    }
+    return ERR_OK;
+}
+
+bool job_field_mark(struct job *j, const struct job_field *f)
+{
+    uint64_t bit = UINT64_C(1) << (f - job_fields);
+    bool first = !(j->seen & bit);
+
+    j->seen |= bit;
+    return first;
+}
