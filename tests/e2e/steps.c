@@ -1,0 +1,112 @@
+#include "tests/e2e/steps.h"
+
+#include "tests/support/wait_until.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static void take_job(const struct http_answer *a, char ret_id[JOB_ID_SIZE])
+{
+    cr_assert_eq(a->status, 202, "status %ld: %s %s", a->status, a->body.data,
+                 a->error);
+    cr_assert(http_json_get(a->body.data, "id", ret_id, JOB_ID_SIZE), "%s",
+              a->body.data);
+}
+
+void upload_form(struct system *s, const char *path, const char *filename,
+                 char ret_id[JOB_ID_SIZE])
+{
+    struct http_answer a = HTTP_ANSWER_INIT;
+    const struct http_part part = {.name = "file", .path = path, .filename = filename};
+
+    http_send(&s->http,
+              &(struct http_request){.method = "POST",
+                                     .path = "/v1/uploads",
+                                     .parts = &part,
+                                     .part_count = 1,
+                                     .timeout_ms = 120000},
+              &a);
+    take_job(&a, ret_id);
+    http_answer_release(&a);
+}
+
+void upload_raw(struct system *s, const char *method, const char *to, const char *path,
+                bool chunked, char ret_id[JOB_ID_SIZE])
+{
+    struct http_answer a = HTTP_ANSWER_INIT;
+
+    http_send(&s->http,
+              &(struct http_request){.method = method,
+                                     .path = to,
+                                     .body_path = path,
+                                     .chunked = chunked,
+                                     .timeout_ms = 120000},
+              &a);
+    take_job(&a, ret_id);
+    http_answer_release(&a);
+}
+
+void job_get(struct system *s, const char *id, const char *name, char *ret, size_t size)
+{
+    struct http_answer a = HTTP_ANSWER_INIT;
+    char path[160];
+
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s", id);
+    http_send(&s->http, &(struct http_request){.method = "GET", .path = path}, &a);
+    cr_assert_eq(a.status, 200, "status %ld: %s", a.status, a.body.data);
+    cr_assert(http_json_get(a.body.data, name, ret, size), "no %s in %s", name,
+              a.body.data);
+    http_answer_release(&a);
+}
+
+void job_hget(const struct system *s, const char *id, const char *field, char *ret,
+              size_t size)
+{
+    char words[256];
+    const char *dot = strchr(id, '.');
+
+    cr_assert_not_null(dot);
+    (void)snprintf(words, sizeof words, "HGET 'hoist:{%.*s}:job:%s' %s",
+                   (int)(dot - id), id, dot + 1, field);
+    system_redis(s, ret, size, words);
+}
+
+void assert_object_is(struct system *s, const char *id, const char *path)
+{
+    char key[512], object[700], want[65], got[65];
+
+    job_get(s, id, "key", key, sizeof key);
+    (void)snprintf(object, sizeof object, "%s/objects/%s", s->state, key);
+    file_sha256(path, want);
+    file_sha256(object, got);
+    cr_assert_str_eq(got, want, "%s", key);
+}
+
+static bool spool_is_empty(struct system *s)
+{
+    return system_count_files(s, "spool/tmp") + system_count_files(s, "spool/jobs") ==
+           0;
+}
+
+void assert_spool_empty(struct system *s)
+{
+    /* A job is `done` a moment before its spool files are unlinked. */
+    cr_assert(WAIT_UNTIL(spool_is_empty(s), 5000), "tmp: %zu, jobs: %zu",
+              system_count_files(s, "spool/tmp"), system_count_files(s, "spool/jobs"));
+}
+
+void expect_status(struct system *s, const struct http_request *r, long status,
+                   const char *problem)
+{
+    struct http_answer a = HTTP_ANSWER_INIT;
+
+    http_send(&s->http, r, &a);
+    cr_expect_eq(a.status, status, "%s %s: status %ld, not %ld: %s %s", r->method,
+                 r->path, a.status, status, a.body.data, a.error);
+    if (problem)
+        cr_expect(strstr(a.body.data, problem) &&
+                      strstr(a.content_type, "problem+json"),
+                  "%s %s: %s: %s", r->method, r->path, a.content_type, a.body.data);
+    http_answer_release(&a);
+}

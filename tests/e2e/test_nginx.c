@@ -1,0 +1,298 @@
+/* Uploads through real nginx into the file: destination. */
+#include "tests/e2e/steps.h"
+#include "tests/support/wait_until.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static struct system s;
+
+static void up(void)
+{
+    system_up(&s, &(struct system_options){.conf = "[queue default]\nmax_bytes = 2G\n"
+                                                   "[queue small]\nmax_bytes = 1K\n"});
+}
+
+static void down(void)
+{
+    system_down(&s);
+}
+
+TestSuite(nginx, .init = up, .fini = down, .timeout = 150);
+
+Test(nginx, files_of_many_sizes_arrive_whole)
+{
+    static const size_t sizes[] = {0,       1,        2,       8191,  8192,
+                                   8193,    65535,    65536,   65537, 262144,
+                                   1000000, 16777216, 16777217};
+    char path[256], id[JOB_ID_SIZE];
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        system_make_file(&s, "f.bin", sizes[i], (unsigned)i, path);
+        upload_form(&s, path, "f.bin", id);
+        system_wait_state(&s, id, "done", 20000);
+        assert_object_is(&s, id, path);
+    }
+    assert_spool_empty(&s);
+}
+
+Test(nginx, a_file_of_a_gibibyte_arrives_whole)
+{
+    char path[256], id[JOB_ID_SIZE];
+
+    system_make_file(&s, "big.bin", (size_t)1 << 30, 7, path);
+    upload_form(&s, path, "big.bin", id);
+    system_wait_state(&s, id, "done", 90000);
+    assert_object_is(&s, id, path);
+    assert_spool_empty(&s);
+}
+
+Test(nginx, real_files_of_this_machine_arrive_whole)
+{
+    static const char *const files[] = {"/bin/sh", "/etc/services", "/etc/os-release",
+                                        "/usr/bin/redis-cli",
+                                        HOIST_SOURCE_DIR "/LICENSE"};
+    char id[JOB_ID_SIZE], name[256];
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (access(files[i], R_OK) != 0)
+            continue;
+        upload_form(&s, files[i], strrchr(files[i], '/') + 1, id);
+        system_wait_state(&s, id, "done", 20000);
+        assert_object_is(&s, id, files[i]);
+        job_get(&s, id, "name", name, sizeof name);
+        cr_expect_str_eq(name, strrchr(files[i], '/') + 1);
+    }
+}
+
+Test(nginx, raw_and_put_and_chunked_bodies_arrive_whole)
+{
+    char path[256], id[JOB_ID_SIZE], name[256];
+
+    system_make_file(&s, "f.bin", 300000, 1, path);
+    upload_raw(&s, "POST", "/v1/uploads", path, false, id);
+    system_wait_state(&s, id, "done", 20000);
+    assert_object_is(&s, id, path);
+    upload_raw(&s, "PUT", "/v1/uploads/report%202026.pdf", path, false, id);
+    system_wait_state(&s, id, "done", 20000);
+    assert_object_is(&s, id, path);
+    job_get(&s, id, "name", name, sizeof name);
+    cr_expect_str_eq(name, "report 2026.pdf");
+    upload_raw(&s, "PUT", "/v1/uploads/streamed.bin", path, true, id);
+    system_wait_state(&s, id, "done", 20000);
+    assert_object_is(&s, id, path);
+    assert_spool_empty(&s);
+}
+
+Test(nginx, names_in_unicode_are_kept_and_never_become_paths)
+{
+    static const struct {
+        const char *sent, *kept;
+    } rows[] = {
+        {"r\xc3\xa9sum\xc3\xa9.pdf", "r\xc3\xa9sum\xc3\xa9.pdf"},
+        {"\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e.txt",
+         "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e.txt"},
+        {"\xf0\x9f\x90\x98.png", "\xf0\x9f\x90\x98.png"},
+        {"../../etc/passwd", "passwd"},
+        {"..", "file"},
+        {"C:\\temp\\a.doc", "a.doc"},
+    };
+    char path[256], id[JOB_ID_SIZE], name[512], key[512];
+
+    system_make_file(&s, "f.bin", 10, 1, path);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        upload_form(&s, path, rows[i].sent, id);
+        system_wait_state(&s, id, "done", 20000);
+        job_get(&s, id, "name", name, sizeof name);
+        cr_expect_str_eq(name, rows[i].kept, "row %zu: %s", i, name);
+        job_get(&s, id, "key", key, sizeof key);
+        cr_expect_eq(strncmp(key, strchr(id, '.') + 1, 36), 0,
+                     "%s is not made of the id", key);
+    }
+}
+
+Test(nginx, one_form_with_several_files_and_options_is_several_jobs)
+{
+    struct http_answer a = HTTP_ANSWER_INIT;
+    char one[256], two[256], id[JOB_ID_SIZE], value[64];
+
+    system_make_file(&s, "one", 1000, 1, one);
+    system_make_file(&s, "two", 70000, 2, two);
+    const struct http_part parts[] = {
+        {.name = "priority", .value = "3"},
+        {.name = "a", .path = one, .filename = "one.txt"},
+        {.name = "priority", .value = "7"},
+        {.name = "b", .path = two, .filename = "two.txt"},
+    };
+    http_send(&s.http,
+              &(struct http_request){.method = "POST",
+                                     .path = "/v1/uploads?meta.owner=ann",
+                                     .parts = parts,
+                                     .part_count = 4},
+              &a);
+    cr_assert_eq(a.status, 202, "%ld %s", a.status, a.body.data);
+    cr_expect_str_eq(a.location, "", "two jobs have no one Location");
+    const char *second = strstr(a.body.data, "\"id\"");
+    second = second ? strstr(second + 1, "\"id\"") : NULL;
+    cr_assert_not_null(second, "%s", a.body.data);
+    cr_assert(http_json_get(a.body.data, "id", id, sizeof id));
+    system_wait_state(&s, id, "done", 20000);
+    assert_object_is(&s, id, one);
+    job_get(&s, id, "priority", value, sizeof value);
+    cr_expect_str_eq(value, "3");
+    job_hget(&s, id, "meta.owner", value, sizeof value);
+    cr_expect_str_eq(value, "ann");
+    cr_assert(http_json_get(second, "id", id, sizeof id));
+    system_wait_state(&s, id, "done", 20000);
+    assert_object_is(&s, id, two);
+    job_get(&s, id, "priority", value, sizeof value);
+    cr_expect_str_eq(value, "7");
+    http_answer_release(&a);
+    assert_spool_empty(&s);
+}
+
+Test(nginx, a_file_over_the_limit_is_refused_and_the_connection_smuggles_nothing)
+{
+    static char body[200000];
+    char value[64];
+
+    /* A body that reads as FastCGI records of a DELETE, should anybody parse what is left of it. */
+    for (size_t i = 0; i + 24 <= sizeof body; i += 24)
+        memcpy(body + i,
+               "\x01\x01\x00\x01\x00\x08\x00\x00\x00\x01\x01\x00\x00\x00\x00\x00"
+               "\x01\x04\x00\x01\x00\x00\x00\x00",
+               24);
+    for (int i = 0; i < 20; i++) {
+        expect_status(&s,
+                      &(struct http_request){.method = "PUT",
+                                             .path = "/v1/uploads/x?queue=small",
+                                             .body = body,
+                                             .body_len = sizeof body},
+                      413, "too-large");
+        expect_status(&s, &(struct http_request){.method = "GET", .path = "/healthz"},
+                      200, NULL);
+    }
+    expect_status(&s,
+                  &(struct http_request){.method = "PUT",
+                                         .path = "/v1/uploads/x?queue=small",
+                                         .body = body,
+                                         .body_len = sizeof body,
+                                         .chunked = true},
+                  413, "too-large");
+    system_redis(&s, value, sizeof value, "HGET 'hoist:{small}:stats' enqueued");
+    cr_expect_str_eq(value, "");
+    assert_spool_empty(&s);
+}
+
+Test(nginx, a_client_that_leaves_half_way_leaves_nothing)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    static const char head[] = "PUT /v1/uploads/half HTTP/1.1\r\nHost: x\r\n"
+                               "Content-Length: 1000000\r\n\r\n";
+    static char half[400000];
+
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", s.listen + 5);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert_eq(write(fd, head, sizeof head - 1), (ssize_t)sizeof head - 1);
+    size_t sent = 0;
+    while (sent < sizeof half) {
+        ssize_t n = write(fd, half + sent, sizeof half - sent);
+        cr_assert_gt(n, 0);
+        sent += (size_t)n;
+    }
+    cr_assert(WAIT_UNTIL(system_count_files(&s, "spool/tmp") == 1, 5000),
+              "it is not streamed to the spool");
+    (void)close(fd);
+    assert_spool_empty(&s);
+}
+
+Test(nginx, bad_requests_get_clear_problems_and_leave_nothing)
+{
+    static const struct {
+        const char *method, *path, *type, *body;
+        long status;
+    } rows[] = {
+        {"POST", "/v1/uploads", "Content-Type: multipart/form-data", "x", 400},
+        {"POST", "/v1/uploads", "Content-Type: multipart/form-data; boundary=", "x",
+         400},
+        {"POST", "/v1/uploads", "Content-Type: multipart/form-data; boundary=b",
+         "--b\r\n", 400},
+        {"POST", "/v1/uploads", "Content-Type: multipart/form-data; boundary=b",
+         "--b\r\nContent-Disposition: form-data; name=\"f\"; "
+         "filename=\"a\"\r\n\r\nhalf",
+         400},
+        {"POST", "/v1/uploads", "Content-Type: multipart/form-data; boundary=b",
+         "--b\r\nContent-Disposition: form-data; "
+         "name=\"queue\"\r\n\r\ndefault\r\n--b--\r\n",
+         400},
+        {"POST", "/v1/uploads?queue=nobody", "Content-Type: text/plain", "x", 422},
+        {"POST", "/v1/uploads?to=nowhere", "Content-Type: text/plain", "x", 422},
+        {"POST", "/v1/uploads?colour=red", "Content-Type: text/plain", "x", 400},
+        {"POST", "/v1/uploads?priority=11", "Content-Type: text/plain", "x", 400},
+        {"POST", "/v1/uploads?key=../x", "Content-Type: text/plain", "x", 400},
+        {"PATCH", "/v1/uploads", "Content-Type: text/plain", "x", 405},
+        {"GET", "/v1/nothing", NULL, NULL, 404},
+        {"GET", "/v1/jobs/nonsense", NULL, NULL, 404},
+        {"GET", "/v1/jobs/default.00000000-0000-7000-8000-000000000000", NULL, NULL,
+         404},
+        {"DELETE", "/v1/jobs/default.00000000-0000-7000-8000-000000000000", NULL, NULL,
+         404},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *const headers[] = {rows[i].type, NULL};
+        expect_status(
+            &s,
+            &(struct http_request){.method = rows[i].method,
+                                   .path = rows[i].path,
+                                   .headers = rows[i].type ? headers : NULL,
+                                   .body = rows[i].body,
+                                   .body_len = rows[i].body ? strlen(rows[i].body) : 0},
+            rows[i].status, "urn:hoist:problem:");
+    }
+    expect_status(
+        &s,
+        &(struct http_request){
+            .method = "POST", .path = "/v1/uploads", .body = "", .body_len = 0},
+        400, "urn:hoist:problem:");
+    assert_spool_empty(&s);
+}
+
+Test(nginx, queues_and_health_are_readable)
+{
+    struct http_answer a = HTTP_ANSWER_INIT;
+
+    http_send(&s.http, &(struct http_request){.method = "GET", .path = "/v1/queues"},
+              &a);
+    cr_assert_eq(a.status, 200);
+    cr_expect(strstr(a.body.data, "\"name\":\"default\""), "%s", a.body.data);
+    cr_expect(strstr(a.body.data, "\"name\":\"small\""), "%s", a.body.data);
+    http_answer_release(&a);
+    expect_status(&s, &(struct http_request){.method = "GET", .path = "/readyz"}, 200,
+                  NULL);
+}
+
+Test(nginx, a_delayed_job_runs_when_due_and_a_cancelled_one_never)
+{
+    char path[256], later[JOB_ID_SIZE], never[JOB_ID_SIZE], state[32], get[160];
+
+    system_make_file(&s, "f.bin", 1000, 1, path);
+    upload_raw(&s, "PUT", "/v1/uploads/later?delay=1", path, false, later);
+    upload_raw(&s, "PUT", "/v1/uploads/never?delay=3600", path, false, never);
+    job_get(&s, never, "state", state, sizeof state);
+    cr_expect_str_eq(state, "scheduled");
+    (void)snprintf(get, sizeof get, "/v1/jobs/%s", never);
+    expect_status(&s, &(struct http_request){.method = "DELETE", .path = get}, 200,
+                  NULL);
+    system_wait_state(&s, never, "cancelled", 5000);
+    system_wait_state(&s, later, "done", 10000);
+    assert_object_is(&s, later, path);
+    expect_status(&s, &(struct http_request){.method = "DELETE", .path = get}, 409,
+                  "urn:hoist:problem:");
+    assert_spool_empty(&s);
+}

@@ -1,0 +1,75 @@
+/* The same job behind Apache and lighttpd; two systems side by side. */
+#include "tests/e2e/steps.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct system s, other;
+
+static void down(void)
+{
+    system_down(&s);
+    system_down(&other);
+}
+
+TestSuite(web_servers, .fini = down, .timeout = 120);
+
+static void use(struct system *system)
+{
+    static char body[300000];
+    char path[256], id[JOB_ID_SIZE];
+
+    system_make_file(system, "f.bin", 5000000, 3, path);
+    upload_form(system, path, "f.bin", id);
+    system_wait_state(system, id, "done", 20000);
+    assert_object_is(system, id, path);
+    upload_raw(system, "PUT", "/v1/uploads/raw.bin", path, false, id);
+    system_wait_state(system, id, "done", 20000);
+    assert_object_is(system, id, path);
+    upload_raw(system, "PUT", "/v1/uploads/chunked.bin", path, true, id);
+    system_wait_state(system, id, "done", 20000);
+    assert_object_is(system, id, path);
+    expect_status(system,
+                  &(struct http_request){.method = "PUT",
+                                         .path = "/v1/uploads/x?queue=small",
+                                         .body = body,
+                                         .body_len = sizeof body},
+                  413, "too-large");
+    expect_status(system,
+                  &(struct http_request){.method = "GET", .path = "/v1/nothing"}, 404,
+                  "urn:hoist:problem:");
+    expect_status(system, &(struct http_request){.method = "GET", .path = "/healthz"},
+                  200, NULL);
+    assert_spool_empty(system);
+}
+
+static const char small[] = "[queue small]\nmax_bytes = 1K\n";
+
+Test(web_servers, apache_uploads_arrive_whole)
+{
+    system_up(&s, &(struct system_options){.web = "apache", .conf = small});
+    use(&s);
+}
+
+Test(web_servers, lighttpd_uploads_arrive_whole)
+{
+    system_up(&s, &(struct system_options){.web = "lighttpd", .conf = small});
+    use(&s);
+}
+
+Test(web_servers, two_systems_run_side_by_side)
+{
+    char path[256], id[JOB_ID_SIZE], get[192];
+
+    system_up(&s, &(struct system_options){.conf = small});
+    system_up(&other, &(struct system_options){.web = "lighttpd", .conf = small});
+    system_make_file(&s, "f.bin", 5000, 3, path);
+    upload_form(&s, path, "f.bin", id);
+    system_wait_state(&s, id, "done", 20000);
+    (void)snprintf(get, sizeof get, "/v1/jobs/%s", id);
+    expect_status(&other, &(struct http_request){.method = "GET", .path = get}, 404,
+                  NULL);
+    system_down(&s);
+    use(&other);
+}
