@@ -28,10 +28,10 @@ enum {
 };
 
 /*
- * Code and Message are the first direct children of the root with these names; "" when there are none.  Their white
- * space at both ends is cut off, &amp; &lt; &gt; &quot; &apos; are decoded (other references stay as they stand), control
- * characters become blanks.  What is too long is cut, never inside a UTF-8 sequence.  Everything but that is the
- * sender's: escape before printing.
+ * Code and Message are the first direct children of the root with these names; "" when there are none.  White space
+ * at both ends is cut off; &amp; &lt; &gt; &quot; &apos; are decoded, other references stay as they stand; control
+ * characters become blanks.  What is too long is cut, never inside a UTF-8 sequence.  A text whose end did not arrive
+ * is "".  All else is as the sender wrote it: escape before printing.
  */
 struct s3_error {
     char root[S3_ERROR_CODE_SIZE];       /* name of the outermost element */
