@@ -103,7 +103,8 @@ MUST_CHECK enum err_code digest_hmac_sha256(struct digest_span key,
  */
 void digest_hex_encode(const void *data, size_t len, char *ret_hex);
 bool digest_hex_decode(const char *hex, size_t len, void *ret, size_t size);
-bool digest_base64_encode(const void *data, size_t len, char *ret_text, size_t ret_size);
+bool digest_base64_encode(const void *data, size_t len, char *ret_text,
+                          size_t ret_size);
 bool digest_base64_decode(const char *text, size_t len, void *ret, size_t size,
                           size_t *ret_len);
 

@@ -40,10 +40,10 @@ enum retry_net {
     RETRY_NET_OK,         /* a whole answer came */
     RETRY_NET_RESOLVE,    /* no address for the host's name */
     RETRY_NET_CONNECT,    /* refused, unreachable */
-    RETRY_NET_TLS,        /* the handshake failed for another reason than the next */
+    RETRY_NET_TLS,        /* the handshake failed, but not for the next reason */
     RETRY_NET_TLS_VERIFY, /* the certificate is not trusted, or for another host */
     RETRY_NET_SEND,       /* the connection broke while sending */
-    RETRY_NET_RECEIVE,    /* the connection broke, or nonsense came, while the answer was awaited or read */
+    RETRY_NET_RECEIVE,    /* it broke, or nonsense came, instead of an answer */
     RETRY_NET_TIMEOUT,    /* a deadline passed, in whatever phase */
     RETRY_NET_ABORTED,    /* we stopped it: lease lost, cancelled, shutting down */
     RETRY_NET_OTHER       /* anything else */
@@ -51,9 +51,10 @@ enum retry_net {
 
 struct retry_outcome {
     enum retry_net net;
-    bool body_sent;   /* the whole request had left us: the store may have acted on it */
-    int status;       /* HTTP status of the final answer; 0 when none came */
-    const char *code; /* <Code> of the answer's <Error>; NULL or "" when there is none */
+    bool body_sent; /* the whole request had left us: the store may have acted on it */
+    int status;     /* HTTP status of the final answer; 0 when none came */
+    const char
+        *code; /* <Code> of the answer's <Error>; NULL or "" when there is none */
 };
 
 enum retry_class retry_classify(const struct retry_outcome *o);

@@ -175,7 +175,7 @@ static void take_text(struct reader *r, struct span name, struct s3_error *ret)
     }
 }
 
-/* Behind "<". */
+/* Behind "<".  What begins no name is refused: '!' and '?' too. */
 static enum step read_start_tag(struct reader *r, struct s3_error *ret)
 {
     bool is_empty = false;
@@ -222,8 +222,6 @@ static enum step read_tag(struct reader *r, struct s3_error *ret)
     if (!tag || tag + 1 == r->end)
         return STEP_END;
     r->at = tag + 1;
-    if (*r->at == '!' || *r->at == '?')
-        return STEP_BAD;
     if (*r->at != '/')
         return read_start_tag(r, ret);
     r->at++;

@@ -21,7 +21,7 @@
 #include <stddef.h>
 
 enum {
-    S3_ERROR_BODY_MAX = 64 * 1024, /* bytes looked at; what follows is as if it had not arrived */
+    S3_ERROR_BODY_MAX = 64 * 1024, /* bytes looked at, as if no more had come */
     S3_ERROR_DEPTH_MAX = 16,       /* elements inside each other */
     S3_ERROR_CODE_SIZE = 64,       /* with the NUL */
     S3_ERROR_MESSAGE_SIZE = 200,   /* with the NUL */

@@ -36,16 +36,16 @@
 
 /* What can be signed; more is refused.  Bytes, raw, unless said otherwise. */
 enum {
-    SIGV4_PAIRS_MAX = 32,         /* headers, and likewise query parameters */
-    SIGV4_PATH_MAX = 4096,        /* the path: an S3 key has at most 1024, a bucket 63 */
-    SIGV4_QUERY_MAX = 4096,       /* names and values of all query parameters together */
-    SIGV4_HEADERS_MAX = 16384,    /* names and values of all headers together */
+    SIGV4_PAIRS_MAX = 32,      /* headers, and likewise query parameters */
+    SIGV4_PATH_MAX = 4096,     /* the path: an S3 key has at most 1024, a bucket 63 */
+    SIGV4_QUERY_MAX = 4096,    /* names and values of all query parameters together */
+    SIGV4_HEADERS_MAX = 16384, /* names and values of all headers together */
     SIGV4_HOST_MAX = 512,
-    SIGV4_NAME_MAX = 256,         /* access key, secret key, region, service, method: each */
-    SIGV4_TOKEN_MAX = 8192,       /* the session token */
-    SIGV4_TEXT_MAX = 256 * 1024,  /* any of the texts that come out */
+    SIGV4_NAME_MAX = 256,   /* access key, secret key, region, service, method: each */
+    SIGV4_TOKEN_MAX = 8192, /* the session token */
+    SIGV4_TEXT_MAX = 256 * 1024,  /* each text that comes out */
     SIGV4_ADDED_MAX = 5,          /* headers the signer adds to a request */
-    SIGV4_EXPIRES_MAX_S = 604800, /* seconds a presigned request may live: a week */
+    SIGV4_EXPIRES_MAX_S = 604800, /* the life of a presigned request: a week */
 };
 
 /* A header or a query parameter. */
@@ -73,14 +73,14 @@ struct sigv4_key {
 
 /* What is signed.  Arrays and strings are the caller's. */
 struct sigv4_request {
-    const char *method;       /* "PUT" */
-    const char *host;         /* exactly the Host header */
-    const char *path;         /* raw, begins with '/': "/key", or "/bucket/key" in path style */
+    const char *method; /* "PUT" */
+    const char *host;   /* exactly the Host header */
+    const char *path; /* raw, begins with '/': "/key", or "/bucket/key" in path style */
     const struct sigv4_pair *query;
     size_t query_count;
     const struct sigv4_pair *headers; /* to be signed, besides those added here */
     size_t header_count;
-    const char *payload_hash; /* lower-case hex SHA-256 of the body, or SIGV4_UNSIGNED_PAYLOAD */
+    const char *payload_hash; /* lower-case hex SHA-256, or SIGV4_UNSIGNED_PAYLOAD */
     int64_t time_s;           /* seconds since 1970-01-01 UTC */
 };
 
@@ -91,24 +91,24 @@ struct sigv4_request {
  * struct, in the key and in the request.  A presigned request needs Host only.
  */
 struct sigv4_signed {
-    struct buf path;              /* encoded, for the request line */
-    struct buf query;             /* encoded, without '?'; "" when there is none; signed when presigned */
-    struct buf authorization;     /* value of the Authorization header; "" when presigned */
+    struct buf path;  /* encoded, for the request line */
+    struct buf query; /* encoded, without "?"; carries the signature when presigned */
+    struct buf authorization; /* value of the Authorization header; "" when presigned */
     struct buf signed_headers;    /* "host;x-amz-date" */
-    struct buf canonical_request; /* what S3 must have built too: to compare with its SignatureDoesNotMatch */
+    struct buf canonical_request; /* S3 shows its own in SignatureDoesNotMatch */
     struct buf string_to_sign;
-    char date[17];                /* "20130524T000000Z" */
+    char date[17]; /* "20130524T000000Z" */
     char signature[DIGEST_SHA256_HEX + 1];
     struct sigv4_pair added[SIGV4_ADDED_MAX];
     size_t added_count;
 };
 
-#define SIGV4_SIGNED_INIT                                                                \
-    {.path = BUF_INIT(SIGV4_TEXT_MAX),                                                   \
-     .query = BUF_INIT(SIGV4_TEXT_MAX),                                                  \
-     .authorization = BUF_INIT(SIGV4_TEXT_MAX),                                          \
-     .signed_headers = BUF_INIT(SIGV4_TEXT_MAX),                                         \
-     .canonical_request = BUF_INIT(SIGV4_TEXT_MAX),                                      \
+#define SIGV4_SIGNED_INIT                                                              \
+    {.path = BUF_INIT(SIGV4_TEXT_MAX),                                                 \
+     .query = BUF_INIT(SIGV4_TEXT_MAX),                                                \
+     .authorization = BUF_INIT(SIGV4_TEXT_MAX),                                        \
+     .signed_headers = BUF_INIT(SIGV4_TEXT_MAX),                                       \
+     .canonical_request = BUF_INIT(SIGV4_TEXT_MAX),                                    \
      .string_to_sign = BUF_INIT(SIGV4_TEXT_MAX)}
 
 /* Free the memory; the struct is reusable. */

@@ -27,13 +27,17 @@ struct canonical_items {
     size_t count;
 };
 
-#define CANONICAL_ITEMS_INIT {.text = BUF_INIT(SIGV4_TEXT_MAX)}
+#define CANONICAL_ITEMS_INIT                                                           \
+    {                                                                                  \
+        .text = BUF_INIT(SIGV4_TEXT_MAX)                                               \
+    }
 
 void canonical_items_release(struct canonical_items *t);
 
 /* Add a header (name lower-cased, value trimmed and folded), or a query parameter (both percent-encoded).  More than
  * CANONICAL_ITEMS_MAX is a bug of the caller's. */
-void canonical_add_header(struct canonical_items *t, const char *name, const char *value);
+void canonical_add_header(struct canonical_items *t, const char *name,
+                          const char *value);
 void canonical_add_parameter(struct canonical_items *t, const char *name,
                              const char *value);
 
