@@ -8,12 +8,19 @@
  * line and what is allowed.  [queue default] and [destination default] exist unless configured (the default destination
  * is file:///var/lib/hoist/objects).  Settings of a queue or destination that are not given come from the table.
  *
+ * Text: '#' or ';' at the start of a line, and ';' after a blank, start a comment.  A line has at most 197 bytes, which is
+ * what inih reads; longer is an error.  No continuation lines: indentation means nothing.  A section may be opened again, a
+ * key may not be set again.  config_file.h has the whole form.
  * Values: sizes are bytes with an optional K, M, G or T (powers of 1024); durations are in the unit of the setting's name
- * (_ms, _seconds) or carry their own (250ms, 30s, 5m, 2h, 7d); booleans are yes/no/true/false/on/off/1/0.
+ * (_ms, _seconds; seconds where it names none) or carry their own (250ms, 30s, 5m, 2h, 7d); booleans are
+ * yes/no/true/false/on/off/1/0.
  * Environment: HOIST_REDIS_URL, HOIST_QUEUE_MEDIA_MAX_BYTES, HOIST_DESTINATION_DEFAULT_SECRET_KEY ...: section, name and
- * key in upper case, '-' as '_'.  Only known names of declared sections are looked at.
- * Secrets: secret_key_file and password_file are read at load (trailing newline dropped; a file that others can read is
- * refused).  --show-config prints secrets as "(set)".
+ * key in upper case, '-' as '_'.  Only known names of declared sections are looked at; an empty one counts as not set.
+ * Secrets: secret_key_file, session_token_file and password_file are read at load (the newline at the end dropped; a file
+ * that others can read, or its group write, is refused).  The secret itself and its file may not both be given; what is
+ * in the environment wins over what is in the file.  A configuration file that holds a secret and is open to others
+ * (mode & 0007) is refused.  --show-config prints secrets, and the user and password in a url, as "(set)".
+ * Not in this version: [auth NAME] [converter NAME] [command NAME]; they are refused by name.
  *
  * Strings are owned by the struct config and live until config_release.
  */
@@ -32,7 +39,11 @@
 enum { CONFIG_QUEUES_MAX = 64, CONFIG_DESTINATIONS_MAX = 64, CONFIG_NAME_MAX = 32 };
 
 enum config_durability { CONFIG_DISK, CONFIG_MEMORY };
-enum config_style { CONFIG_PATH_STYLE, CONFIG_VIRTUAL_STYLE };
+enum config_style {
+    CONFIG_PATH_STYLE,
+    CONFIG_VIRTUAL_STYLE,
+    CONFIG_AUTO_STYLE /* only while loading: resolved to one of the others */
+};
 enum config_scheme { CONFIG_FILE, CONFIG_S3 };
 
 struct config_redis {
@@ -84,7 +95,8 @@ struct config_destination {
     char *endpoint;         /* http(s)://host[:port]; empty: https://s3.REGION.amazonaws.com */
     char *region;           /* us-east-1 */
     enum config_style style; /* path | virtual; default virtual for Amazon's own endpoint, else path */
-    char *access_key, *secret_key, *secret_key_file, *session_token;
+    char *access_key, *secret_key, *secret_key_file;
+    char *session_token, *session_token_file; /* a secret and its file, as for secret_key */
     bool conditional;       /* yes: If-None-Match: * */
     bool checksum;          /* yes: x-amz-checksum-sha256 */
     char *content_type;     /* used where the upload named none: application/octet-stream */
@@ -124,7 +136,9 @@ void config_init(struct config *c); /* all zero: release-able; config_load fills
 void config_release(struct config *c);
 
 /* Read path (NULL: no file, defaults and environment only), apply env (an environ-like list; NULL: none), check.
- * ERR_CONFIG: "hoist.ini:12: [spool] durability: 'disc' is not one of disk, memory". */
+ * On success what *c held is released, on failure it is kept: a bad file at SIGHUP leaves the old settings.
+ * ERR_CONFIG: "hoist.ini:12: [spool] durability: 'disc' is not one of disk, memory", or with "environment HOIST_X" for
+ * the place.  ERR_NOMEM. */
 MUST_CHECK enum err_code config_load(struct config *c, const char *path, char *const *env, struct err *e);
 /* The same from text, name standing for the file in errors; pure but for secret files.  For tests and fuzzing. */
 MUST_CHECK enum err_code config_parse(struct config *c, const char *name, const char *text, char *const *env,
@@ -135,7 +149,8 @@ const struct config_destination *config_find_destination(const struct config *c,
 
 /* The effective settings as an INI file, secrets as "(set)". */
 void config_show(const struct config *c, FILE *out);
-/* Every setting: section, key, type, default, help.  `--help` and the manual. */
+/* Every setting: section, key, what is allowed, default, help, as an INI file with every setting commented out.  It is
+ * deploy/hoist.ini.example, and a part of `--help` and the manual. */
 void config_help(FILE *out);
 
 #endif

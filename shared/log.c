@@ -63,7 +63,7 @@ static void add_escaped(struct buf *b, unsigned char c)
 
 static void add_text(struct buf *b, const char *s)
 {
-    if (is_plain(s)) {
+    if (is_plain(s) && strlen(s) <= b->max - b->len) {
         buf_puts(b, s);
         return;
     }

@@ -1,0 +1,262 @@
+#include "shared/config.h"
+
+#include "shared/cleanup.h"
+#include "shared/config_file.h"
+#include "shared/config_load.h"
+#include "shared/config_value.h"
+
+#include <string.h>
+
+void config_init(struct config *c)
+{
+    memset(c, 0, sizeof *c);
+}
+
+void config_release(struct config *c)
+{
+    for (size_t i = 0; i < config_setting_count; i++) {
+        const struct config_setting *s = &config_settings[i];
+        for (size_t k = 0; k < config_section_count(c, s->kind); k++)
+            config_value_release(s, (char *)c + config_section_offset(s->kind, k));
+    }
+    for (size_t i = 0; i < c->destination_count; i++) {
+        free(c->destinations[i].bucket);
+        free(c->destinations[i].prefix);
+        free(c->destinations[i].dir);
+    }
+    config_init(c);
+}
+
+static void load_free(struct config_load *l)
+{
+    config_release(&l->config);
+    free(l);
+}
+
+DEFINE_CLEANUP(struct config_load *, load_cleanup, load_free)
+
+/* --- Where a value is from --- */
+
+void *config_load_section(struct config_load *l, struct config_where where)
+{
+    return (char *)&l->config + config_section_offset(where.kind, where.index);
+}
+
+static int *origin_at(struct config_load *l, struct config_where where,
+                      const struct config_setting *s)
+{
+    return &l->origins[where.kind][where.index][s - config_settings];
+}
+
+int config_load_origin(const struct config_load *l, struct config_where where,
+                       const struct config_setting *s)
+{
+    return l->origins[where.kind][where.index][s - config_settings];
+}
+
+void config_env_add(struct buf *b, const char *word)
+{
+    for (; *word; word++)
+        buf_putc(b, *word == '-'                   ? '_'
+                    : *word >= 'a' && *word <= 'z' ? (char)(*word - 'a' + 'A')
+                                                   : *word);
+}
+
+void config_env_name(const struct config *c, struct config_where where,
+                     const struct config_setting *s, struct buf *b)
+{
+    buf_puts(b, "HOIST_");
+    config_env_add(b, config_kind_name(where.kind));
+    buf_putc(b, '_');
+    if (config_kind_is_named(where.kind)) {
+        config_env_add(b, config_section_name(c, where.kind, where.index));
+        buf_putc(b, '_');
+    }
+    config_env_add(b, s->key);
+}
+
+enum err_code config_load_blame(const struct config_load *l, struct config_where where,
+                                const struct config_setting *s, struct err *e)
+{
+    int line = config_load_origin(l, where, s);
+    const char *name = config_section_name(&l->config, where.kind, where.index);
+
+    if (line == CONFIG_FROM_ENVIRONMENT) {
+        CLEANUP(buf_release) struct buf b = BUF_INIT(CONFIG_ENV_NAME_MAX);
+        config_env_name(&l->config, where, s, &b);
+        return err_prefix(e, "environment %s", b.data);
+    }
+    if (line == CONFIG_FROM_DEFAULT)
+        line = l->section_lines[where.kind][where.index];
+    err_prefix(e, "[%s%s%s] %s", config_kind_name(where.kind), *name ? " " : "", name,
+               s->key);
+    if (line == 0)
+        return err_prefix(e, "%.120s", l->name);
+    return err_prefix(e, "%.120s:%d", l->name, line);
+}
+
+/* --- Settings --- */
+
+static enum err_code unknown_key(enum config_kind kind, const char *key, struct err *e)
+{
+    CLEANUP(buf_release) struct buf b = BUF_INIT(120);
+
+    for (size_t i = 0; i < config_setting_count && !b.failed; i++)
+        if (config_settings[i].kind == kind)
+            buf_printf(&b, "%s%s", b.len ? ", " : "", config_settings[i].key);
+    return err_set(e, ERR_CONFIG, "unknown key '%.40s': allowed are %s%s", key, b.data,
+                   b.failed ? " and more, see --help" : "");
+}
+
+static enum err_code set_from_line(struct config_load *l,
+                                   const struct config_line *line, struct err *e)
+{
+    const struct config_setting *s = config_find_setting(l->current.kind, line->key);
+
+    if (!s)
+        return unknown_key(l->current.kind, line->key, e);
+    int *origin = origin_at(l, l->current, s);
+    if (*origin)
+        return err_set(e, ERR_CONFIG, "%s: was set in line %d already", s->key,
+                       *origin);
+    if (s->privacy != CONFIG_PUBLIC && line->commented)
+        return err_set(e, ERR_CONFIG,
+                       "%s: a ';' after a blank starts a comment; put such a secret "
+                       "into a file",
+                       s->key);
+    if (config_value_set(s, line->value, config_load_section(l, l->current), e))
+        return err_prefix(e, "%s", s->key);
+    *origin = line->number;
+    return ERR_OK;
+}
+
+static enum err_code on_line(void *user, const struct config_line *line, struct err *e)
+{
+    struct config_load *l = user;
+
+    if (line->section)
+        return config_load_open(l, line->section, line->number, e);
+    if (!l->in_section)
+        return err_set(e, ERR_CONFIG, "'%.40s' stands before the first [section]",
+                       line->key);
+    if (set_from_line(l, line, e)) {
+        const char *name =
+            config_section_name(&l->config, l->current.kind, l->current.index);
+        return err_prefix(e, "[%s%s%s]", config_kind_name(l->current.kind),
+                          *name ? " " : "", name);
+    }
+    return ERR_OK;
+}
+
+/* The value of a variable, or NULL; an empty one counts as not set. */
+static const char *env_value(char *const *env, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (; env && *env; env++)
+        if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
+            return (*env)[len + 1] ? *env + len + 1 : NULL;
+    return NULL;
+}
+
+/* A destination has a default place only when it is the one that needs no configuration. */
+static bool has_fallback(const struct config *c, struct config_where where,
+                         const struct config_setting *s)
+{
+    return where.kind != CONFIG_KIND_DESTINATION || strcmp(s->key, "url") != 0 ||
+           strcmp(c->destinations[where.index].name, "default") == 0;
+}
+
+static enum err_code complete_value(struct config_load *l, struct config_where where,
+                                    const struct config_setting *s, char *const *env,
+                                    struct err *e)
+{
+    CLEANUP(buf_release) struct buf name = BUF_INIT(CONFIG_ENV_NAME_MAX);
+    int *origin = origin_at(l, where, s);
+
+    config_env_name(&l->config, where, s, &name);
+    if (name.failed)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    const char *text = env_value(env, name.data);
+    if (text)
+        *origin = CONFIG_FROM_ENVIRONMENT;
+    else if (*origin == CONFIG_FROM_DEFAULT && has_fallback(&l->config, where, s))
+        text = s->fallback;
+    if (text && config_value_set(s, text, config_load_section(l, where), e))
+        return config_load_blame(l, where, s, e);
+    return ERR_OK;
+}
+
+/* Environment over file over defaults, for every setting of every section. */
+static enum err_code complete(struct config_load *l, char *const *env, struct err *e)
+{
+    for (size_t i = 0; i < config_setting_count; i++) {
+        const struct config_setting *s = &config_settings[i];
+        for (size_t k = 0; k < config_section_count(&l->config, s->kind); k++)
+            if (complete_value(l, (struct config_where){s->kind, k}, s, env, e))
+                return e->code;
+    }
+    return ERR_OK;
+}
+
+static enum err_code load_text(struct config *c, struct config_load *l,
+                               const char *text, char *const *env, struct err *e)
+{
+    if (config_file_parse(l->name, text, on_line, l, e) ||
+        config_load_add_defaults(l, e) || complete(l, env, e) || config_check(l, e))
+        return e->code;
+    config_release(c);
+    *c = l->config;
+    config_init(&l->config);
+    return ERR_OK;
+}
+
+enum err_code config_parse(struct config *c, const char *name, const char *text,
+                           char *const *env, struct err *e)
+{
+    CLEANUP(load_cleanup) struct config_load *l = calloc(1, sizeof *l);
+
+    if (!l)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    l->name = name;
+    return load_text(c, l, text, env, e);
+}
+
+enum err_code config_load(struct config *c, const char *path, char *const *env,
+                          struct err *e)
+{
+    CLEANUP(load_cleanup) struct config_load *l = calloc(1, sizeof *l);
+    CLEANUP(buf_release) struct buf text = BUF_INIT(CONFIG_FILE_MAX);
+
+    if (!l)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    l->name = path ? path : "defaults";
+    if (path && config_file_read(path, &text, &l->mode, e))
+        return e->code;
+    return load_text(c, l, text.data, env, e);
+}
+
+/* --- Finding --- */
+
+static bool is_name(const char *name, const char *s, size_t len)
+{
+    return strlen(name) == len && memcmp(name, s, len) == 0;
+}
+
+const struct config_queue *config_find_queue(const struct config *c, const char *name,
+                                             size_t len)
+{
+    for (size_t i = 0; i < c->queue_count; i++)
+        if (is_name(c->queues[i].name, name, len))
+            return &c->queues[i];
+    return NULL;
+}
+
+const struct config_destination *config_find_destination(const struct config *c,
+                                                         const char *name, size_t len)
+{
+    for (size_t i = 0; i < c->destination_count; i++)
+        if (is_name(c->destinations[i].name, name, len))
+            return &c->destinations[i];
+    return NULL;
+}

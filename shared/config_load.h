@@ -1,0 +1,70 @@
+/*
+ * config_load: a configuration on its way from text to struct config.  Private to config*.c.
+ *
+ *     text -- config_file_parse --> settings + origins -- environment, defaults --> config_check --> struct config
+ *
+ * The origin of every value is kept until the checks are over, so that an error names the line that is to be changed.
+ */
+#ifndef HOIST_SHARED_CONFIG_LOAD_H
+#define HOIST_SHARED_CONFIG_LOAD_H
+
+#include "shared/config_table.h"
+
+#include <sys/types.h>
+
+enum {
+    CONFIG_FROM_DEFAULT = 0,
+    CONFIG_FROM_ENVIRONMENT = -1,
+    CONFIG_ENV_NAME_MAX = 128
+};
+
+/* One section. */
+struct config_where {
+    enum config_kind kind;
+    size_t index;
+};
+
+struct config_load {
+    struct config config;
+    const char *name;            /* of the file, for errors */
+    mode_t mode;                 /* permissions of the file; 0 when there is none */
+    struct config_where current; /* the section that the lines being read belong to */
+    bool in_section;             /* false before the first one */
+    /* Where each value is from: a line, or one of CONFIG_FROM_*; by kind, index and place in config_settings. */
+    int origins[CONFIG_KINDS][CONFIG_QUEUES_MAX][CONFIG_SETTINGS_MAX];
+    int section_lines[CONFIG_KINDS][CONFIG_QUEUES_MAX]; /* 0: not in the file */
+};
+
+_Static_assert(CONFIG_QUEUES_MAX == CONFIG_DESTINATIONS_MAX,
+               "one size of arrays for both");
+
+/* The struct of a section. */
+void *config_load_section(struct config_load *l, struct config_where where);
+
+/* Where the value of a setting is from. */
+int config_load_origin(const struct config_load *l, struct config_where where,
+                       const struct config_setting *s);
+
+/* Put "hoist.ini:12: [queue media] to: " or "environment HOIST_QUEUE_MEDIA_TO: " in front of *e; returns its code. */
+enum err_code config_load_blame(const struct config_load *l, struct config_where where,
+                                const struct config_setting *s, struct err *e);
+
+/* Make the section that stands between the brackets the current one, and add it where it is new.
+ * ERR_CONFIG: not a section of this version, a bad name, or too many. */
+MUST_CHECK enum err_code config_load_open(struct config_load *l, const char *section,
+                                          int line, struct err *e);
+
+/* Add [queue default] and [destination default] where they are missing.  ERR_CONFIG: too many. */
+MUST_CHECK enum err_code config_load_add_defaults(struct config_load *l, struct err *e);
+
+/* A word as it stands in the names of the environment: upper case, '-' as '_'. */
+void config_env_add(struct buf *b, const char *word);
+
+/* HOIST_QUEUE_MEDIA_TO. */
+void config_env_name(const struct config *c, struct config_where where,
+                     const struct config_setting *s, struct buf *b);
+
+/* Everything that one value alone does not show; reads secret files, fills in what is derived. */
+MUST_CHECK enum err_code config_check(struct config_load *l, struct err *e);
+
+#endif

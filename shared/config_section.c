@@ -1,0 +1,144 @@
+#include "shared/config_load.h"
+
+#include "shared/cleanup.h"
+
+#include <string.h>
+
+/* False when there are as many as there may be. */
+static bool add_section(struct config_load *l, struct config_where *where,
+                        const char *name, size_t len)
+{
+    struct config *c = &l->config;
+    bool queue = where->kind == CONFIG_KIND_QUEUE;
+    size_t *count = queue ? &c->queue_count : &c->destination_count;
+
+    if (*count == CONFIG_QUEUES_MAX)
+        return false;
+    where->index = (*count)++;
+    char *to =
+        queue ? c->queues[where->index].name : c->destinations[where->index].name;
+    memcpy(to, name, len);
+    to[len] = '\0';
+    return true;
+}
+
+/* Find a section of where's kind by its name. */
+static bool find_section(const struct config *c, struct config_where *where,
+                         const char *name)
+{
+    for (size_t i = 0; i < config_section_count(c, where->kind); i++) {
+        if (strcmp(config_section_name(c, where->kind, i), name) == 0) {
+            where->index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Another section whose variables in the environment would have the same names, or NULL. */
+static const char *find_same_in_env(const struct config *c, enum config_kind kind,
+                                    const char *name)
+{
+    CLEANUP(buf_release) struct buf mine = BUF_INIT(CONFIG_ENV_NAME_MAX);
+
+    config_env_add(&mine, name);
+    for (size_t i = 0; i < config_section_count(c, kind); i++) {
+        CLEANUP(buf_release) struct buf other = BUF_INIT(CONFIG_ENV_NAME_MAX);
+        config_env_add(&other, config_section_name(c, kind, i));
+        if (strcmp(mine.data, other.data) == 0)
+            return config_section_name(c, kind, i);
+    }
+    return NULL;
+}
+
+static enum err_code open_named(struct config_load *l, struct config_where where,
+                                const char *name, struct err *e)
+{
+    const char *kind = config_kind_name(where.kind);
+    size_t len = strlen(name);
+
+    if (!id_is_queue(name, len))
+        return err_set(
+            e, ERR_CONFIG,
+            "[%s %.40s]: a name is 1 to %d of a-z, 0-9, '_' and '-', and starts "
+            "with a letter or digit",
+            kind, name, CONFIG_NAME_MAX);
+    if (!find_section(&l->config, &where, name)) {
+        const char *same = find_same_in_env(&l->config, where.kind, name);
+        if (same)
+            return err_set(
+                e, ERR_CONFIG,
+                "[%s %s]: '-' and '_' are one in the environment, and there is "
+                "[%s %s] already",
+                kind, name, kind, same);
+        if (!add_section(l, &where, name, len))
+            return err_set(e, ERR_CONFIG, "[%s %s]: at most %d of them are allowed",
+                           kind, name, CONFIG_QUEUES_MAX);
+    }
+    l->current = where;
+    l->in_section = true;
+    return ERR_OK;
+}
+
+static bool is_for_later(const char *word, size_t len)
+{
+    static const char *const words[] = {"auth", "converter", "command"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strlen(words[i]) == len && memcmp(words[i], word, len) == 0)
+            return true;
+    return false;
+}
+
+enum err_code config_load_open(struct config_load *l, const char *section, int line,
+                               struct err *e)
+{
+    size_t word_len = strcspn(section, " \t");
+    const char *name = section + word_len;
+
+    name += strspn(name, " \t");
+    for (int k = 0; k < CONFIG_KINDS; k++) {
+        struct config_where where = {(enum config_kind)k, 0};
+        const char *kind = config_kind_name(where.kind);
+        if (strlen(kind) != word_len || memcmp(kind, section, word_len) != 0)
+            continue;
+        if (config_kind_is_named(where.kind) && open_named(l, where, name, e))
+            return e->code;
+        if (!config_kind_is_named(where.kind) && *name)
+            return err_set(e, ERR_CONFIG, "[%s] takes no name, but has '%.40s'", kind,
+                           name);
+        if (!config_kind_is_named(where.kind))
+            l->current = where;
+        l->in_section = true;
+        int *first = &l->section_lines[l->current.kind][l->current.index];
+        *first = *first ? *first : line;
+        return ERR_OK;
+    }
+    if (is_for_later(section, word_len))
+        return err_set(e, ERR_CONFIG, "[%.60s] is not supported by version %s of hoist",
+                       section, HOIST_VERSION);
+    return err_set(
+        e, ERR_CONFIG,
+        "unknown section [%.60s]: allowed are [redis] [spool] [http] [worker] "
+        "[queue NAME] [destination NAME]",
+        section);
+}
+
+enum err_code config_load_add_defaults(struct config_load *l, struct err *e)
+{
+    static const enum config_kind named[] = {CONFIG_KIND_QUEUE,
+                                             CONFIG_KIND_DESTINATION};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct config_where where = {named[i], 0};
+        if (!find_section(&l->config, &where, "default") &&
+            !add_section(l, &where, "default", strlen("default")))
+            return err_set(
+                e, ERR_CONFIG,
+                "%.120s: at most %d sections [%s NAME] are allowed, of which "
+                "[%s default] is always one",
+                l->name, CONFIG_QUEUES_MAX, config_kind_name(where.kind),
+                config_kind_name(where.kind));
+    }
+    return ERR_OK;
+}
