@@ -1,0 +1,400 @@
+#include "worker/claimer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "worker/maintenance.h"
+
+enum claimer_limits {
+    LOOK_MIN_MS = 5,     /* no queue is looked at more often for the sake of time */
+    LOOK_AGAIN_MS = 500, /* after Redis was there and would not */
+    LOOK_IDLE_MS = 5000, /* with one queue */
+    LOOK_IDLE_QUEUE_MS = 2500, /* more for each further one, so that the rate stays */
+    WAIT_MS = 5000
+};
+
+struct claim_queue {
+    struct claimer *claimer;
+    const char *name;
+    bool maybe;       /* there may be something to claim */
+    bool woken;       /* we hold its wake marker: look even without a free slot */
+    bool in_flight;   /* a claim is under way */
+    size_t asked;     /* jobs it asked for */
+    int64_t asked_ms; /* monotonic, when */
+    int64_t look_ms;  /* monotonic: look again then at the latest */
+};
+
+struct claimer {
+    const struct worker_env *env;
+    struct transfers *transfers;
+    struct redis_async *wait; /* the connection that blocks */
+    struct claim_queue queues[CONFIG_QUEUES_MAX];
+    size_t queue_count;
+    size_t reserved; /* slots asked for by commands under way */
+    size_t pending;  /* of these commands, how many */
+    bool waiting;    /* a BZPOPMIN is under way */
+    bool stopped;
+    uv_timer_t timer;
+    int closing; /* handles and connections still to close */
+    void (*on_closed)(void *ctx);
+    void *ctx;
+};
+
+static void pump(struct claimer *c);
+
+static size_t free_slots(const struct claimer *c)
+{
+    size_t free = transfers_free(c->transfers);
+
+    return free > c->reserved ? free - c->reserved : 0;
+}
+
+static int64_t idle_ms(const struct claimer *c)
+{
+    int64_t ms = LOOK_IDLE_MS + LOOK_IDLE_QUEUE_MS * ((int64_t)c->queue_count - 1);
+    int64_t lease_ms = c->env->self.lease_ms;
+
+    return ms < lease_ms ? ms : lease_ms;
+}
+
+static struct claim_queue *find_queue(struct claimer *c, const char *name)
+{
+    for (size_t i = 0; i < c->queue_count; i++)
+        if (strcmp(c->queues[i].name, name) == 0)
+            return &c->queues[i];
+    return NULL;
+}
+
+/* --- looking by time --- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct claimer *c = timer->data;
+    int64_t now = clock_mono_ms();
+
+    for (size_t i = 0; i < c->queue_count; i++)
+        if (now >= c->queues[i].look_ms) {
+            c->queues[i].maybe = true;
+            c->queues[i].look_ms = now + idle_ms(c);
+        }
+    pump(c);
+}
+
+static void arm_timer(struct claimer *c)
+{
+    int64_t first = INT64_MAX, now = clock_mono_ms();
+
+    for (size_t i = 0; i < c->queue_count; i++)
+        if (c->queues[i].look_ms < first)
+            first = c->queues[i].look_ms;
+    uv_update_time(c->env->loop);
+    if (!c->stopped)
+        (void)uv_timer_start(&c->timer, on_timer,
+                             (uint64_t)(first > now ? first - now : 0), 0);
+}
+
+static void look_within(struct claim_queue *q, int64_t delay_ms)
+{
+    int64_t at = clock_mono_ms() + (delay_ms > LOOK_MIN_MS ? delay_ms : LOOK_MIN_MS);
+
+    if (at < q->look_ms)
+        q->look_ms = at;
+}
+
+void claimer_expect(struct claimer *c, const char *queue, int64_t delay_ms)
+{
+    struct claim_queue *q = find_queue(c, queue);
+
+    if (!q)
+        return;
+    look_within(q, delay_ms);
+    arm_timer(c);
+}
+
+/* --- what a look brings --- */
+
+static void maintained(const char *queue, void *ctx)
+{
+    struct claimer *c = ctx;
+    struct claim_queue *q = find_queue(c, queue);
+
+    q->maybe = true;
+    pump(c);
+}
+
+static void take(struct claim_queue *q, size_t want, int64_t sent_ms,
+                 const struct queue_claimed *claimed)
+{
+    struct claimer *c = q->claimer;
+
+    for (size_t i = 0; i < claimed->count; i++)
+        transfers_add(c->transfers, &claimed->leases[i], sent_ms);
+    /* "More" without a job although we asked would only be asked again for ever. */
+    q->maybe = claimed->more && (claimed->count > 0 || want == 0);
+    q->look_ms = clock_mono_ms() + idle_ms(c);
+    if (claimed->next_ms >= 0)
+        look_within(q, claimed->next_ms);
+    if (!c->stopped)
+        maintenance_run(c->env, q->name, claimed, maintained, c);
+    arm_timer(c);
+}
+
+static void on_claim(enum err_code code, const struct redis_value *reply,
+                     const struct err *e, void *ctx)
+{
+    struct claim_queue *q = ctx;
+    struct claimer *c = q->claimer;
+    struct queue_claimed claimed;
+    struct err parse = ERR_INIT;
+
+    c->reserved -= q->asked;
+    c->pending--;
+    q->in_flight = false;
+    if (code == ERR_OK) {
+        code = queue_parse_claimed(reply, q->name, &claimed, &parse);
+        e = &parse;
+    }
+    if (code == ERR_OK) {
+        take(q, q->asked, q->asked_ms, &claimed);
+    } else {
+        /* Gone: claimer_resume looks when it is back.  Busy, loading, out of memory: later. */
+        q->look_ms = clock_mono_ms() + idle_ms(c);
+        if (code == ERR_RETRY)
+            look_within(q, LOOK_AGAIN_MS);
+        else
+            log_error("claimer", "queue cannot be claimed from",
+                      LOG_STR("queue", q->name), LOG_ERR(e));
+        arm_timer(c);
+    }
+    pump(c);
+    transfers_check_empty(c->transfers);
+}
+
+static void send_claim(struct claim_queue *q, size_t want)
+{
+    struct claimer *c = q->claimer;
+    struct redis_cmd cmd;
+
+    q->maybe = false;
+    q->woken = false;
+    q->in_flight = true;
+    q->asked = want < QUEUE_BATCH_MAX ? want : QUEUE_BATCH_MAX;
+    q->asked_ms = clock_mono_ms();
+    c->reserved += q->asked;
+    c->pending++;
+    redis_cmd_init(&cmd);
+    queue_claim_cmd(&cmd, q->name, &c->env->self, q->asked);
+    redis_async_send(c->env->redis, &cmd, 0, on_claim, q);
+    redis_cmd_release(&cmd);
+}
+
+/* --- waiting for work --- */
+
+/* Which queue a popped marker belongs to: the reply is [key, member, score]. */
+static struct claim_queue *woken_queue(struct claimer *c,
+                                       const struct redis_value *reply)
+{
+    size_t len = 0;
+    const char *key = redis_value_str(redis_value_at(reply, 0), &len);
+    const char *open = strchr(key, '{'), *end = open ? strchr(open, '}') : NULL;
+
+    for (size_t i = 0; end && i < c->queue_count; i++) {
+        const char *name = c->queues[i].name;
+        if (strlen(name) == (size_t)(end - open - 1) &&
+            memcmp(name, open + 1, strlen(name)) == 0)
+            return &c->queues[i];
+    }
+    return NULL;
+}
+
+static void on_wake(enum err_code code, const struct redis_value *reply,
+                    const struct err *e, void *ctx)
+{
+    struct claimer *c = ctx;
+
+    c->waiting = false;
+    if (code != ERR_OK) {
+        /* A lost connection tells when it is ready again.  Anything else: the timer's looks do the work. */
+        if (code != ERR_RETRY)
+            log_error("claimer", "waiting for work was refused", LOG_ERR(e));
+        return;
+    }
+    struct claim_queue *q = woken_queue(c, reply);
+    if (q) {
+        q->maybe = true;
+        q->woken = true;
+    }
+    if (q && c->stopped && !q->in_flight && redis_async_is_ready(c->env->redis))
+        send_claim(q, 0); /* the marker goes back for others */
+    pump(c);
+}
+
+static void wait_for_work(struct claimer *c)
+{
+    const char *names[CONFIG_QUEUES_MAX];
+    struct redis_cmd cmd;
+
+    if (c->waiting || !redis_async_is_ready(c->wait))
+        return;
+    for (size_t i = 0; i < c->queue_count; i++)
+        names[i] = c->queues[i].name;
+    c->waiting = true;
+    redis_cmd_init(&cmd);
+    queue_wait_cmd(&cmd, names, c->queue_count, WAIT_MS / 1000.0);
+    redis_async_send(c->wait, &cmd, WAIT_MS, on_wake, c);
+    redis_cmd_release(&cmd);
+}
+
+/* Ask where there may be something, in order; then wait, if slots are left. */
+static void pump(struct claimer *c)
+{
+    if (c->stopped || !redis_async_is_ready(c->env->redis))
+        return;
+    for (size_t i = 0; i < c->queue_count; i++) {
+        struct claim_queue *q = &c->queues[i];
+        size_t free = free_slots(c);
+        /* A marker taken without a slot to use it: a look for 0 jobs puts it back for others. */
+        if (!q->in_flight && (q->woken || (q->maybe && free > 0)))
+            send_claim(q, free);
+    }
+    if (free_slots(c) > 0)
+        wait_for_work(c);
+}
+
+void claimer_slot_free(struct claimer *c)
+{
+    pump(c);
+}
+
+void claimer_resume(struct claimer *c)
+{
+    for (size_t i = 0; i < c->queue_count; i++)
+        c->queues[i].maybe = true;
+    pump(c);
+}
+
+/* --- with finish --- */
+
+size_t claimer_reserve(struct claimer *c, const char *queue)
+{
+    if (c->stopped || free_slots(c) == 0)
+        return 0;
+    for (size_t i = 0; i < c->queue_count && strcmp(c->queues[i].name, queue) != 0; i++)
+        if (c->queues[i].maybe || c->queues[i].in_flight)
+            return 0; /* a queue before it comes first */
+    c->reserved++;
+    c->pending++;
+    return 1;
+}
+
+void claimer_take(struct claimer *c, const char *queue, size_t want, int64_t sent_ms,
+                  const struct queue_claimed *claimed)
+{
+    struct claim_queue *q = find_queue(c, queue);
+
+    c->reserved -= want;
+    c->pending -= want;
+    if (q && claimed)
+        take(q, want, sent_ms, claimed);
+    pump(c);
+    transfers_check_empty(c->transfers);
+}
+
+/* --- life cycle --- */
+
+static void on_wait_ready(void *ctx)
+{
+    pump(ctx);
+}
+
+static void on_wait_lost(const struct err *why, void *ctx)
+{
+    (void)why; /* the main connection tells the log */
+    (void)ctx;
+}
+
+void claimer_stop(struct claimer *c)
+{
+    c->stopped = true;
+    (void)uv_timer_stop(&c->timer);
+}
+
+size_t claimer_pending(const struct claimer *c)
+{
+    return c->pending;
+}
+
+static void closed_one(struct claimer *c)
+{
+    if (--c->closing > 0)
+        return;
+    void (*on_closed)(void *) = c->on_closed;
+    void *ctx = c->ctx;
+    free(c);
+    on_closed(ctx);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    closed_one(handle->data);
+}
+
+static void on_wait_closed(void *ctx)
+{
+    closed_one(ctx);
+}
+
+void claimer_close(struct claimer *c, void (*on_closed)(void *ctx), void *ctx)
+{
+    c->stopped = true;
+    c->on_closed = on_closed;
+    c->ctx = ctx;
+    c->closing = 2;
+    uv_close((uv_handle_t *)&c->timer, on_timer_closed);
+    redis_async_close(c->wait, on_wait_closed, c);
+}
+
+static enum err_code open_wait(struct claimer *c, const struct redis_target *target,
+                               struct err *e)
+{
+    const struct config_redis *config = &c->env->config->redis;
+    struct redis_async_options o = {.target = *target,
+                                    .connect_timeout_ms =
+                                        (int)config->connect_timeout_ms,
+                                    .timeout_ms = (int)config->timeout_ms,
+                                    .on_ready = on_wait_ready,
+                                    .on_lost = on_wait_lost,
+                                    .ctx = c};
+
+    return redis_async_open(c->env->loop, &o, &c->wait, e);
+}
+
+enum err_code claimer_open(const struct worker_env *env, struct transfers *transfers,
+                           const struct redis_target *target, struct claimer **ret,
+                           struct err *e)
+{
+    const struct config_queue *queues[CONFIG_QUEUES_MAX];
+    size_t count = 0;
+
+    if (claimer_queues(env->config, queues, &count, e) != ERR_OK)
+        return e->code;
+    struct claimer *c = calloc(1, sizeof *c);
+    if (!c)
+        return err_set(e, ERR_NOMEM, "no memory for a claimer");
+    c->env = env;
+    c->transfers = transfers;
+    c->queue_count = count;
+    for (size_t i = 0; i < count; i++)
+        c->queues[i] = (struct claim_queue){
+            .claimer = c, .name = queues[i]->name, .maybe = true, .look_ms = INT64_MAX};
+    if (open_wait(c, target, e) != ERR_OK) {
+        free(c);
+        return e->code;
+    }
+    c->timer.data = c;
+    (void)uv_timer_init(env->loop, &c->timer); /* cannot fail */
+    *ret = c;
+    return ERR_OK;
+}

@@ -1,0 +1,58 @@
+/*
+ * claimer: keeps free slots filled, at the price of almost no commands while there is nothing to do.
+ *
+ *            wake (BZPOPMIN, own connection) --.
+ *   timer: a job falls due, a lease runs out --+--> look at the queue: claim as many as slots are free
+ *   finish brought jobs, or says "more" -------'        |-> jobs: transfers_add
+ *                                                       |-> due: promote each      (all workers may do so at once:
+ *                                                       '-> expired: reap each      the scripts check again)
+ *
+ * Guarantees
+ *   - Never claims more than there are free slots; slots asked for in commands under way are reserved.
+ *   - Queues in strict order: a queue is asked only when those before it are not known to have work.
+ *   - Idle, with one queue and a lease of 10 s: 0.4 commands a second (one wait of 5 s, one look each 5 s).
+ *   - A look at least once a lease: the lease of a dead worker is seen before it runs out, and reaped as it does.
+ *   - A broken queue (a key of a wrong type) is looked at only once per interval, and logged.
+ *
+ * Belongs to the loop's thread.
+ */
+#ifndef HOIST_WORKER_CLAIMER_H
+#define HOIST_WORKER_CLAIMER_H
+
+#include "worker/env.h"
+#include "worker/transfer.h"
+
+struct claimer;
+
+/* queues: names of configured queues, in order; copied.  Makes its own connection for the wait. */
+MUST_CHECK enum err_code claimer_open(const struct worker_env *env,
+                                      struct transfers *transfers,
+                                      const struct redis_target *target,
+                                      struct claimer **ret, struct err *e);
+/* Claim no more.  Jobs in replies still under way are given to transfers, which gives them back. */
+void claimer_stop(struct claimer *c);
+/* Commands whose replies may still bring jobs. */
+size_t claimer_pending(const struct claimer *c);
+/* Close the connection and timers, then call on_closed; c is gone then. */
+void claimer_close(struct claimer *c, void (*on_closed)(void *ctx), void *ctx);
+
+/* The main connection is ready (again): look at every queue. */
+void claimer_resume(struct claimer *c);
+/* A slot has become free. */
+void claimer_slot_free(struct claimer *c);
+/* A job of this queue will be due in delay_ms. */
+void claimer_expect(struct claimer *c, const char *queue, int64_t delay_ms);
+
+/* How many jobs of this queue a finish is to bring: reserves as many slots (0 or 1). */
+size_t claimer_reserve(struct claimer *c, const char *queue);
+/* The reply to a finish that asked for `want` and was sent at sent_ms; claimed is NULL when there was none. */
+void claimer_take(struct claimer *c, const char *queue, size_t want, int64_t sent_ms,
+                  const struct queue_claimed *claimed);
+
+/* The names that `[worker] queues` means, in order: every configured queue for "*".  *ret_count of at most
+ * CONFIG_QUEUES_MAX.  ERR_CONFIG: a name that is not configured, or given twice, or none at all. */
+MUST_CHECK enum err_code claimer_queues(const struct config *config,
+                                        const struct config_queue **ret_queues,
+                                        size_t *ret_count, struct err *e);
+
+#endif

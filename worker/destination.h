@@ -1,0 +1,89 @@
+/*
+ * destination: where the bytes of a job go.  One interface, one implementation per scheme (dest_file.c, dest_s3.c).
+ *
+ *     begin(work) ---------- bytes on their way ----------> done(outcome), exactly once, on the loop
+ *          \---- abort ----> stops as soon as it can -----/
+ *
+ * Guarantees of every implementation
+ *   - Delivery is all or nothing: an object with this key has the right bytes, or there is none.
+ *   - It may be done any number of times, by any number of workers at once: the bytes and the key of a job never
+ *     change, an object that is there already with the same bytes is a success, one with other bytes a failure that
+ *     no retry mends.  Nothing existing is ever replaced where the store can refuse that.
+ *   - The bytes are hashed while they pass; when they are not what the manifest promised, the object is not made.
+ *   - done is called on the loop, exactly once, after begin has returned, also after abort.  After abort the outcome is
+ *     `aborted` unless the object was finished all the same.
+ *   - Memory per run is constant, whatever the size.
+ *
+ * Everything here belongs to the loop's thread.
+ */
+#ifndef HOIST_WORKER_DESTINATION_H
+#define HOIST_WORKER_DESTINATION_H
+
+#include "shared/config.h"
+#include "shared/err.h"
+#include "shared/job.h"
+#include "worker/retry.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+/* What became of a run. */
+struct outcome {
+    bool done;               /* the object is there, with the right bytes */
+    bool aborted;            /* stopped by abort: neither done nor failed */
+    enum retry_class class;  /* of a failure: whether and when to try again */
+    const char *error_class; /* of a failure: one word; a constant */
+    char error[256];         /* of a failure: for people */
+    int64_t retry_after_ms;  /* the store asked to wait so long; 0: it did not */
+    int64_t sent;            /* bytes that left */
+    char *url;               /* of a done job: where the object is; owned */
+    char *etag;              /* as the store gave it, NULL when it has none; owned */
+};
+
+void outcome_release(struct outcome *o); /* frees the strings, leaves all zero */
+/* Make *o a failure of this class. */
+void outcome_fail(struct outcome *o, enum retry_class class, const char *fmt, ...)
+    PRINTF(3, 4);
+
+typedef void destination_done_fn(struct outcome *o,
+                                 void *ctx); /* may take o's strings */
+
+struct destination_work {
+    const struct job *job; /* must outlive the run */
+    int fd; /* the spool data; the run's from begin on, which closes it */
+    destination_done_fn *done;
+    void *ctx;
+};
+
+struct destination;
+struct destination_run; /* one job under way; gone when done returns */
+
+struct destination_ops {
+    struct destination_run *(*begin)(struct destination *d,
+                                     const struct destination_work *w);
+    void (*abort)(struct destination_run *run);
+    int64_t (*sent)(const struct destination_run *run);
+    void (*release)(struct destination *d);
+};
+
+/* The head of each implementation's own struct. */
+struct destination {
+    const struct destination_ops *ops;
+    const struct config_destination *config;
+};
+
+/*
+ * Begin to deliver.  NULL when memory is short: nothing was begun, w->fd is still the caller's, done is not called.
+ */
+struct destination_run *destination_begin(struct destination *d,
+                                          const struct destination_work *w);
+/* Stop as soon as possible.  The run stays until done was called. */
+void destination_abort(struct destination *d, struct destination_run *run);
+/* Bytes that have left so far, for progress. */
+int64_t destination_sent(const struct destination *d,
+                         const struct destination_run *run);
+/* No run may be under way.  Takes NULL. */
+void destination_release(struct destination *d);
+
+#endif

@@ -1,0 +1,70 @@
+#include "worker/destinations.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/log.h"
+#include "worker/dest_file.h"
+
+struct destinations {
+    struct destination *items[CONFIG_DESTINATIONS_MAX];
+    size_t count;
+};
+
+static enum err_code open_one(const struct worker_env *env,
+                              const struct config_destination *config,
+                              struct destination **ret, struct err *e)
+{
+    switch (config->scheme) {
+    case CONFIG_FILE:
+        return dest_file_open(
+            &(struct dest_file_options){.loop = env->loop, .config = config}, ret, e);
+    case CONFIG_S3:
+        break;
+    }
+    return err_set(e, ERR_CONFIG, "scheme is not one of this build");
+}
+
+enum err_code destinations_open(const struct worker_env *env, struct destinations **ret,
+                                struct err *e)
+{
+    const struct config *config = env->config;
+    struct destinations *d = calloc(1, sizeof *d);
+
+    if (!d)
+        return err_set(e, ERR_NOMEM, "no memory for destinations");
+    for (size_t i = 0; i < config->destination_count; i++) {
+        const struct config_destination *one = &config->destinations[i];
+        enum err_code code = open_one(env, one, &d->items[d->count], e);
+        if (code == ERR_CONFIG)
+            log_warn("destinations", "cannot be used yet", LOG_STR("name", one->name),
+                     LOG_ERR(e));
+        else if (code != ERR_OK)
+            break;
+        if (d->items[d->count])
+            d->count++;
+        if (i + 1 == config->destination_count) {
+            *ret = d;
+            return ERR_OK;
+        }
+    }
+    destinations_close(d);
+    return e->code;
+}
+
+void destinations_close(struct destinations *d)
+{
+    if (!d)
+        return;
+    for (size_t i = 0; i < d->count; i++)
+        destination_release(d->items[i]);
+    free(d);
+}
+
+struct destination *destinations_find(const struct destinations *d, const char *name)
+{
+    for (size_t i = 0; name && i < d->count; i++)
+        if (strcmp(d->items[i]->config->name, name) == 0)
+            return d->items[i];
+    return NULL;
+}

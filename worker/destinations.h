@@ -1,0 +1,23 @@
+/*
+ * destinations: every configured destination, opened once, found by name.
+ *
+ * A destination that cannot be used yet (directory missing, no rights) is logged and kept: its jobs fail with class
+ * config and are tried again, so mending it needs no restart.  Belongs to the loop's thread.
+ */
+#ifndef HOIST_WORKER_DESTINATIONS_H
+#define HOIST_WORKER_DESTINATIONS_H
+
+#include "worker/destination.h"
+#include "worker/env.h"
+
+struct destinations;
+
+MUST_CHECK enum err_code destinations_open(const struct worker_env *env,
+                                           struct destinations **ret, struct err *e);
+/* No run may be under way.  Its handles close on later turns of the loop.  Takes NULL. */
+void destinations_close(struct destinations *d);
+
+/* NULL when none has this name. */
+struct destination *destinations_find(const struct destinations *d, const char *name);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * env: what every part of one running worker stands on.
+ *
+ * Filled in once by worker.c before the parts are made, constant afterwards, gone after all of them.  Everything in it
+ * but config and spool (read only, and thread-safe) belongs to the loop's thread.
+ */
+#ifndef HOIST_WORKER_ENV_H
+#define HOIST_WORKER_ENV_H
+
+#include "shared/config.h"
+#include "shared/queue.h"
+#include "shared/redis_async.h"
+#include "shared/spool.h"
+
+#include <uv.h>
+
+struct worker_env {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct spool *spool;
+    struct redis_async *redis; /* for everything but the blocking wait for work */
+    struct queue_worker self;  /* our name and lease length, as scripts see them */
+};
+
+#endif

@@ -1,0 +1,100 @@
+/* hoist-worker: pops jobs and uploads them.  See worker.h for its life, design section 5 for its options. */
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "shared/config.h"
+#include "shared/log.h"
+#include "shared/spool.h"
+#include "worker/worker.h"
+
+enum mode { MODE_RUN, MODE_CHECK, MODE_SHOW, MODE_HELP, MODE_VERSION, MODE_WRONG };
+
+static enum mode parse_options(int argc, char **argv, const char **ret_path)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+        {"show-config", no_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
+    enum mode mode = MODE_RUN;
+
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c == 'c')
+            *ret_path = optarg;
+        else if (c == 'k')
+            mode = MODE_CHECK;
+        else if (c == 's')
+            mode = MODE_SHOW;
+        else if (c == 'h')
+            return MODE_HELP;
+        else
+            return c == 'v' ? MODE_VERSION : MODE_WRONG;
+    }
+    return optind == argc ? mode : MODE_WRONG;
+}
+
+static void print_usage(FILE *out)
+{
+    fputs("usage: hoist-worker [--config FILE] [--check | --show-config]\n"
+          "       hoist-worker --help | --version\n"
+          "Takes jobs from Redis and uploads their files.  SIGTERM drains.\n\n",
+          out);
+}
+
+/* Open what the configuration names and, unless it was only to be checked, work. */
+static enum err_code run(const struct config *config, enum mode mode, struct err *e)
+{
+    struct spool_options options = {.dir = config->spool.dir,
+                                    .durable = config->spool.durability == CONFIG_DISK};
+    struct spool *spool = NULL;
+    struct worker *worker = NULL;
+
+    if (spool_open(&options, &spool, e) != ERR_OK)
+        return e->code;
+    enum err_code code = worker_check(config, e);
+    if (code == ERR_OK && mode == MODE_RUN)
+        code = worker_open(config, spool, &worker, e);
+    if (worker && !worker_run(worker))
+        _exit(EXIT_SUCCESS); /* a thread hangs: leave without waiting for it */
+    worker_close(worker);
+    spool_close(spool);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = NULL;
+    enum mode mode = parse_options(argc, argv, &path);
+    struct config config;
+    struct err e = ERR_INIT;
+
+    if (mode == MODE_WRONG || mode == MODE_HELP) {
+        print_usage(mode == MODE_HELP ? stdout : stderr);
+        if (mode == MODE_HELP)
+            config_help(stdout);
+        return mode == MODE_HELP ? EXIT_SUCCESS : 2;
+    }
+    if (mode == MODE_VERSION) {
+        puts("hoist-worker " HOIST_VERSION);
+        return EXIT_SUCCESS;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    (void)setenv("UV_THREADPOOL_SIZE", "8", 0); /* copies that may run at once */
+    (void)mallopt(M_ARENA_MAX, 2); /* else each of these threads gets its own */
+    config_init(&config);
+    enum err_code code = config_load(&config, path, environ, &e);
+    if (code == ERR_OK && mode == MODE_SHOW) {
+        config_show(&config, stdout);
+    } else if (code == ERR_OK) {
+        log_set_level(config.worker.log_level);
+        code = run(&config, mode, &e);
+    }
+    if (code != ERR_OK)
+        log_error("main", "cannot run", LOG_ERR(&e));
+    config_release(&config);
+    return code == ERR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,109 @@
+#include "worker/maintenance.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/log.h"
+
+struct round {
+    char queue[ID_QUEUE_MAX + 1];
+    size_t outstanding;
+    bool changed;
+    void (*on_changed)(const char *queue, void *ctx);
+    void *ctx;
+};
+
+/* One command of a round; the round is freed with the last of them. */
+struct step {
+    struct round *round;
+    struct job_id id;
+    bool reap;
+};
+
+static void log_reaped(const struct job_id *id, enum queue_answer answer,
+                       const char *state)
+{
+    char text[ID_JOB_MAX + 1];
+    const char *name = text;
+
+    id_format_job(id, text);
+    if (answer == QUEUE_CONFLICT && strcmp(state, "dead") == 0)
+        log_error("reaper", "dead: its workers kept dying", LOG_STR("id", name));
+    else
+        log_warn("reaper", "lease ran out, taken back", LOG_STR("id", name),
+                 LOG_STR("state", answer == QUEUE_OK ? "waiting" : state));
+}
+
+static void on_step(enum err_code code, const struct redis_value *reply,
+                    const struct err *e, void *ctx)
+{
+    struct step step = *(struct step *)ctx;
+    struct round *round = step.round;
+    enum queue_answer answer = QUEUE_MISSING;
+    struct err parse = ERR_INIT;
+    char state[16] = "";
+
+    free(ctx);
+    if (code == ERR_OK) {
+        code = queue_parse_answer(reply, &answer, state, &parse);
+        e = &parse;
+    }
+    if (code == ERR_OK && answer != QUEUE_MISSING) {
+        round->changed = true;
+        if (step.reap)
+            log_reaped(&step.id, answer, state);
+    } else if (code != ERR_OK && code != ERR_RETRY) {
+        log_error("reaper", step.reap ? "reap was refused" : "promote was refused",
+                  LOG_STR("queue", round->queue), LOG_STR("uuid", step.id.uuid.text),
+                  LOG_ERR(e));
+    }
+    if (--round->outstanding > 0)
+        return;
+    if (round->changed)
+        round->on_changed(round->queue, round->ctx);
+    free(round);
+}
+
+static void send_step(const struct worker_env *env, struct round *round,
+                      const struct uuid *uuid, bool reap)
+{
+    const struct config_queue *q =
+        config_find_queue(env->config, round->queue, strlen(round->queue));
+    struct step *step = calloc(1, sizeof *step);
+    struct redis_cmd cmd;
+
+    if (!step)
+        return; /* the next look finds it again */
+    step->round = round;
+    step->reap = reap;
+    step->id.uuid = *uuid;
+    memcpy(step->id.queue, round->queue, sizeof step->id.queue);
+    redis_cmd_init(&cmd);
+    if (reap)
+        queue_reap_cmd(&cmd, &step->id, q->max_crashes);
+    else
+        queue_promote_cmd(&cmd, &step->id);
+    round->outstanding++;
+    redis_async_send(env->redis, &cmd, 0, on_step, step);
+    redis_cmd_release(&cmd);
+}
+
+void maintenance_run(const struct worker_env *env, const char *queue,
+                     const struct queue_claimed *claimed,
+                     void (*changed)(const char *queue, void *ctx), void *ctx)
+{
+    if (claimed->due_count + claimed->expired_count == 0)
+        return;
+    struct round *round = calloc(1, sizeof *round);
+    if (!round)
+        return; /* the next look finds it all again */
+    round->on_changed = changed;
+    round->ctx = ctx;
+    (void)memccpy(round->queue, queue, '\0', sizeof round->queue - 1);
+    for (size_t i = 0; i < claimed->due_count; i++)
+        send_step(env, round, &claimed->due[i], false);
+    for (size_t i = 0; i < claimed->expired_count; i++)
+        send_step(env, round, &claimed->expired[i], true);
+    if (round->outstanding == 0)
+        free(round);
+}

@@ -1,0 +1,20 @@
+/*
+ * maintenance: what a look at a queue finds to be put right: due jobs are promoted, expired leases reaped.
+ *
+ * Every worker does it, none leads: the scripts check again, so that it does not matter who acts, nor how often.
+ * Pipelined: at most 2 * QUEUE_BATCH_MAX small commands, one round trip.  Belongs to the loop's thread.
+ */
+#ifndef HOIST_WORKER_MAINTENANCE_H
+#define HOIST_WORKER_MAINTENANCE_H
+
+#include "worker/env.h"
+
+/*
+ * Promote claimed->due and reap claimed->expired.  changed is called once, on the loop, after the last answer, if at
+ * least one job moved; not at all when there was nothing to do, nothing moved or Redis went away.
+ */
+void maintenance_run(const struct worker_env *env, const char *queue,
+                     const struct queue_claimed *claimed,
+                     void (*changed)(const char *queue, void *ctx), void *ctx);
+
+#endif

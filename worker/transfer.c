@@ -1,0 +1,233 @@
+#include "worker/transfer.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "worker/claimer.h"
+
+/* Names a transfer in a callback that may come after the transfer has gone. */
+struct call {
+    struct transfers *set;
+    size_t index;
+    uint64_t serial;
+};
+
+/*
+ * A lease is relied upon for four fifths of its length, counted from before the command that renewed it left: at least
+ * one more look (beats.c looks each twelfth) falls into the rest.
+ */
+int64_t transfer_lease_span_ms(const struct worker_env *env)
+{
+    return env->self.lease_ms - env->self.lease_ms / 5;
+}
+
+void transfer_renewed(struct transfer *t, int64_t sent_ms)
+{
+    t->lease_end_ms = sent_ms + transfer_lease_span_ms(t->set->env);
+}
+
+int64_t transfer_sent(const struct transfer *t)
+{
+    if (t->run)
+        return destination_sent(t->destination, t->run);
+    return t->outcome.sent;
+}
+
+bool transfer_holds_lease(const struct transfer *t)
+{
+    return t->state != TRANSFER_REPORTING && t->state != TRANSFER_REMOVING;
+}
+
+/* The lease is another's, or the job has gone: end without a word. */
+static void drop_lost(struct transfer *t)
+{
+    log_warn("transfer", "lost lease", LOG_STR("id", t->name),
+             LOG_INT("token", t->lease.token));
+    transfer_free(t);
+}
+
+/* What to tell of an upload that was stopped. */
+static void report_aborted(struct transfer *t)
+{
+    switch (t->abort) {
+    case ABORT_LOST:
+        drop_lost(t);
+        return;
+    case ABORT_CANCEL:
+        transfer_report(t, REPORT_CANCELLED);
+        return;
+    case ABORT_DRAIN:
+    case ABORT_DEADLINE:
+    case ABORT_NONE:
+        transfer_report(t, REPORT_RELEASE);
+        return;
+    }
+}
+
+/* How long a failed job is to wait; -1: no retry can mend it. */
+static int64_t retry_wait_ms(const struct transfer *t)
+{
+    const char *queue = t->lease.id.queue;
+    const struct config_queue *q =
+        config_find_queue(t->set->env->config, queue, strlen(queue));
+    struct retry_policy policy = {.base_ms = q->retry_base_ms,
+                                  .cap_ms = q->retry_cap_ms};
+    uint64_t random = 0;
+
+    if (t->outcome.class == RETRY_NEVER)
+        return -1;
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random)
+        random = (uint64_t)clock_mono_us(); /* jitter need not be secret */
+    return retry_delay_ms(&policy, t->outcome.class, (uint32_t)t->job.attempts,
+                          t->outcome.retry_after_ms, random);
+}
+
+static void report_failure(struct transfer *t, struct outcome *o)
+{
+    t->outcome = *o;
+    memset(o, 0, sizeof *o); /* its strings are ours now */
+    t->retry_ms = retry_wait_ms(t);
+    transfer_report(t, REPORT_FAIL);
+}
+
+static void on_outcome(struct outcome *o, void *ctx)
+{
+    struct transfer *t = ctx;
+
+    t->run = NULL;
+    if (o->done && t->abort != ABORT_LOST) {
+        t->outcome = *o;
+        memset(o, 0, sizeof *o); /* its strings are ours now */
+        transfer_report(t, REPORT_DONE);
+    } else if (o->done || o->aborted || t->abort != ABORT_NONE) {
+        t->outcome.sent = o->sent;
+        report_aborted(t);
+    } else {
+        report_failure(t, o);
+    }
+}
+
+/* Fail before any byte was sent. */
+static void fail_early(struct transfer *t, enum retry_class class, const char *text)
+{
+    struct outcome o = {0};
+
+    outcome_fail(&o, class, "%s", text);
+    report_failure(t, &o);
+}
+
+/* The record is here: find source and destination, and let the bytes go. */
+static void run_job(struct transfer *t)
+{
+    const struct worker_env *env = t->set->env;
+    struct err e = ERR_INIT;
+    int fd = -1;
+
+    if (!t->job.source || strcmp(t->job.source, "spool") != 0) {
+        fail_early(t, RETRY_NEVER, "source is not one this version knows");
+        return;
+    }
+    t->destination = destinations_find(t->set->destinations, t->job.to);
+    if (!t->destination) {
+        fail_early(t, RETRY_CONFIG, "destination is not configured");
+        return;
+    }
+    if (spool_open_data(env->spool, &t->job.id, t->job.size, &fd, &e) != ERR_OK) {
+        fail_early(t, e.code == ERR_REJECT ? RETRY_NEVER : RETRY_TRANSIENT, e.text);
+        return;
+    }
+    struct destination_work work = {
+        .job = &t->job, .fd = fd, .done = on_outcome, .ctx = t};
+    t->run = destination_begin(t->destination, &work);
+    if (!t->run) {
+        (void)close(fd); /* read only */
+        fail_early(t, RETRY_TRANSIENT, "no memory to begin the upload");
+        return;
+    }
+    transfer_set_state(t, TRANSFER_RUNNING);
+    log_debug("transfer", "started", LOG_STR("id", t->name),
+              LOG_INT("attempt", t->job.attempts), LOG_STR("to", t->job.to));
+}
+
+static void started(struct transfer *t, const struct redis_value *reply)
+{
+    enum queue_answer answer = QUEUE_OK;
+    struct err why = ERR_INIT, e = ERR_INIT;
+
+    if (queue_parse_start(reply, &t->lease, &answer, &t->job, &why, &e) != ERR_OK) {
+        log_error("transfer", "start was not understood", LOG_STR("id", t->name),
+                  LOG_ERR(&e));
+        transfer_free(t);
+        return;
+    }
+    switch (answer) {
+    case QUEUE_OK:
+        if (t->abort != ABORT_NONE)
+            report_aborted(t);
+        else
+            run_job(t);
+        return;
+    case QUEUE_CANCELLED:
+        transfer_report(t, REPORT_CANCELLED);
+        return;
+    case QUEUE_BAD:
+        t->bad_record = true;
+        fail_early(t, RETRY_NEVER, why.text);
+        return;
+    default:
+        drop_lost(t);
+    }
+}
+
+static void on_start(enum err_code code, const struct redis_value *reply,
+                     const struct err *e, void *ctx)
+{
+    struct call call = *(struct call *)ctx;
+    struct transfer *t = transfers_find(call.set, call.index, call.serial);
+
+    free(ctx);
+    if (!t)
+        return;
+    if (code == ERR_OK) {
+        started(t, reply);
+    } else if (code == ERR_RETRY) {
+        /* It may have been counted or not; giving it back is right in both cases. */
+        transfer_report(t, REPORT_RELEASE);
+    } else {
+        log_error("transfer", "start was refused", LOG_STR("id", t->name), LOG_ERR(e));
+        transfer_free(t);
+    }
+}
+
+void transfer_start(struct transfer *t)
+{
+    struct call *call = malloc(sizeof *call);
+    struct redis_cmd cmd;
+
+    if (!call) {
+        transfer_report(t, REPORT_RELEASE);
+        return;
+    }
+    *call = (struct call){t->set, t->index, t->serial};
+    redis_cmd_init(&cmd);
+    queue_start_cmd(&cmd, &t->lease, &t->set->env->self);
+    redis_async_send(t->set->env->redis, &cmd, 0, on_start, call);
+    redis_cmd_release(&cmd);
+    log_debug("transfer", "claimed", LOG_STR("id", t->name),
+              LOG_INT("token", t->lease.token));
+}
+
+void transfer_abort(struct transfer *t, enum transfer_abort why)
+{
+    if (t->abort == ABORT_NONE || why == ABORT_LOST)
+        t->abort = why;
+    if (t->state == TRANSFER_RUNNING) {
+        destination_abort(t->destination, t->run);
+    } else if (t->state == TRANSFER_PARKED && why == ABORT_LOST) {
+        drop_lost(t);
+    }
+}

@@ -1,0 +1,145 @@
+/*
+ * transfer: one job in this worker, from its lease to its end.
+ *
+ *   add --> STARTING --record--> RUNNING --outcome--> REPORTING --OK--> REMOVING --> gone
+ *              |                   |  ^ abort             |  ^             (spool files of a done or cancelled job)
+ *              |                   v  |                   v  |
+ *              '--- nothing to --> REPORTING           PARKED: Redis is away; told again when it is back
+ *                   upload
+ *
+ * Guarantees
+ *   - Spool files are removed only after Redis answered OK to the finish of this very lease.
+ *   - A lost lease ends a transfer without a word to Redis and without touching a file.
+ *   - A lease that could not be renewed in time (Redis away) is treated as lost for the upload, which stops before
+ *     another worker can begin; the job is then offered back (release), which the token decides.
+ *   - What became of a job is kept until Redis knows it, as long as this process lives.
+ *
+ * The set holds at most `capacity` transfers; those that occupy a slot (all but REPORTING) are counted for the claimer.
+ * A struct transfer is addressed over time by (index, serial): serial is never used twice, so an answer that comes
+ * after its transfer has gone finds nothing.  Everything belongs to the loop's thread.
+ */
+#ifndef HOIST_WORKER_TRANSFER_H
+#define HOIST_WORKER_TRANSFER_H
+
+#include "worker/destinations.h"
+#include "worker/env.h"
+
+enum transfer_state {
+    TRANSFER_STARTING,  /* start was sent */
+    TRANSFER_RUNNING,   /* a destination has the bytes */
+    TRANSFER_REPORTING, /* finish, fail or release was sent */
+    TRANSFER_PARKED,    /* it could not be sent, or no answer came */
+    TRANSFER_REMOVING   /* the spool files go */
+};
+
+/* What Redis is to be told. */
+enum transfer_report {
+    REPORT_DONE,      /* finish as done */
+    REPORT_CANCELLED, /* finish as cancelled */
+    REPORT_FAIL,      /* fail, with outcome */
+    REPORT_RELEASE    /* give it back: drain, or the lease could not be kept */
+};
+
+/* Why a running transfer was stopped.  The first reason stays. */
+enum transfer_abort {
+    ABORT_NONE,
+    ABORT_LOST,    /* the lease is another worker's */
+    ABORT_CANCEL,  /* somebody asked to cancel the job */
+    ABORT_DRAIN,   /* this worker stops */
+    ABORT_DEADLINE /* the lease could not be renewed */
+};
+
+struct transfer {
+    struct transfers *set;
+    size_t index;
+    uint64_t serial;
+    struct queue_lease lease;
+    int64_t lease_end_ms;      /* monotonic: from here on another worker may have it */
+    struct job job;            /* JOB_INIT until started */
+    char name[ID_JOB_MAX + 1]; /* the id, for logs */
+    enum transfer_state state;
+    enum transfer_abort abort;
+    enum transfer_report report;
+    struct destination *destination;
+    struct destination_run *run; /* set while RUNNING */
+    struct outcome outcome;
+    int64_t retry_ms; /* of a failure; -1: dead */
+    int64_t began_ms; /* monotonic */
+    bool bad_record;  /* job holds nothing to rely on */
+    struct {          /* the removal on the thread pool */
+        uv_work_t request;
+        enum err_code code;
+        struct err err;
+    } removal;
+};
+
+struct transfers {
+    const struct worker_env *env;
+    struct destinations *destinations;
+    struct claimer *claimer;     /* told when slots are free; see claimer.h */
+    void (*on_empty)(void *ctx); /* draining, and none is left (may be called again) */
+    void *ctx;
+    struct transfer **slots; /* capacity pointers, NULL where free */
+    size_t capacity;
+    size_t count;    /* transfers alive */
+    size_t occupied; /* those that count against concurrency */
+    uint64_t next_serial;
+    bool draining;
+};
+
+/* --- the set (transfers.c) --- */
+
+MUST_CHECK enum err_code transfers_init(struct transfers *s,
+                                        const struct worker_env *env,
+                                        struct destinations *destinations,
+                                        struct err *e);
+void transfers_release(struct transfers *s); /* must be empty */
+
+/* A lease that was claimed by a command sent at sent_ms (monotonic): start it, or give it back when draining or when
+ * there is no room. */
+void transfers_add(struct transfers *s, const struct queue_lease *lease,
+                   int64_t sent_ms);
+/* NULL when it has gone. */
+struct transfer *transfers_find(const struct transfers *s, size_t index,
+                                uint64_t serial);
+/* How many more may be begun. */
+size_t transfers_free(const struct transfers *s);
+
+/* Redis is (again) ready, or some time has passed: tell it what could not be told. */
+void transfers_resume(struct transfers *s);
+/* Abort whoever has not renewed its lease in time. */
+void transfers_check_leases(struct transfers *s, int64_t now_ms);
+/* Begin no more; what is claimed from now on is given back.  on_empty is called when nothing is left, perhaps at once. */
+void transfers_drain(struct transfers *s);
+/* Call on_empty if draining and empty. */
+void transfers_check_empty(struct transfers *s);
+/* Stop the running ones too, and give them back. */
+void transfers_abort_all(struct transfers *s);
+
+/* --- one transfer (transfer.c) --- */
+
+/* Send start for a new transfer. */
+void transfer_start(struct transfer *t);
+/* Stop its upload, if one runs, for this reason. */
+void transfer_abort(struct transfer *t, enum transfer_abort why);
+/* The lease was renewed by a command sent at sent_ms. */
+void transfer_renewed(struct transfer *t, int64_t sent_ms);
+/* Bytes that have left. */
+int64_t transfer_sent(const struct transfer *t);
+/* It holds a lease that must be kept alive. */
+bool transfer_holds_lease(const struct transfer *t);
+
+/* --- telling Redis (report.c) --- */
+
+/* Tell Redis what became of it: t->report says what, t->outcome how. */
+void transfer_report(struct transfer *t, enum transfer_report report);
+
+/* --- for transfer.c, report.c and transfers.c --- */
+
+/* How long after the renewing command was sent a lease is relied upon. */
+int64_t transfer_lease_span_ms(const struct worker_env *env);
+void transfer_set_state(struct transfer *t, enum transfer_state state);
+/* Forget it: frees t and tells the claimer that a slot is free. */
+void transfer_free(struct transfer *t);
+
+#endif

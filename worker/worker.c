@@ -1,0 +1,367 @@
+#include "worker/worker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "worker/beats.h"
+#include "worker/claimer.h"
+#include "worker/identity.h"
+#include "worker/reconciler.h"
+
+enum worker_limits {
+    REGISTER_MS = 15 * 1000,
+    REGISTRATION_EXPIRES_MS = 3 * REGISTER_MS,
+    GRACE_MS = 1000, /* for giving jobs back */
+    HOST_SIZE = 256
+};
+
+enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_GIVE_BACK, PHASE_CLOSE };
+
+struct worker {
+    struct worker_env env;
+    uv_loop_t loop;
+    char id[QUEUE_WORKER_ID_MAX + 1];
+    char host[HOST_SIZE];
+    struct destinations *destinations;
+    struct transfers transfers;
+    struct claimer *claimer;
+    struct beats *beats;
+    struct reconciler *reconciler;
+    uv_timer_t register_timer;
+    uv_timer_t phase_timer; /* end of the drain, then of giving back */
+    uv_signal_t signals[3];
+    enum phase phase;
+    int64_t phase_ms; /* monotonic: when the drain began */
+    bool was_ready;   /* Redis was, when last heard of */
+    bool told_lost;
+    bool unclean; /* did not end in time */
+};
+
+static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP};
+
+/* --- registration --- */
+
+static void on_registered(enum err_code code, const struct redis_value *reply,
+                          const struct err *e, void *ctx)
+{
+    (void)reply;
+    (void)ctx;
+    if (code != ERR_OK && code != ERR_RETRY)
+        log_warn("worker", "registration was refused", LOG_ERR(e));
+}
+
+static void send_all(struct worker *w, struct redis_cmd *cmds, size_t count,
+                     redis_async_fn *fn)
+{
+    for (size_t i = 0; i < count; i++) {
+        redis_async_send(w->env.redis, &cmds[i], 0, fn, w);
+        redis_cmd_release(&cmds[i]);
+    }
+}
+
+static void register_worker(struct worker *w)
+{
+    struct redis_cmd cmds[3];
+
+    if (!redis_async_is_ready(w->env.redis))
+        return;
+    for (size_t i = 0; i < 3; i++)
+        redis_cmd_init(&cmds[i]);
+    queue_register_worker_cmds(cmds, &w->env.self, w->host, getpid(),
+                               (int64_t)w->transfers.count, clock_wall_ms(),
+                               REGISTRATION_EXPIRES_MS);
+    send_all(w, cmds, 3, on_registered);
+}
+
+static void register_queues(struct worker *w)
+{
+    const struct config_queue *queues[CONFIG_QUEUES_MAX];
+    struct err e = ERR_INIT;
+    size_t count = 0;
+
+    if (claimer_queues(w->env.config, queues, &count, &e) != ERR_OK)
+        return; /* cannot be: the claimer was opened with them */
+    for (size_t i = 0; i < count; i++) {
+        struct redis_cmd cmd;
+        redis_cmd_init(&cmd);
+        queue_register_queue_cmd(&cmd, queues[i]->name);
+        send_all(w, &cmd, 1, on_registered);
+    }
+}
+
+static void on_register_timer(uv_timer_t *timer)
+{
+    register_worker(timer->data);
+}
+
+/* --- Redis comes and goes --- */
+
+static void on_ready(void *ctx)
+{
+    struct worker *w = ctx;
+
+    if (w->told_lost || !w->was_ready)
+        log_info("worker", "redis is ready");
+    w->was_ready = true;
+    w->told_lost = false;
+    transfers_resume(&w->transfers);
+    beats_now(w->beats);
+    register_queues(w);
+    register_worker(w);
+    claimer_resume(w->claimer);
+}
+
+static void on_lost(const struct err *why, void *ctx)
+{
+    struct worker *w = ctx;
+
+    if (!w->told_lost)
+        log_warn("worker", "redis is away", LOG_ERR(why));
+    w->told_lost = true;
+}
+
+/* --- stopping --- */
+
+static void on_part_closed(void *ctx)
+{
+    (void)ctx; /* the loop ends by itself when all is closed */
+}
+
+/* Close whatever was opened. */
+static void close_parts(struct worker *w)
+{
+    uv_close((uv_handle_t *)&w->register_timer, NULL);
+    uv_close((uv_handle_t *)&w->phase_timer, NULL);
+    for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
+        uv_close((uv_handle_t *)&w->signals[i], NULL);
+    beats_close(w->beats);
+    destinations_close(w->destinations);
+    if (w->reconciler)
+        reconciler_close(w->reconciler, on_part_closed, w);
+    if (w->env.redis)
+        redis_async_close(w->env.redis, on_part_closed, w);
+    if (w->claimer)
+        claimer_close(w->claimer, on_part_closed, w);
+}
+
+static void on_unregistered(enum err_code code, const struct redis_value *reply,
+                            const struct err *e, void *ctx)
+{
+    (void)code; /* the registration expires by itself */
+    (void)reply;
+    (void)e;
+    close_parts(ctx);
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+    struct worker *w = timer->data;
+
+    w->unclean = true;
+    log_warn("worker", "stopped before all was given back, leases will run out",
+             LOG_INT("left", w->transfers.count));
+    uv_stop(&w->loop);
+}
+
+/* All transfers have gone: leave the list of workers, then close. */
+static void on_empty(void *ctx)
+{
+    struct worker *w = ctx;
+    struct redis_cmd cmds[2];
+
+    if (w->phase == PHASE_RUN || w->phase == PHASE_CLOSE ||
+        claimer_pending(w->claimer) > 0)
+        return;
+    w->phase = PHASE_CLOSE;
+    log_info("worker", "drained", LOG_INT("ms", clock_mono_ms() - w->phase_ms));
+    (void)uv_timer_start(&w->phase_timer, on_grace_over, GRACE_MS, 0);
+    if (!redis_async_is_ready(w->env.redis)) {
+        close_parts(w);
+        return;
+    }
+    for (size_t i = 0; i < 2; i++)
+        redis_cmd_init(&cmds[i]);
+    queue_unregister_worker_cmds(cmds, &w->env.self);
+    send_all(w, &cmds[0], 1, on_registered);
+    send_all(w, &cmds[1], 1, on_unregistered);
+}
+
+static void give_back(struct worker *w)
+{
+    if (w->phase >= PHASE_GIVE_BACK)
+        return;
+    w->phase = PHASE_GIVE_BACK;
+    (void)uv_timer_start(&w->phase_timer, on_grace_over, GRACE_MS, 0);
+    log_info("worker", "giving back", LOG_INT("jobs", w->transfers.count));
+    transfers_abort_all(&w->transfers);
+}
+
+static void on_drain_over(uv_timer_t *timer)
+{
+    give_back(timer->data);
+}
+
+static void drain(struct worker *w)
+{
+    uint64_t drain_ms = (uint64_t)w->env.config->worker.drain_seconds * 1000;
+
+    w->phase = PHASE_DRAIN;
+    w->phase_ms = clock_mono_ms();
+    log_info("worker", "draining", LOG_INT("jobs", w->transfers.count));
+    (void)uv_timer_start(&w->phase_timer, on_drain_over, drain_ms, 0);
+    claimer_stop(w->claimer);
+    transfers_drain(&w->transfers);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct worker *w = handle->data;
+
+    if (number == SIGHUP)
+        log_info("worker", "SIGHUP: nothing to reload");
+    else if (w->phase == PHASE_RUN)
+        drain(w);
+    else
+        give_back(w);
+}
+
+/* --- life cycle --- */
+
+static void init_handles(struct worker *w)
+{
+    /* None of these can fail but signal_start, without memory. */
+    (void)uv_timer_init(&w->loop, &w->register_timer);
+    (void)uv_timer_init(&w->loop, &w->phase_timer);
+    w->register_timer.data = w;
+    w->phase_timer.data = w;
+    for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++) {
+        (void)uv_signal_init(&w->loop, &w->signals[i]);
+        w->signals[i].data = w;
+    }
+}
+
+static enum err_code start_handles(struct worker *w, struct err *e)
+{
+    (void)uv_timer_start(&w->register_timer, on_register_timer, REGISTER_MS,
+                         REGISTER_MS);
+    for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
+        if (uv_signal_start(&w->signals[i], on_signal, signal_numbers[i]) != 0)
+            return err_set(e, ERR_NOMEM, "cannot watch signal %d", signal_numbers[i]);
+    return ERR_OK;
+}
+
+static enum err_code open_redis(struct worker *w, const struct redis_target *target,
+                                struct err *e)
+{
+    const struct config_redis *config = &w->env.config->redis;
+    struct redis_async_options o = {.target = *target,
+                                    .connect_timeout_ms =
+                                        (int)config->connect_timeout_ms,
+                                    .timeout_ms = (int)config->timeout_ms,
+                                    .scripts = queue_scripts,
+                                    .on_ready = on_ready,
+                                    .on_lost = on_lost,
+                                    .ctx = w};
+
+    return redis_async_open(&w->loop, &o, &w->env.redis, e);
+}
+
+static enum err_code open_parts(struct worker *w, const struct redis_target *target,
+                                struct err *e)
+{
+    if (destinations_open(&w->env, &w->destinations, e) != ERR_OK ||
+        transfers_init(&w->transfers, &w->env, w->destinations, e) != ERR_OK ||
+        open_redis(w, target, e) != ERR_OK ||
+        claimer_open(&w->env, &w->transfers, target, &w->claimer, e) != ERR_OK ||
+        beats_open(&w->env, &w->transfers, &w->beats, e) != ERR_OK ||
+        reconciler_open(&w->env, target, &w->reconciler, e) != ERR_OK)
+        return e->code;
+    w->transfers.claimer = w->claimer;
+    w->transfers.on_empty = on_empty;
+    w->transfers.ctx = w;
+    return start_handles(w, e);
+}
+
+static enum err_code parse_target(const struct config_redis *config,
+                                  struct redis_target *ret, struct err *e)
+{
+    if (redis_target_parse(config->url, ret, e) != ERR_OK)
+        return e->code;
+    if (config->password && *config->password) {
+        char *copy = strdup(config->password);
+        if (!copy) {
+            redis_target_release(ret);
+            return err_set(e, ERR_NOMEM, "no memory");
+        }
+        free(ret->password);
+        ret->password = copy;
+    }
+    return ERR_OK;
+}
+
+enum err_code worker_check(const struct config *config, struct err *e)
+{
+    const struct config_queue *queues[CONFIG_QUEUES_MAX];
+    struct redis_target target = REDIS_TARGET_INIT;
+    size_t count = 0;
+    enum err_code code = parse_target(&config->redis, &target, e);
+
+    redis_target_release(&target);
+    return code == ERR_OK ? claimer_queues(config, queues, &count, e) : code;
+}
+
+enum err_code worker_open(const struct config *config, struct spool *spool,
+                          struct worker **ret, struct err *e)
+{
+    struct redis_target target = REDIS_TARGET_INIT;
+    struct worker *w = calloc(1, sizeof *w);
+
+    if (!w || uv_loop_init(&w->loop) != 0) {
+        free(w);
+        return err_set(e, ERR_NOMEM, "no memory for a worker");
+    }
+    if (gethostname(w->host, sizeof w->host - 1) < 0 || !w->host[0])
+        memcpy(w->host, "host", sizeof "host");
+    identity_format(config->worker.id, w->host, getpid(), w->id);
+    w->env =
+        (struct worker_env){.loop = &w->loop,
+                            .config = config,
+                            .spool = spool,
+                            .self = {.id = w->id, .lease_ms = config->worker.lease_ms}};
+    init_handles(w);
+
+    enum err_code code = parse_target(&config->redis, &target, e);
+    if (code == ERR_OK)
+        code = open_parts(w, &target, e);
+    redis_target_release(&target);
+    if (code != ERR_OK) {
+        close_parts(w);
+        (void)uv_run(&w->loop, UV_RUN_DEFAULT);
+        worker_close(w);
+        return code;
+    }
+    *ret = w;
+    return ERR_OK;
+}
+
+bool worker_run(struct worker *w)
+{
+    log_info("worker", "started", LOG_STR("worker", w->id),
+             LOG_INT("concurrency", w->env.config->worker.concurrency),
+             LOG_STR("queues", w->env.config->worker.queues));
+    (void)uv_run(&w->loop, UV_RUN_DEFAULT);
+    return !w->unclean;
+}
+
+void worker_close(struct worker *w)
+{
+    if (!w)
+        return;
+    transfers_release(&w->transfers);
+    (void)uv_loop_close(&w->loop); /* nothing is open any more */
+    free(w);
+}
