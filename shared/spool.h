@@ -57,23 +57,28 @@ void spool_close(struct spool *s); /* takes NULL */
 
 struct spool_upload {
     int fd;              /* tmp/<uuid>.data; -1 when none is open */
-    struct uuid uuid;    /* also the job's */
+    struct uuid uuid;    /* also the job's; "" when there is nothing to commit or abort */
     int64_t size;        /* bytes written so far */
-    struct digest_sha256 sha256;
+    struct digest_sha256 sha256; /* borrowed from the spool, which keeps a few for reuse */
 };
 
-/* ERR_RETRY: no space, no descriptors (the request is to be refused with 507 or 503, see spool_is_full). */
+#define SPOOL_UPLOAD_INIT {.fd = -1}
+
+/* ERR_RETRY: no space, no descriptors (the request is to be refused with 507 or 503, see spool_is_full).
+ * ERR_CONFIG: the directory is gone, read-only or closed to us.  The same holds for write and commit. */
 MUST_CHECK enum err_code spool_begin(struct spool *s, struct spool_upload *ret_upload, struct err *e);
-/* Append; short writes and EINTR are seen to.  On failure the upload must be aborted. */
+/* Append; short writes and EINTR are seen to.  On failure the upload must be aborted.  A program with a limit on file
+ * sizes must ignore SIGXFSZ. */
 MUST_CHECK enum err_code spool_write(struct spool *s, struct spool_upload *u, const void *data, size_t len,
                                      struct err *e);
 /* Remove what was written.  Takes an upload that was never begun, committed or aborted. */
 void spool_abort(struct spool *s, struct spool_upload *u);
 
-/* Make the promise for count uploads of one request, jobs[i] belonging to uploads[i] (id, size and sha256 of the jobs
- * are set from the uploads; only id.queue must be set before).  Directory syncs are shared between the threads that
- * commit at the same time.
- * ERR_OK: all are on disk.  Otherwise: none is; what was written has been removed; the uploads are aborted. */
+/* Make the promise for count uploads of one request, jobs[i] belonging to uploads[i]: source, id.uuid, size and sha256
+ * of the jobs are set from the uploads, and `created` where it is 0; of the id only the queue must be set before.
+ * Directory syncs are shared between the threads that commit at the same time.
+ * ERR_OK: all are on disk.  Otherwise: none is; what was written has been removed; the uploads are aborted.
+ * ERR_REJECT: a job cannot be written as a manifest (shared/job.h). */
 MUST_CHECK enum err_code spool_commit(struct spool *s, struct spool_upload *uploads, struct job *jobs, size_t count,
                                       struct err *e);
 
@@ -99,6 +104,8 @@ struct spool_scan; /* walks jobs/ in directory order, constant memory */
 MUST_CHECK enum err_code spool_scan_open(struct spool *s, struct spool_scan **ret_scan, struct err *e);
 /* The next manifest's id; false at the end.  Names that are not ours are skipped. */
 bool spool_scan_next(struct spool_scan *scan, struct job_id *ret_id);
+/* Whether the end was the end: ERR_RETRY when the directory could not be read further. */
+MUST_CHECK enum err_code spool_scan_error(const struct spool_scan *scan, struct err *e);
 void spool_scan_close(struct spool_scan *scan);
 
 /* Unlink files in tmp/, and data files in jobs/ that have no manifest, last written more than age_ms ago, at most

@@ -1,0 +1,206 @@
+#include "shared/spool_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MANIFEST_USUAL_BYTES = 1024 };
+
+/*
+ * Sharing directory syncs.
+ *
+ * A thread that has renamed its files puts itself on sync_waiting.  The first one that finds no sync running takes the
+ * whole list, syncs once and tells everybody on it how that went; who came later waits for the next round.  So a
+ * sync covers exactly those whose renames were done before it began, and its failure fails all of them.
+ */
+struct spool_waiter {
+    struct spool_waiter *next;
+    int error; /* errno of the sync, 0 when it went well */
+    bool done;
+};
+
+/* With sync_lock held; drops it during the sync. */
+static void sync_round(struct spool *s)
+{
+    struct spool_waiter *round = s->sync_waiting;
+
+    s->sync_waiting = NULL;
+    s->sync_running = true;
+    (void)pthread_mutex_unlock(&s->sync_lock);
+    int error = fsync(s->jobs_fd) < 0 ? errno : 0;
+    (void)pthread_mutex_lock(&s->sync_lock);
+    s->sync_running = false;
+    while (round) {
+        struct spool_waiter *next =
+            round->next; /* a waiter that is done may go at once */
+        round->error = error;
+        round->done = true;
+        round = next;
+    }
+    (void)pthread_cond_broadcast(&s->sync_done);
+}
+
+static enum err_code sync_jobs_dir(struct spool *s, struct err *e)
+{
+    struct spool_waiter me = {.done = false};
+
+    if (!s->durable)
+        return ERR_OK;
+    (void)pthread_mutex_lock(&s->sync_lock);
+    me.next = s->sync_waiting;
+    s->sync_waiting = &me;
+    while (!me.done) {
+        if (s->sync_running)
+            (void)pthread_cond_wait(&s->sync_done, &s->sync_lock);
+        else
+            sync_round(s);
+    }
+    (void)pthread_mutex_unlock(&s->sync_lock);
+    if (me.error == 0)
+        return ERR_OK;
+    errno = me.error;
+    return spool_errno(e, "sync jobs/");
+}
+
+/* --- One upload --- */
+
+/* An error of close is an error of the write behind it (NFS, quotas); what was synced has no more of them. */
+static enum err_code sync_and_close(struct spool *s, int *fd, struct err *e)
+{
+    int file = TAKE_FD(*fd);
+
+    if (s->durable && fdatasync(file) < 0) {
+        enum err_code code = spool_errno(e, "sync");
+        (void)close(file);
+        return code;
+    }
+    if (close(file) < 0 && errno != EINTR)
+        return spool_errno(e, "close");
+    return ERR_OK;
+}
+
+static enum err_code set_text(char **text, const char *s, struct err *e)
+{
+    char *copy = strdup(s);
+
+    if (!copy)
+        return err_set(e, ERR_NOMEM, "spool: no memory for a job");
+    free(*text);
+    *text = copy;
+    return ERR_OK;
+}
+
+static enum err_code finish_data(struct spool *s, struct spool_upload *u, struct job *j,
+                                 struct err *e)
+{
+    uint8_t sum[DIGEST_SHA256_BYTES];
+    char hex[DIGEST_SHA256_HEX + 1];
+
+    if (digest_sha256_final(&u->sha256, sum, e))
+        return e->code;
+    digest_hex_encode(sum, sizeof sum, hex);
+    if (set_text(&j->sha256, hex, e) || set_text(&j->source, "spool", e))
+        return e->code;
+    j->id.uuid = u->uuid;
+    j->size = u->size;
+    if (j->created == 0)
+        j->created = id_uuid_ms(u->uuid.text);
+    return sync_and_close(s, &u->fd, e);
+}
+
+static enum err_code write_manifest(struct spool *s, const struct job *j,
+                                    struct buf *text, struct err *e)
+{
+    char name[SPOOL_TMP_NAME];
+    CLEANUP(fd_close) int fd = -1;
+
+    if (job_encode_manifest(j, text, e))
+        return e->code;
+    spool_tmp_name(&j->id.uuid, ".json", name);
+    if (spool_create_tmp(s, name, &fd, e) ||
+        spool_write_all(fd, text->data, text->len, e))
+        return e->code;
+    return sync_and_close(s, &fd, e);
+}
+
+/* --- All of a request --- */
+
+static enum err_code write_all(struct spool *s, struct spool_upload *uploads,
+                               struct job *jobs, size_t count, struct err *e)
+{
+    CLEANUP(buf_release) struct buf text = BUF_INIT(JOB_RECORD_MAX);
+
+    if (!buf_reserve(&text, MANIFEST_USUAL_BYTES))
+        return err_set(e, ERR_NOMEM, "spool: no memory for a manifest");
+    for (size_t i = 0; i < count; i++)
+        if (finish_data(s, &uploads[i], &jobs[i], e) ||
+            write_manifest(s, &jobs[i], &text, e))
+            return e->code;
+    return ERR_OK;
+}
+
+static enum err_code rename_all(struct spool *s, const struct job *jobs, size_t count,
+                                const char *suffix, struct err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        char from[SPOOL_TMP_NAME], to[SPOOL_JOB_NAME];
+        spool_tmp_name(&jobs[i].id.uuid, suffix, from);
+        spool_job_name(&jobs[i].id, suffix, to);
+        if (renameat(s->tmp_fd, from, s->jobs_fd, to) < 0)
+            return spool_errno(e, "move a file to jobs/");
+    }
+    return ERR_OK;
+}
+
+static enum err_code publish_all(struct spool *s, const struct job *jobs, size_t count,
+                                 struct err *e)
+{
+    if (rename_all(s, jobs, count, ".data", e) ||
+        rename_all(s, jobs, count, ".json", e))
+        return e->code;
+    return sync_jobs_dir(s, e);
+}
+
+/* Take renamed files back, manifests first, as in every removal.  The ids have been checked by then. */
+static void unpublish_all(struct spool *s, const struct job *jobs, size_t count)
+{
+    static const char *const suffixes[] = {".json", ".data"};
+
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < count; i++) {
+            char name[SPOOL_JOB_NAME];
+            spool_job_name(&jobs[i].id, suffixes[k], name);
+            (void)unlinkat(s->jobs_fd, name, 0); /* may not have got there */
+        }
+    }
+}
+
+/* Remove what is left in tmp/ (a file that stays is swept) and forget the uploads. */
+static void abort_all(struct spool *s, struct spool_upload *uploads, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char name[SPOOL_TMP_NAME];
+        spool_tmp_name(&uploads[i].uuid, ".json", name);
+        (void)unlinkat(s->tmp_fd, name, 0);
+        spool_abort(s, &uploads[i]);
+    }
+}
+
+enum err_code spool_commit(struct spool *s, struct spool_upload *uploads,
+                           struct job *jobs, size_t count, struct err *e)
+{
+    if (write_all(s, uploads, jobs, count, e)) {
+        abort_all(s, uploads, count);
+        return e->code;
+    }
+    if (publish_all(s, jobs, count, e)) {
+        unpublish_all(s, jobs, count);
+        abort_all(s, uploads, count);
+        return e->code;
+    }
+    for (size_t i = 0; i < count; i++)
+        spool_forget(s, &uploads[i]);
+    return ERR_OK;
+}
