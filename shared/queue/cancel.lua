@@ -1,0 +1,23 @@
+-- cancel: a job that nobody has leased is cancelled now; the worker of any other is told by its next beat.
+-- ARGV: id keep_ms.  Answers OK, RUNNING, CONFLICT (done, cancelled), MISSING, or BAD (leased, and the key holds no
+-- hash).
+local id, keep_ms = ARGV[1], ARGV[2]
+local record, fault = load()
+
+if not record and not fault then
+  return {'MISSING', '', ''}
+end
+local is_leased = redis.call('ZSCORE', leased, id)
+if not record then
+  if is_leased then
+    return {'BAD', '', fault}
+  end
+  return bury(id, fault, 'record')
+elseif is_leased then
+  redis.call('HSET', job, 'cancel', 1, 'cancel_keep', keep_ms)
+  return {'RUNNING', record.state or '', ''}
+elseif record.state == 'done' or record.state == 'cancelled' then
+  return {'CONFLICT', record.state, ''}
+end
+conclude(id, 'cancelled', int(keep_ms))
+return {'OK', 'cancelled', ''}
