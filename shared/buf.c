@@ -54,6 +54,8 @@ char *buf_reserve(struct buf *b, size_t len)
         size_t cap = b->cap ? b->cap : BUF_FIRST;
         while (cap < need)
             cap = cap > b->max / 2 ? b->max + 1 : cap * 2;
+        if (cap > b->max + 1)
+            cap = b->max + 1;
         char *data = realloc(b->cap ? b->data : NULL, cap);
         if (!data) {
             b->failed = true;

@@ -25,9 +25,15 @@ struct log_field {
     int64_t number;
 };
 
-#define LOG_STR(k, v) ((struct log_field){.key = (k), .text = (v) ? (v) : ""})
+#define LOG_STR(k, v) ((struct log_field){.key = (k), .text = log_text(v)})
 #define LOG_INT(k, v) ((struct log_field){.key = (k), .number = (int64_t)(v)})
 #define LOG_ERR(e) LOG_STR("error", (e)->text)
+
+/* NULL as the empty text. */
+static inline const char *log_text(const char *s)
+{
+    return s ? s : "";
+}
 
 /* The lowest level that is printed; LOG_INFO at the start.  The only global of the program but the stop flag. */
 void log_set_level(enum log_level level);
