@@ -75,11 +75,21 @@ void config_env_name(const struct config *c, struct config_where where,
     config_env_add(b, s->key);
 }
 
+/* Put "[queue media] to: " in front of *e. */
+static enum err_code name_setting(const struct config_load *l,
+                                  struct config_where where,
+                                  const struct config_setting *s, struct err *e)
+{
+    const char *name = config_section_name(&l->config, where.kind, where.index);
+
+    return err_prefix(e, "[%s%s%s] %s", config_kind_name(where.kind), *name ? " " : "",
+                      name, s->key);
+}
+
 enum err_code config_load_blame(const struct config_load *l, struct config_where where,
                                 const struct config_setting *s, struct err *e)
 {
     int line = config_load_origin(l, where, s);
-    const char *name = config_section_name(&l->config, where.kind, where.index);
 
     if (line == CONFIG_FROM_ENVIRONMENT) {
         CLEANUP(buf_release) struct buf b = BUF_INIT(CONFIG_ENV_NAME_MAX);
@@ -88,8 +98,7 @@ enum err_code config_load_blame(const struct config_load *l, struct config_where
     }
     if (line == CONFIG_FROM_DEFAULT)
         line = l->section_lines[where.kind][where.index];
-    err_prefix(e, "[%s%s%s] %s", config_kind_name(where.kind), *name ? " " : "", name,
-               s->key);
+    name_setting(l, where, s, e);
     if (line == 0)
         return err_prefix(e, "%.120s", l->name);
     return err_prefix(e, "%.120s:%d", l->name, line);
@@ -97,14 +106,18 @@ enum err_code config_load_blame(const struct config_load *l, struct config_where
 
 /* --- Settings --- */
 
-static enum err_code unknown_key(enum config_kind kind, const char *key, struct err *e)
+static enum err_code unknown_key(const struct config_load *l, const char *key,
+                                 struct err *e)
 {
+    enum config_kind kind = l->current.kind;
+    const char *name = config_section_name(&l->config, kind, l->current.index);
     CLEANUP(buf_release) struct buf b = BUF_INIT(120);
 
     for (size_t i = 0; i < config_setting_count && !b.failed; i++)
         if (config_settings[i].kind == kind)
             buf_printf(&b, "%s%s", b.len ? ", " : "", config_settings[i].key);
-    return err_set(e, ERR_CONFIG, "unknown key '%.40s': allowed are %s%s", key, b.data,
+    return err_set(e, ERR_CONFIG, "[%s%s%s] unknown key '%.40s': allowed are %s%s",
+                   config_kind_name(kind), *name ? " " : "", name, key, b.data,
                    b.failed ? " and more, see --help" : "");
 }
 
@@ -114,20 +127,18 @@ static enum err_code set_from_line(struct config_load *l,
     const struct config_setting *s = config_find_setting(l->current.kind, line->key);
 
     if (!s)
-        return unknown_key(l->current.kind, line->key, e);
+        return unknown_key(l, line->key, e);
     int *origin = origin_at(l, l->current, s);
     if (*origin)
-        return err_set(e, ERR_CONFIG, "%s: was set in line %d already", s->key,
-                       *origin);
-    if (s->privacy != CONFIG_PUBLIC && line->commented)
-        return err_set(e, ERR_CONFIG,
-                       "%s: a ';' after a blank starts a comment; put such a secret "
-                       "into a file",
-                       s->key);
-    if (config_value_set(s, line->value, config_load_section(l, l->current), e))
-        return err_prefix(e, "%s", s->key);
-    *origin = line->number;
-    return ERR_OK;
+        err_set(e, ERR_CONFIG, "was set in line %d already", *origin);
+    else if (s->privacy != CONFIG_PUBLIC && line->commented)
+        err_set(e, ERR_CONFIG,
+                "a ';' after a blank starts a comment; put such a secret "
+                "into a file");
+    else if (config_value_set(s, line->value, config_load_section(l, l->current), e) ==
+             ERR_OK)
+        *origin = line->number;
+    return *origin == line->number ? ERR_OK : name_setting(l, l->current, s, e);
 }
 
 static enum err_code on_line(void *user, const struct config_line *line, struct err *e)
@@ -139,13 +150,7 @@ static enum err_code on_line(void *user, const struct config_line *line, struct 
     if (!l->in_section)
         return err_set(e, ERR_CONFIG, "'%.40s' stands before the first [section]",
                        line->key);
-    if (set_from_line(l, line, e)) {
-        const char *name =
-            config_section_name(&l->config, l->current.kind, l->current.index);
-        return err_prefix(e, "[%s%s%s]", config_kind_name(l->current.kind),
-                          *name ? " " : "", name);
-    }
-    return ERR_OK;
+    return set_from_line(l, line, e);
 }
 
 /* The value of a variable, or NULL; an empty one counts as not set. */
