@@ -1,0 +1,32 @@
+/*
+ * app: what all handlers share.  Put together by server.c before any thread starts, and not changed after that; each
+ * of its parts says itself which threads may use it.
+ */
+#ifndef HOIST_FCGI_APP_H
+#define HOIST_FCGI_APP_H
+
+#include "fcgi-app/breaker.h"
+#include "fcgi-app/gate.h"
+#include "fcgi-app/publisher.h"
+#include "shared/config.h"
+#include "shared/redis.h"
+#include "shared/spool.h"
+
+struct waiters;
+
+struct app {
+    const struct config *config;
+    struct redis_options
+        redis; /* for threads that open a connection of their own; target is owned */
+    struct spool *spool;
+    struct gate *gate;
+    struct publisher *publisher;
+    struct waiters *waiters;
+    struct breaker breaker; /* on reads of Redis */
+};
+
+/* Fill in app->redis.  ERR_CONFIG: the url is none. */
+MUST_CHECK enum err_code app_set_redis(struct app *app, const struct config_redis *c,
+                                       struct err *e);
+
+#endif

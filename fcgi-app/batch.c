@@ -1,0 +1,116 @@
+#include "fcgi-app/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void batch_init(struct batch *b, struct spool *spool)
+{
+    *b = (struct batch){.spool = spool};
+}
+
+void batch_release(struct batch *b)
+{
+    batch_abort(b);
+    free(b->uploads);
+    free(b->jobs);
+    *b = (struct batch){.spool = b->spool};
+}
+
+static bool grow(struct batch *b)
+{
+    size_t capacity = b->capacity ? 2 * b->capacity : 4;
+    struct spool_upload *uploads =
+        reallocarray(b->uploads, capacity, sizeof *b->uploads);
+    if (uploads)
+        b->uploads = uploads;
+    struct job *jobs = reallocarray(b->jobs, capacity, sizeof *b->jobs);
+    if (jobs)
+        b->jobs = jobs;
+    if (!uploads || !jobs)
+        return false;
+    for (size_t i = b->capacity; i < capacity; i++) {
+        b->uploads[i] = (struct spool_upload)SPOOL_UPLOAD_INIT;
+        b->jobs[i] = (struct job)JOB_INIT;
+    }
+    b->capacity = capacity;
+    return true;
+}
+
+static enum problem of_spool(const struct err *e)
+{
+    if (spool_is_full(e))
+        return PROBLEM_FULL;
+    return e->code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
+}
+
+/* Name, type and key of a job that is otherwise filled in. */
+static enum problem describe(struct job *j, const struct batch_file *file,
+                             struct err *e)
+{
+    if (file->name && job_set_name(j, file->name, file->name_len, e))
+        return PROBLEM_INTERNAL;
+    if (!j->name && job_set_name(j, "", 0, e))
+        return PROBLEM_INTERNAL;
+    if (*file->type && job_set_type(j, file->type, strlen(file->type), e))
+        return e->code == ERR_REJECT ? PROBLEM_BAD_REQUEST : PROBLEM_INTERNAL;
+    if (j->key)
+        return PROBLEM_NONE;
+    char key[ID_UUID_LEN + 10];
+    job_default_key(j, key);
+    return job_set_key(j, key, strlen(key), e) ? PROBLEM_INTERNAL : PROBLEM_NONE;
+}
+
+static enum problem check_key(const struct batch *b, const struct job *j, struct err *e)
+{
+    for (size_t i = 0; i + 1 < b->count; i++)
+        if (strcmp(b->jobs[i].key, j->key) == 0 && strcmp(b->jobs[i].to, j->to) == 0)
+            return problem_set(e, PROBLEM_BAD_OPTION,
+                               "key: one key cannot be that of several files");
+    return PROBLEM_NONE;
+}
+
+enum problem batch_begin_file(struct batch *b, const struct options *o,
+                              const struct batch_file *file, struct err *e)
+{
+    if (b->count == b->capacity && !grow(b))
+        return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    struct job *j = &b->jobs[b->count];
+    struct spool_upload *u = &b->uploads[b->count];
+    enum problem p = options_make_job(o, j, e);
+    if (p)
+        return p;
+    if (spool_begin(b->spool, u, e)) {
+        job_release(j);
+        return of_spool(e);
+    }
+    b->count++;
+    b->max_bytes = o->queue->max_bytes;
+    j->id.uuid = u->uuid;
+    p = describe(j, file, e);
+    return p ? p : check_key(b, j, e);
+}
+
+enum problem batch_write(struct batch *b, const void *data, size_t len, struct err *e)
+{
+    struct spool_upload *u = &b->uploads[b->count - 1];
+    if (u->size > b->max_bytes || (int64_t)len > b->max_bytes - u->size)
+        return problem_set(e, PROBLEM_TOO_LARGE,
+                           "a file is larger than the %lld bytes its queue allows",
+                           (long long)b->max_bytes);
+    return spool_write(b->spool, u, data, len, e) ? of_spool(e) : PROBLEM_NONE;
+}
+
+enum problem batch_commit(struct batch *b, struct err *e)
+{
+    return spool_commit(b->spool, b->uploads, b->jobs, b->count, e) ? of_spool(e)
+                                                                    : PROBLEM_NONE;
+}
+
+void batch_abort(struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        spool_abort(b->spool, &b->uploads[i]);
+        job_release(&b->jobs[i]);
+    }
+    b->count = 0;
+}

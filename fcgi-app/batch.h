@@ -1,0 +1,45 @@
+/*
+ * batch: the files of one request on their way into the spool.  All become jobs, or none does.
+ *
+ *     batch_begin_file -> batch_write ... -> (next file) ... -> batch_commit     the promise
+ *                                                            \-> batch_abort     nothing is left
+ *
+ * One batch belongs to one handler thread and is used for request after request: its arrays grow to the largest form
+ * seen, at most [http] max_parts entries.
+ */
+#ifndef HOIST_FCGI_BATCH_H
+#define HOIST_FCGI_BATCH_H
+
+#include "fcgi-app/options.h"
+#include "fcgi-app/problem.h"
+#include "shared/job.h"
+#include "shared/spool.h"
+
+#include <stddef.h>
+
+struct batch {
+    struct spool *spool;
+    struct spool_upload *uploads;
+    struct job *jobs; /* jobs[i] belongs to uploads[i] */
+    size_t count, capacity;
+    int64_t max_bytes; /* of the file being written */
+};
+
+struct batch_file {
+    const char *name,
+        *type; /* as the client said; type "" when it did not; name NULL: that of the options */
+    size_t name_len;
+};
+
+void batch_init(struct batch *b, struct spool *spool);
+void batch_release(struct batch *b); /* aborts what was not committed */
+
+enum problem batch_begin_file(struct batch *b, const struct options *o,
+                              const struct batch_file *file, struct err *e);
+/* The next bytes of the file begun last. */
+enum problem batch_write(struct batch *b, const void *data, size_t len, struct err *e);
+/* On success jobs[0 .. count) are complete, until batch_abort, which then only forgets them. */
+enum problem batch_commit(struct batch *b, struct err *e);
+void batch_abort(struct batch *b);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * exchange: one request being answered: what a route's function is given.
+ *
+ * A handler thread has one of these and uses it again and again, with its buffers.  The function reads x->request (and
+ * the body, through x->web), fills in x->response and returns; the handler sends it.  Only a parked request (parked
+ * is true: waiters.h took web and conn over) is answered elsewhere.
+ */
+#ifndef HOIST_FCGI_EXCHANGE_H
+#define HOIST_FCGI_EXCHANGE_H
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/batch.h"
+#include "fcgi-app/fastcgi.h"
+#include "fcgi-app/request.h"
+#include "fcgi-app/response.h"
+
+#include <stdbool.h>
+
+enum { EXCHANGE_CHUNK = 64 * 1024 };
+
+struct exchange {
+    struct app *app;
+    struct fastcgi *web;    /* owned */
+    struct gate_conn *conn; /* of the request under way */
+    struct request request;
+    struct response response;
+    struct batch batch;
+    struct redis *redis; /* opened at first use */
+    char *chunk;         /* EXCHANGE_CHUNK bytes for bodies */
+    bool parked;
+};
+
+MUST_CHECK enum err_code exchange_init(struct exchange *x, struct app *app,
+                                       struct err *e);
+void exchange_release(struct exchange *x);
+
+/* Send the response and give the connection back.  Also for requests that were parked. */
+struct exchange_end {
+    struct gate *gate;
+    struct fastcgi *web;
+    struct gate_conn *conn;
+    struct response *response;
+    bool head_only; /* HEAD */
+    bool drain;     /* what may be unread of the body is small */
+};
+void exchange_send(const struct exchange_end *end);
+
+/* Answer with a problem; e may be NULL. */
+void exchange_refuse(struct exchange *x, enum problem p, const struct err *e);
+
+/* Commands to Redis, through the breaker: count replies, or ERR_RETRY at once while Redis is away. */
+MUST_CHECK enum err_code exchange_ask(struct exchange *x, const struct redis_cmd *cmds,
+                                      size_t count, struct redis_value **ret_replies,
+                                      struct err *e);
+
+#endif

@@ -1,0 +1,109 @@
+#include "fcgi-app/fastcgi.h"
+
+#include <fcgiapp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DRAIN_MAX = 128 * 1024 };
+
+struct fastcgi {
+    FCGX_Request request;
+    bool keep; /* as the web server asked in BEGIN_REQUEST */
+    bool write_failed;
+};
+
+enum err_code fastcgi_setup(struct err *e)
+{
+    /* Should libfcgi ever close or accept by itself, it shall not wait for the peer. */
+    (void)setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 1);
+    (void)setenv("LIBFCGI_IS_AF_UNIX_KEEPER_POLL_TIMEOUT", "0", 1);
+    int code = FCGX_Init();
+    if (code != 0)
+        return err_set(e, ERR_NOMEM, "libfcgi: FCGX_Init: %d", code);
+    return ERR_OK;
+}
+
+struct fastcgi *fastcgi_new(void)
+{
+    struct fastcgi *f = calloc(1, sizeof *f);
+    if (f)
+        (void)FCGX_InitRequest(&f->request, -1, 0); /* it only fills in the struct */
+    return f;
+}
+
+void fastcgi_free(struct fastcgi *f)
+{
+    free(f);
+}
+
+enum err_code fastcgi_begin(struct fastcgi *f, int fd, struct err *e)
+{
+    FCGX_Request *r = &f->request;
+    r->ipcFd = fd;
+    r->keepConnection =
+        1; /* or FCGX_Accept_r would close what it takes for the last request's connection */
+    r->detached = 1; /* on failure: close(fd), without waiting for the peer */
+    f->write_failed = false;
+    if (FCGX_Accept_r(r) != 0) {
+        r->ipcFd = -1;
+        return err_set(e, ERR_REJECT, "fastcgi: the head of a request cannot be read");
+    }
+    f->keep = r->keepConnection != 0;
+    r->keepConnection = 1;
+    return ERR_OK;
+}
+
+char *const *fastcgi_params(const struct fastcgi *f)
+{
+    return f->request.envp;
+}
+
+size_t fastcgi_read(struct fastcgi *f, void *data, size_t len)
+{
+    int n = FCGX_GetStr(data, (int)len, f->request.in);
+    return n > 0 ? (size_t)n : 0;
+}
+
+bool fastcgi_body_is_complete(const struct fastcgi *f)
+{
+    return FCGX_HasSeenEOF(f->request.in) == EOF && FCGX_GetError(f->request.in) == 0;
+}
+
+void fastcgi_write(struct fastcgi *f, const void *data, size_t len)
+{
+    if (len > 0 && FCGX_PutStr(data, (int)len, f->request.out) < 0)
+        f->write_failed = true;
+}
+
+/* Read the rest of a body that is small.  A byte is asked for beyond its end, so that the end is seen. */
+static void drain(struct fastcgi *f)
+{
+    char rest[4096];
+    for (size_t sum = 0; sum < DRAIN_MAX;) {
+        size_t n = fastcgi_read(f, rest, sizeof rest);
+        sum += n;
+        if (n < sizeof rest)
+            return;
+    }
+}
+
+enum fastcgi_end fastcgi_end(struct fastcgi *f, bool may_drain)
+{
+    FCGX_Request *r = &f->request;
+    bool ended = FCGX_HasSeenEOF(r->in) == EOF;
+    if (!ended && may_drain) {
+        drain(f);
+        ended = FCGX_HasSeenEOF(r->in) == EOF;
+    }
+    bool complete = fastcgi_body_is_complete(f);
+    if (FCGX_FClose(r->err) != 0 || FCGX_FClose(r->out) != 0)
+        f->write_failed = true;
+    FCGX_Free(r, 0); /* not FCGX_Finish_r: that one may close */
+    r->ipcFd = -1;
+    r->envp = NULL;
+    if (f->write_failed)
+        return FASTCGI_CLOSE;
+    if (!ended)
+        return FASTCGI_LINGER;
+    return complete && f->keep ? FASTCGI_KEEP : FASTCGI_CLOSE;
+}

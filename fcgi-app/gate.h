@@ -1,0 +1,65 @@
+/*
+ * gate: the thread that owns the listening socket and every connection that has nothing to do.
+ *
+ *     listener --accept--> IDLE --whole head has come--> queue --gate_take--> BUSY (a handler thread)
+ *                           ^                                                   |
+ *                           '------------------- gate_give_back, KEEP ----------+
+ *                        LINGER <--------------------------------- LINGER ------+
+ *                           '--peer closed, or 2 s, or 64 MiB--> closed <-CLOSE-'
+ *
+ * A kept connection therefore costs a descriptor and 50 bytes, never a thread; nor does one that sends half a head.
+ * The head is looked at with MSG_PEEK (fastcgi_head.h) and left for libfcgi.  Connections whose bytes are not a
+ * request are closed.  A connection in LINGER was answered before its body was read: it is shut down for writing and
+ * what the web server still sends is thrown away here, so that it reads the answer instead of an EPIPE; it is never
+ * read as a request again.
+ *
+ * Bounds: max_connections (further ones wait in the listen queue); out of descriptors, accepting pauses for 100 ms;
+ * an idle connection is closed after twice the receive time-out (the web server's own keep-alive should end first),
+ * one with half a head after the receive time-out.  Time-outs are set on each accepted socket.
+ *
+ * Threads: gate_run is the gate thread; gate_take and gate_give_back may be called by any thread; gate_stop too.
+ */
+#ifndef HOIST_FCGI_GATE_H
+#define HOIST_FCGI_GATE_H
+
+#include "shared/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gate;
+struct gate_conn;
+
+struct gate_options {
+    int listen_fd; /* stays the caller's; made non-blocking */
+    size_t max_connections;
+    int64_t receive_timeout_ms, send_timeout_ms;
+    int64_t drain_ms; /* after gate_stop: how long requests under way may take */
+};
+
+enum gate_end {
+    GATE_KEEP,
+    GATE_LINGER,
+    GATE_CLOSE,
+    GATE_GONE /* the descriptor has been closed already */
+};
+
+MUST_CHECK enum err_code gate_open(const struct gate_options *o, struct gate **ret_gate,
+                                   struct err *e);
+/* After gate_run has returned and no thread is in gate_take.  Takes NULL. */
+void gate_close(struct gate *g);
+
+/* Run until gate_stop, then until every request under way is answered, or drain_ms are over (their sockets are shut
+ * down then).  When it returns gate_take gives no more. */
+void gate_run(struct gate *g);
+/* Stop accepting; idle connections are closed.  Async-signal-safe. */
+void gate_stop(struct gate *g);
+bool gate_is_stopping(const struct gate *g);
+
+/* The next connection with a request on it; waits.  NULL: the gate has stopped. */
+struct gate_conn *gate_take(struct gate *g);
+int gate_conn_fd(const struct gate_conn *c);
+void gate_give_back(struct gate *g, struct gate_conn *c, enum gate_end end);
+
+#endif

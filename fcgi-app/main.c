@@ -1,0 +1,108 @@
+/* hoist-fcgi: the responder.  See server.h for what it does, listen.h for where its socket comes from. */
+#include "fcgi-app/fastcgi.h"
+#include "fcgi-app/listen.h"
+#include "fcgi-app/server.h"
+#include "shared/cleanup.h"
+#include "shared/config.h"
+#include "shared/log.h"
+
+#include <getopt.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum what { WHAT_RUN, WHAT_CHECK, WHAT_SHOW };
+
+static void print_help(void)
+{
+    puts(
+        "Usage: hoist-fcgi [--config FILE] [--check | --show-config]\n"
+        "Takes uploads from a web server by FastCGI, spools them and answers 202.\n\n"
+        "  --config FILE  settings; without it the defaults and the environment\n"
+        "  --check        read the settings, say what is wrong with them, exit\n"
+        "  --show-config  print the settings in effect, secrets left out, exit\n"
+        "  --help         this text and every setting\n"
+        "  --version      print the version\n\n"
+        "It listens on the socket systemd passes, on descriptor 0 if that listens\n"
+        "(spawn-fcgi), or on the unix socket [http] listen.\n"
+        "SIGTERM drains, a second one stops at once.  Exit status: 0 stopped as told,\n"
+        "1 failed, 2 wrong usage.\n\nSettings:\n");
+    config_help(stdout);
+}
+
+static enum err_code run(const struct config *config, struct err *e)
+{
+    struct spool *spool = NULL;
+    struct listener listener = LISTENER_INIT;
+    struct spool_options options = {config->spool.dir,
+                                    config->spool.durability == CONFIG_DISK};
+    (void)mallopt(M_ARENA_MAX, 2); /* a few threads do not need an arena each */
+    log_set_level(config->http.log_level);
+    enum err_code code = fastcgi_setup(e);
+    if (!code)
+        code = spool_open(&options, &spool, e);
+    if (!code)
+        code = listener_open(&config->http, &listener, e);
+    if (!code)
+        code = server_run(config, spool, listener.fd, e);
+    listener_close(&listener);
+    spool_close(spool);
+    return code;
+}
+
+static enum err_code act(enum what what, const char *file, struct err *e)
+{
+    CLEANUP(config_release) struct config config;
+    config_init(&config);
+    enum err_code code = config_load(&config, file, environ, e);
+    if (code || what == WHAT_CHECK)
+        return code;
+    if (what == WHAT_SHOW) {
+        config_show(&config, stdout);
+        return ERR_OK;
+    }
+    return run(&config, e);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+        {"show-config", no_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+    };
+    const char *file = NULL;
+    enum what what = WHAT_RUN;
+    struct err e = ERR_INIT;
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            file = optarg;
+            break;
+        case 'k':
+            what = WHAT_CHECK;
+            break;
+        case 's':
+            what = WHAT_SHOW;
+            break;
+        case 'h':
+            print_help();
+            return 0;
+        case 'v':
+            puts("hoist-fcgi " HOIST_VERSION);
+            return 0;
+        default:
+            return 2;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "hoist-fcgi: unexpected argument: %s\n", argv[optind]);
+        return 2;
+    }
+    if (act(what, file, &e)) {
+        log_error("main", "cannot go on", LOG_ERR(&e));
+        return 1;
+    }
+    return 0;
+}

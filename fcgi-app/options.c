@@ -1,0 +1,264 @@
+#include "fcgi-app/options.h"
+
+#include "shared/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { DAY_SECONDS = 24 * 3600, META_PREFIX_LEN = 5 };
+
+static enum problem wrong(struct err *e, const char *name, const char *allowed)
+{
+    return problem_set(e, PROBLEM_BAD_OPTION, "%s: %s", name, allowed);
+}
+
+/* Digits alone, up to max. */
+static bool parse_number(const struct request_text *v, int64_t max, int64_t *ret)
+{
+    int64_t n = 0;
+    if (v->len == 0 || v->len > 10)
+        return false;
+    for (size_t i = 0; i < v->len; i++) {
+        if (v->s[i] < '0' || v->s[i] > '9')
+            return false;
+        n = n * 10 + (v->s[i] - '0');
+    }
+    if (n > max)
+        return false;
+    *ret = n;
+    return true;
+}
+
+static enum problem set_queue(struct options *o, const struct request_text *v,
+                              struct err *e)
+{
+    const struct config_queue *queue = config_find_queue(o->config, v->s, v->len);
+    if (!queue)
+        return problem_set(e, PROBLEM_UNKNOWN_QUEUE, "queue: '%.*s' is not configured",
+                           v->len < 64 ? (int)v->len : 64, v->s);
+    o->queue = queue;
+    return PROBLEM_NONE;
+}
+
+static enum problem set_priority(struct options *o, const struct request_text *v,
+                                 struct err *e)
+{
+    if (!parse_number(v, JOB_PRIORITY_MAX, &o->priority))
+        return wrong(e, "priority", "0 to 9 is allowed");
+    return PROBLEM_NONE;
+}
+
+static enum problem set_delay(struct options *o, const struct request_text *v,
+                              struct err *e)
+{
+    int64_t seconds;
+    if (!parse_number(v, OPTIONS_AHEAD_MAX_MS / 1000, &seconds))
+        return wrong(e, "delay", "whole seconds up to a year are allowed");
+    o->job.due = seconds > 0 ? o->now_ms + seconds * 1000 : 0;
+    return PROBLEM_NONE;
+}
+
+static enum problem set_at(struct options *o, const struct request_text *v,
+                           struct err *e)
+{
+    int64_t at_ms;
+    if (!clock_parse_rfc3339(v->s, v->len, &at_ms))
+        return wrong(e, "at", "an RFC 3339 time is wanted, as 2026-11-22T14:26:31Z");
+    if (at_ms > o->now_ms + OPTIONS_AHEAD_MAX_MS)
+        return wrong(e, "at", "at most a year ahead is allowed");
+    o->job.due = at_ms > o->now_ms ? at_ms : 0;
+    return PROBLEM_NONE;
+}
+
+static enum problem set_to(struct options *o, const struct request_text *v,
+                           struct err *e)
+{
+    const struct config_destination *d =
+        config_find_destination(o->config, v->s, v->len);
+    if (!d)
+        return problem_set(e, PROBLEM_UNKNOWN_DESTINATION,
+                           "to: '%.*s' is not configured",
+                           v->len < 64 ? (int)v->len : 64, v->s);
+    free(o->job.to);
+    o->job.to = strdup(d->name);
+    return o->job.to ? PROBLEM_NONE : problem_set(e, PROBLEM_INTERNAL, "out of memory");
+}
+
+/* What a setter of job.h said, as an answer to the client; its text names the field. */
+static enum problem of_code(enum err_code code)
+{
+    if (code == ERR_OK)
+        return PROBLEM_NONE;
+    return code == ERR_REJECT ? PROBLEM_BAD_OPTION : PROBLEM_INTERNAL;
+}
+
+static enum problem set_key(struct options *o, const struct request_text *v,
+                            struct err *e)
+{
+    return of_code(job_set_key(&o->job, v->s, v->len, e));
+}
+
+static enum problem set_name(struct options *o, const struct request_text *v,
+                             struct err *e)
+{
+    if (o->in_form)
+        return wrong(e, "name", "in a form the file name is that of the file's part");
+    return of_code(job_set_name(&o->job, v->s, v->len, e));
+}
+
+static enum problem refuse(struct options *o, const struct request_text *v,
+                           struct err *e)
+{
+    (void)o;
+    (void)v;
+    return problem_set(e, PROBLEM_UNSUPPORTED, "not supported by this version");
+}
+
+static const struct {
+    const char *name;
+    enum problem (*set)(struct options *, const struct request_text *, struct err *);
+} table[] = {
+    {"queue", set_queue}, {"priority", set_priority},
+    {"delay", set_delay}, {"at", set_at},
+    {"to", set_to},       {"key", set_key},
+    {"name", set_name},   {"group", refuse},
+    {"after", refuse},    {"convert", refuse},
+    {"callback", refuse}, {"unique", refuse},
+};
+
+static void drop_meta(struct job *j, const char *name, size_t len)
+{
+    for (size_t i = 0; i < j->meta_count; i++) {
+        if (strlen(j->meta[i].name) != len || memcmp(j->meta[i].name, name, len) != 0)
+            continue;
+        free(j->meta[i].name);
+        free(j->meta[i].value);
+        j->meta[i] = j->meta[--j->meta_count];
+        j->meta[j->meta_count] = (struct job_meta){NULL, NULL};
+        return;
+    }
+}
+
+static enum problem set_meta(struct options *o, const struct request_text *name,
+                             const struct request_text *value, struct err *e)
+{
+    const char *key = name->s + META_PREFIX_LEN;
+    size_t len = name->len - META_PREFIX_LEN;
+    if (o->in_form)
+        drop_meta(&o->job, key, len);
+    return of_code(job_add_meta(&o->job, key, len, value->s, value->len, e));
+}
+
+enum problem options_set(struct options *o, const struct request_text *name,
+                         const struct request_text *value, struct err *e)
+{
+    if (name->len > META_PREFIX_LEN && memcmp(name->s, "meta.", META_PREFIX_LEN) == 0)
+        return set_meta(o, name, value, e);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (strlen(table[i].name) != name->len ||
+            memcmp(table[i].name, name->s, name->len) != 0)
+            continue;
+        if (!o->in_form && o->seen & 1U << i)
+            return wrong(e, table[i].name, "given twice");
+        o->seen |= 1U << i;
+        enum problem p = table[i].set(o, value, e);
+        if (p == PROBLEM_UNSUPPORTED)
+            (void)err_prefix(e, "%s", table[i].name);
+        return p;
+    }
+    return problem_set(e, PROBLEM_BAD_OPTION,
+                       "'%.*s' is no option; there are queue, priority, delay, at, to, "
+                       "key, name and meta.NAME",
+                       name->len < 64 ? (int)name->len : 64, name->s);
+}
+
+/* HTTP_X_HOIST_META_AUTHOR=me -> meta.author; other names: X-Hoist-Queue -> queue. */
+static enum problem set_header(struct options *o, const char *param, struct err *e)
+{
+    static const char prefix[] = "HTTP_X_HOIST_";
+    char name[128];
+    const char *from = param + sizeof prefix - 1;
+    size_t len = strcspn(from, "=");
+    if (len >= sizeof name)
+        return problem_set(e, PROBLEM_BAD_OPTION,
+                           "an X-Hoist- header's name is too long");
+    for (size_t i = 0; i < len; i++) {
+        char c = from[i];
+        name[i] = c == '_' ? '-' : c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    }
+    name[len] = '\0';
+    if (strncmp(name, "meta-", META_PREFIX_LEN) == 0)
+        name[META_PREFIX_LEN - 1] = '.';
+    struct request_text n = {name, len}, v = {from + len + 1, strlen(from + len + 1)};
+    return options_set(o, &n, &v, e);
+}
+
+static enum problem set_headers(struct options *o, const struct request *r,
+                                struct err *e)
+{
+    static const char *const unsupported[][2] = {
+        {"HTTP_IDEMPOTENCY_KEY", "Idempotency-Key"},
+        {"HTTP_CONTENT_MD5", "Content-MD5"},
+        {"HTTP_CONTENT_DIGEST", "Content-Digest"},
+        {"HTTP_REPR_DIGEST", "Repr-Digest"},
+    };
+    for (size_t i = 0; i < sizeof unsupported / sizeof unsupported[0]; i++)
+        if (request_param(r, unsupported[i][0]))
+            return problem_set(e, PROBLEM_UNSUPPORTED,
+                               "%s: not supported by this version", unsupported[i][1]);
+    if (request_param(r, "HTTP_CONTENT_RANGE"))
+        return problem_set(e, PROBLEM_BAD_REQUEST,
+                           "Content-Range: a part of a file cannot be uploaded");
+    for (char *const *p = r->params; *p; p++) {
+        enum problem problem =
+            strncmp(*p, "HTTP_X_HOIST_", 13) == 0 ? set_header(o, *p, e) : PROBLEM_NONE;
+        if (problem)
+            return problem;
+    }
+    return PROBLEM_NONE;
+}
+
+enum problem options_init(struct options *o, const struct config *config,
+                          const struct request *r, int64_t now_ms, struct err *e)
+{
+    *o = (struct options){.config = config, .now_ms = now_ms, .job = JOB_INIT};
+    o->priority = -1;
+    o->queue = config_find_queue(config, "default", strlen("default"));
+    if (!o->queue)
+        return problem_set(e, PROBLEM_INTERNAL, "there is no queue default");
+    for (size_t i = 0; i < r->query_count; i++) {
+        enum problem p = options_set(o, &r->query[i].name, &r->query[i].value, e);
+        if (p)
+            return p;
+    }
+    return set_headers(o, r, e);
+}
+
+void options_release(struct options *o)
+{
+    job_release(&o->job);
+}
+
+void options_enter_form(struct options *o)
+{
+    o->in_form = true;
+}
+
+enum problem options_make_job(const struct options *o, struct job *ret, struct err *e)
+{
+    if (job_copy(&o->job, ret, e))
+        return PROBLEM_INTERNAL;
+    memcpy(ret->id.queue, o->queue->name, sizeof ret->id.queue);
+    ret->v = JOB_VERSION;
+    ret->created = o->now_ms;
+    ret->priority = o->priority >= 0 ? o->priority : o->queue->priority;
+    ret->max_attempts = o->queue->max_attempts;
+    ret->source = strdup("spool");
+    if (!ret->to)
+        ret->to = strdup(o->queue->to);
+    if (!ret->source || !ret->to) {
+        job_release(ret);
+        return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    }
+    return PROBLEM_NONE;
+}

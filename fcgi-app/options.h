@@ -1,0 +1,55 @@
+/*
+ * options: how an upload is to be treated: the same names as query parameter, X-Hoist-... header and form field.
+ * Pure.
+ *
+ *     queue       a configured queue                        default
+ *     priority    0 first .. 9                              the queue's
+ *     delay       seconds, up to a year                     none
+ *     at          RFC 3339, up to a year ahead; the past is now
+ *     to          a configured destination                  the queue's
+ *     key         object key (job_key_is_safe)              <uuid>.<extension>
+ *     name        file name of a raw body
+ *     meta.NAME   user metadata (header X-Hoist-Meta-NAME)
+ *
+ * Query and headers together may give an option once.  A form field overrides what was there, for the files after it.
+ * What the API knows and this version cannot do (group, after, convert, callback, unique; Idempotency-Key and the
+ * digest headers) is refused with PROBLEM_UNSUPPORTED: never silently left out.
+ */
+#ifndef HOIST_FCGI_OPTIONS_H
+#define HOIST_FCGI_OPTIONS_H
+
+#include "fcgi-app/problem.h"
+#include "fcgi-app/request.h"
+#include "shared/config.h"
+#include "shared/job.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define OPTIONS_AHEAD_MAX_MS (INT64_C(365) * 24 * 3600 * 1000)
+
+struct options {
+    const struct config *config;
+    int64_t now_ms;                   /* wall clock when the request began */
+    const struct config_queue *queue; /* never NULL after options_init succeeded */
+    struct job job;                   /* a template: due, to, key, name, meta; owned */
+    int64_t priority;                 /* -1: the queue's */
+    unsigned seen;                    /* options given by query or headers */
+    bool in_form;
+};
+
+/* Start with the defaults, then the query and headers of r. */
+enum problem options_init(struct options *o, const struct config *config,
+                          const struct request *r, int64_t now_ms, struct err *e);
+void options_release(struct options *o);
+
+/* From now on options are form fields. */
+void options_enter_form(struct options *o);
+/* One option; name and value are any bytes. */
+enum problem options_set(struct options *o, const struct request_text *name,
+                         const struct request_text *value, struct err *e);
+
+/* Fill *ret (JOB_INIT) with what the options say, but for id.uuid, size and sha256.  PROBLEM_INTERNAL: no memory. */
+enum problem options_make_job(const struct options *o, struct job *ret, struct err *e);
+
+#endif

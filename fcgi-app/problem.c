@@ -1,0 +1,43 @@
+#include "fcgi-app/problem.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct problem_row rows[] = {
+    [PROBLEM_BAD_REQUEST] = {400, "bad-request", "The request cannot be understood", 0},
+    [PROBLEM_BAD_FORM] = {400, "bad-form", "The form is broken", 0},
+    [PROBLEM_BAD_OPTION] = {400, "bad-option", "An option is wrong", 0},
+    [PROBLEM_EMPTY] = {400, "empty", "There is no file in the request", 0},
+    [PROBLEM_INCOMPLETE] = {400, "incomplete", "The body is not complete", 0},
+    [PROBLEM_NOT_FOUND] = {404, "not-found", "There is nothing here", 0},
+    [PROBLEM_NO_JOB] = {404, "no-such-job", "There is no such job", 0},
+    [PROBLEM_METHOD] = {405, "method-not-allowed", "That method is not for this path",
+                        0},
+    [PROBLEM_CONFLICT] = {409, "conflict", "The job's state does not allow it", 0},
+    [PROBLEM_TOO_LARGE] = {413, "too-large", "Something is over its limit", 0},
+    [PROBLEM_UNKNOWN_QUEUE] = {422, "unknown-queue", "There is no such queue", 0},
+    [PROBLEM_UNKNOWN_DESTINATION] = {422, "unknown-destination",
+                                     "There is no such destination", 0},
+    [PROBLEM_UNSUPPORTED] = {422, "unsupported", "This version cannot do that", 0},
+    [PROBLEM_INTERNAL] = {500, "internal", "The server is at fault", 0},
+    [PROBLEM_UNAVAILABLE] = {503, "unavailable", "Not possible now", 5},
+    [PROBLEM_FULL] = {507, "full", "There is no space left", 30},
+};
+
+const struct problem_row *problem_row(enum problem p)
+{
+    assert(p != PROBLEM_NONE && (size_t)p < sizeof rows / sizeof rows[0]);
+    return &rows[p];
+}
+
+enum problem problem_set(struct err *e, enum problem p, const char *fmt, ...)
+{
+    char text[sizeof e->text];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args); /* a cut text is still a text */
+    va_end(args);
+    (void)err_set(e, p == PROBLEM_UNAVAILABLE ? ERR_RETRY : ERR_REJECT, "%s", text);
+    return p;
+}

@@ -1,0 +1,46 @@
+/*
+ * problem: everything a request can be refused for, as one table (RFC 9457).
+ *
+ * A function that reads a request returns an enum problem: PROBLEM_NONE, or why the client is refused, with the detail
+ * for people in e->text.  The type URI ("urn:hoist:problem:too-large") is stable: programs may compare it.
+ */
+#ifndef HOIST_FCGI_PROBLEM_H
+#define HOIST_FCGI_PROBLEM_H
+
+#include "shared/err.h"
+
+enum problem {
+    PROBLEM_NONE,
+    PROBLEM_BAD_REQUEST, /* 400: cannot be understood */
+    PROBLEM_BAD_FORM,    /* 400: multipart/form-data that is not */
+    PROBLEM_BAD_OPTION, /* 400: an option that does not exist, is given twice, or whose value is wrong */
+    PROBLEM_EMPTY, /* 400: no file where one is needed */
+    PROBLEM_INCOMPLETE, /* 400: the body is not as long as was said, or its sender went away */
+    PROBLEM_NOT_FOUND,           /* 404: no such path */
+    PROBLEM_NO_JOB,              /* 404: no such job, or not an id at all */
+    PROBLEM_METHOD,              /* 405 */
+    PROBLEM_CONFLICT,            /* 409: the job is in a state where that cannot be */
+    PROBLEM_TOO_LARGE,           /* 413: a file, or a part of a form, over its limit */
+    PROBLEM_UNKNOWN_QUEUE,       /* 422 */
+    PROBLEM_UNKNOWN_DESTINATION, /* 422 */
+    PROBLEM_UNSUPPORTED,         /* 422: known to the API, not to this version */
+    PROBLEM_INTERNAL,    /* 500: out of memory, or a setting an operator must mend */
+    PROBLEM_UNAVAILABLE, /* 503: spool or Redis cannot now */
+    PROBLEM_FULL         /* 507: no space left in the spool */
+};
+
+struct problem_row {
+    int status;
+    const char *type;  /* after "urn:hoist:problem:" */
+    const char *title; /* the same for every occurrence */
+    int retry_after;   /* seconds; 0: no Retry-After header */
+};
+
+/* Never for PROBLEM_NONE. */
+const struct problem_row *problem_row(enum problem p);
+
+/* Set the text and return p, so that `return problem_set(...)` is one line. */
+enum problem problem_set(struct err *e, enum problem p, const char *fmt, ...)
+    PRINTF(3, 4);
+
+#endif

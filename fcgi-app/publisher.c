@@ -1,0 +1,249 @@
+#include "fcgi-app/publisher.h"
+
+#include "fcgi-app/thread.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/queue.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { BACKOFF_FIRST_MS = 50, BACKOFF_MAX_MS = 2000, LOG_EVERY_MS = 5000 };
+
+struct publisher {
+    const struct config *config;
+    struct redis *redis; /* the thread's */
+    pthread_t thread;
+    int64_t logged_ms; /* the thread's: when it last complained */
+
+    pthread_mutex_t lock; /* for everything below */
+    pthread_cond_t changed;
+    struct redis_cmd *ring; /* slots head .. head + count are taken */
+    size_t head, count, bytes;
+    bool idle; /* the thread waits for work */
+    bool stopping;
+    int64_t stop_ms; /* then: not longer than this */
+    int64_t published, dropped, refused;
+};
+
+void publisher_push(struct publisher *p, const struct job *j)
+{
+    struct redis_cmd c;
+    redis_cmd_init(&c);
+    queue_enqueue_cmd(&c, j);
+    (void)pthread_mutex_lock(&p->lock);
+    bool fits = !c.failed && p->count < PUBLISHER_JOBS_MAX &&
+                p->bytes + c.bytes.len <= PUBLISHER_BYTES_MAX;
+    if (fits) {
+        p->ring[(p->head + p->count) % PUBLISHER_JOBS_MAX] = c;
+        p->count++;
+        p->bytes += c.bytes.len;
+        if (p->idle)
+            (void)pthread_cond_signal(&p->changed);
+    } else {
+        p->dropped++;
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+    if (!fits)
+        redis_cmd_release(&c);
+}
+
+/* With the lock held: forget the first n. */
+static void consume(struct publisher *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct redis_cmd *c = &p->ring[p->head];
+        p->bytes -= c->bytes.len;
+        redis_cmd_release(c);
+        p->head = (p->head + 1) % PUBLISHER_JOBS_MAX;
+        p->count--;
+    }
+}
+
+/* At most one line in a while: Redis being away is not news for every job. */
+static void complain(struct publisher *p, const char *what, const struct err *e)
+{
+    int64_t now = clock_mono_ms();
+    if (p->logged_ms != 0 && now - p->logged_ms < LOG_EVERY_MS)
+        return;
+    p->logged_ms = now;
+    log_warn("publisher", what, LOG_ERR(e), LOG_INT("waiting", p->count),
+             LOG_INT("dropped", p->dropped));
+}
+
+static enum err_code register_queues(struct publisher *p, struct err *e)
+{
+    struct redis_cmd c;
+    enum err_code code = ERR_OK;
+    redis_cmd_init(&c);
+    for (size_t i = 0; !code && i < p->config->queue_count; i++) {
+        struct redis_value *reply = NULL;
+        redis_cmd_clear(&c);
+        queue_register_queue_cmd(&c, p->config->queues[i].name);
+        code = redis_call(p->redis, &c, &reply, e);
+        if (!code)
+            redis_reply_free(reply);
+    }
+    redis_cmd_release(&c);
+    return code;
+}
+
+/* How many of the replies, from the first on, are settled: enqueued, or refused for good. */
+static size_t settle(struct publisher *p, const struct redis_value *replies,
+                     size_t count, struct err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        enum queue_answer answer;
+        enum err_code code =
+            queue_parse_answer(redis_value_at(replies, i), &answer, NULL, e);
+        if (code == ERR_RETRY)
+            return i;
+        if (code) {
+            p->refused++;
+            complain(p, "job refused by redis; reconcile will try it again", e);
+        } else {
+            p->published++;
+        }
+    }
+    return count;
+}
+
+/* Send the first commands of the ring.  They stay there, unmoved, while the lock is not held. */
+static enum err_code send_some(struct publisher *p, struct err *e)
+{
+    size_t head = p->head, count = p->count;
+    if (count > QUEUE_BATCH_MAX)
+        count = QUEUE_BATCH_MAX;
+    if (head + count > PUBLISHER_JOBS_MAX)
+        count = PUBLISHER_JOBS_MAX - head;
+    struct redis_value *replies = NULL;
+    (void)pthread_mutex_unlock(&p->lock);
+    enum err_code code = redis_pipeline(p->redis, p->ring + head, count, &replies, e);
+    (void)pthread_mutex_lock(&p->lock);
+    if (code)
+        return code;
+    size_t settled = settle(p, replies, count, e);
+    redis_reply_free(replies);
+    consume(p, settled);
+    return settled == count ? ERR_OK : ERR_RETRY;
+}
+
+static void wait_for_work(struct publisher *p)
+{
+    p->idle = true;
+    while (p->count == 0 && !p->stopping)
+        (void)pthread_cond_wait(&p->changed, &p->lock);
+    p->idle = false;
+}
+
+/* Wait ms, or until it is told to stop; pushes do not cut it short. */
+static void back_off(struct publisher *p, int64_t ms)
+{
+    int64_t until_ms = clock_mono_ms() + ms;
+    while (!p->stopping && thread_wait_until(&p->changed, &p->lock, until_ms))
+        continue;
+    if (p->stopping) { /* still once in a while, but not as fast as it can */
+        (void)pthread_mutex_unlock(&p->lock);
+        thread_sleep_ms(BACKOFF_FIRST_MS);
+        (void)pthread_mutex_lock(&p->lock);
+    }
+}
+
+static bool is_over(const struct publisher *p)
+{
+    return p->stopping && (p->count == 0 || clock_mono_ms() >= p->stop_ms);
+}
+
+static void *run(void *arg)
+{
+    struct publisher *p = arg;
+    int64_t backoff_ms = BACKOFF_FIRST_MS;
+    bool registered = false;
+    (void)pthread_mutex_lock(&p->lock);
+    while (!is_over(p)) {
+        struct err e = ERR_INIT;
+        enum err_code code = ERR_OK;
+        if (!registered) {
+            (void)pthread_mutex_unlock(&p->lock);
+            code = register_queues(p, &e);
+            (void)pthread_mutex_lock(&p->lock);
+            registered = code == ERR_OK;
+        }
+        if (!code && p->count > 0)
+            code = send_some(p, &e);
+        if (code) {
+            registered = false;
+            complain(p, "redis is away; uploads are accepted all the same", &e);
+            back_off(p, backoff_ms);
+            backoff_ms =
+                backoff_ms * 2 < BACKOFF_MAX_MS ? backoff_ms * 2 : BACKOFF_MAX_MS;
+            continue;
+        }
+        if (p->logged_ms != 0 && p->count == 0) {
+            p->logged_ms = 0;
+            log_info("publisher", "redis is back", LOG_INT("published", p->published),
+                     LOG_INT("dropped", p->dropped));
+        }
+        backoff_ms = BACKOFF_FIRST_MS;
+        wait_for_work(p);
+    }
+    if (p->count > 0)
+        log_warn("publisher", "stopped with jobs unpublished; reconcile will do it",
+                 LOG_INT("waiting", p->count));
+    (void)pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+static void release(struct publisher *p)
+{
+    if (p->ring)
+        consume(p, p->count);
+    free(p->ring);
+    redis_close(p->redis);
+    (void)pthread_cond_destroy(&p->changed);
+    (void)pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+enum err_code publisher_start(const struct config *config,
+                              const struct redis_options *redis,
+                              struct publisher **ret_publisher, struct err *e)
+{
+    struct publisher *p = calloc(1, sizeof *p);
+    if (!p)
+        return err_set(e, ERR_NOMEM, "publisher: out of memory");
+    p->config = config;
+    thread_init_lock(&p->lock, &p->changed);
+    p->ring = calloc(PUBLISHER_JOBS_MAX, sizeof *p->ring);
+    enum err_code code = p->ring ? redis_open(redis, &p->redis, e)
+                                 : err_set(e, ERR_NOMEM, "publisher: out of memory");
+    if (!code)
+        code = thread_start(&p->thread, "publisher", run, p, e);
+    if (code) {
+        release(p);
+        return code;
+    }
+    *ret_publisher = p;
+    return ERR_OK;
+}
+
+void publisher_stop(struct publisher *p, int64_t flush_ms)
+{
+    if (!p)
+        return;
+    (void)pthread_mutex_lock(&p->lock);
+    p->stopping = true;
+    p->stop_ms = clock_mono_ms() + flush_ms;
+    (void)pthread_cond_signal(&p->changed);
+    (void)pthread_mutex_unlock(&p->lock);
+    (void)pthread_join(p->thread, NULL);
+    release(p);
+}
+
+struct publisher_stats publisher_stats(struct publisher *p)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    struct publisher_stats s = {p->published, p->dropped, p->refused, p->count};
+    (void)pthread_mutex_unlock(&p->lock);
+    return s;
+}

@@ -1,0 +1,43 @@
+/*
+ * publisher: the thread that tells Redis of accepted uploads.
+ *
+ *     handler threads --publisher_push--> ring (jobs, bytes: bounded) --pipelines of up to 100--> Redis
+ *
+ * The promise to the client was made before: the manifest is on disk.  So a push never waits and never fails a
+ * request.  While Redis is away jobs stay in the ring, in order, and are tried again with a backoff of 50 ms to 2 s;
+ * when the ring is full a push is dropped and counted, and reconcile (shared/reconcile.h, run by the workers) enqueues
+ * the job from its manifest.  A pipeline that failed half-way is sent again as a whole: enqueue is idempotent.
+ *
+ * Queues are added to hoist:queues once at the start and again after every time Redis was away.
+ */
+#ifndef HOIST_FCGI_PUBLISHER_H
+#define HOIST_FCGI_PUBLISHER_H
+
+#include "shared/config.h"
+#include "shared/err.h"
+#include "shared/job.h"
+#include "shared/redis.h"
+
+enum { PUBLISHER_JOBS_MAX = 8192, PUBLISHER_BYTES_MAX = 8 * 1024 * 1024 };
+
+struct publisher;
+
+struct publisher_stats {
+    int64_t published, dropped,
+        refused; /* refused: Redis said no to it; reconcile meets it again */
+    size_t waiting;
+};
+
+/* Start the thread.  config and redis must outlive it. */
+MUST_CHECK enum err_code publisher_start(const struct config *config,
+                                         const struct redis_options *redis,
+                                         struct publisher **ret_publisher,
+                                         struct err *e);
+/* Send what is waiting, for at most flush_ms, then end the thread and free.  Takes NULL. */
+void publisher_stop(struct publisher *p, int64_t flush_ms);
+
+/* Any thread; copies what it needs of j. */
+void publisher_push(struct publisher *p, const struct job *j);
+struct publisher_stats publisher_stats(struct publisher *p);
+
+#endif

@@ -1,0 +1,89 @@
+#include "fcgi-app/response.h"
+
+#include <string.h>
+
+static const struct {
+    int status;
+    const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {400, "Bad Request"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {409, "Conflict"},
+    {413, "Content Too Large"},
+    {422, "Unprocessable Content"},
+    {500, "Internal Server Error"},
+    {503, "Service Unavailable"},
+    {507, "Insufficient Storage"},
+};
+
+static const char *reason_of(int status)
+{
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    return "Unknown";
+}
+
+void response_init(struct response *r)
+{
+    r->status = 0;
+    buf_init(&r->head, RESPONSE_HEAD_MAX);
+    buf_init(&r->body, RESPONSE_BODY_MAX);
+}
+
+void response_release(struct response *r)
+{
+    buf_release(&r->head);
+    buf_release(&r->body);
+}
+
+void response_begin(struct response *r, int status, const char *type)
+{
+    r->status = status;
+    buf_clear(&r->head);
+    buf_clear(&r->body);
+    buf_printf(&r->head, "Status: %d %s\r\n", status, reason_of(status));
+    if (type)
+        response_header(r, "Content-Type", type);
+    buf_puts(&r->head,
+             "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+}
+
+void response_header(struct response *r, const char *name, const char *value)
+{
+    for (const char *s = value; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            r->head.failed = true;
+    buf_printf(&r->head, "%s: %s\r\n", name, value);
+}
+
+void response_problem(struct response *r, enum problem p, const char *detail)
+{
+    const struct problem_row *row = problem_row(p);
+    response_begin(r, row->status, "application/problem+json");
+    if (row->retry_after > 0)
+        buf_printf(&r->head, "Retry-After: %d\r\n", row->retry_after);
+    buf_printf(&r->body,
+               "{\"type\":\"urn:hoist:problem:%s\",\"title\":\"%s\",\"status\":%d",
+               row->type, row->title, row->status);
+    if (detail && *detail) {
+        buf_puts(&r->body, ",\"detail\":");
+        buf_add_json(&r->body, detail, strlen(detail));
+    }
+    buf_puts(&r->body, "}\n");
+}
+
+void response_finish(struct response *r, bool head_only)
+{
+    if (r->head.failed || r->body.failed)
+        response_problem(r, PROBLEM_INTERNAL, "the answer could not be put together");
+    if (r->status != 204)
+        buf_printf(&r->head, "Content-Length: %zu\r\n", r->body.len);
+    buf_puts(&r->head, "\r\n");
+    if (head_only)
+        buf_clear(&r->body);
+}

@@ -1,0 +1,40 @@
+/*
+ * response: what is sent back: "Status: 202 Accepted", headers, a blank line, a body (RFC 3875 section 6).  Pure.
+ *
+ *     response_begin(&r, 202, "application/json");
+ *     response_header(&r, "Location", "/v1/jobs/...");
+ *     buf_puts(&r.body, ...);
+ *     response_finish(&r, head_only);        -> r.head and r.body are the bytes to send, in this order
+ *
+ * Every response carries `Cache-Control: no-store`, `X-Content-Type-Options: nosniff` and its Content-Length.
+ * Reusable: begin forgets what was there.  A body that did not fit, or a header that holds control characters, makes
+ * it a 500.
+ */
+#ifndef HOIST_FCGI_RESPONSE_H
+#define HOIST_FCGI_RESPONSE_H
+
+#include "fcgi-app/problem.h"
+#include "shared/buf.h"
+
+#include <stdbool.h>
+
+enum { RESPONSE_HEAD_MAX = 4096, RESPONSE_BODY_MAX = 512 * 1024 };
+
+struct response {
+    int status;
+    struct buf head;
+    struct buf body;
+};
+
+void response_init(struct response *r);
+void response_release(struct response *r);
+
+/* type NULL: no body will come. */
+void response_begin(struct response *r, int status, const char *type);
+void response_header(struct response *r, const char *name, const char *value);
+/* The whole of a problem answer (RFC 9457), Retry-After included where the table has one. */
+void response_problem(struct response *r, enum problem p, const char *detail);
+/* Complete the head; with head_only (HEAD) the body is dropped, its length kept. */
+void response_finish(struct response *r, bool head_only);
+
+#endif

@@ -1,0 +1,135 @@
+#include "fcgi-app/server.h"
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/handlers.h"
+#include "fcgi-app/thread.h"
+#include "fcgi-app/waiters.h"
+#include "shared/log.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { DRAIN_MS = 30000, FLUSH_MS = 2000 };
+
+struct server {
+    struct app app;
+    struct handlers *handlers;
+    pthread_t gate_thread;
+    bool gate_runs;
+    int signal_fd, done_fd; /* done_fd: the gate thread has ended */
+};
+
+static void *run_gate(void *arg)
+{
+    struct server *s = arg;
+    uint64_t one = 1;
+    gate_run(s->app.gate);
+    ssize_t n = write(s->done_fd, &one, sizeof one);
+    (void)n; /* an empty eventfd takes it */
+    return NULL;
+}
+
+/* Signals arrive through a descriptor, in the main thread alone. */
+static enum err_code open_signals(struct server *s, struct err *e)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGUSR1, SIG_IGN); /* libfcgi's handler would stop it */
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return err_errno(e, ERR_CONFIG, "sigprocmask");
+    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+    s->done_fd = eventfd(0, EFD_CLOEXEC);
+    if (s->signal_fd < 0 || s->done_fd < 0)
+        return err_errno(e, ERR_CONFIG, "signalfd");
+    return ERR_OK;
+}
+
+static enum err_code start(struct server *s, int listen_fd, struct err *e)
+{
+    const struct config_http *http = &s->app.config->http;
+    struct gate_options options = {
+        .listen_fd = listen_fd,
+        .max_connections = (size_t)http->max_connections,
+        .receive_timeout_ms = http->receive_timeout_seconds * 1000,
+        .send_timeout_ms = http->send_timeout_seconds * 1000,
+        .drain_ms = DRAIN_MS,
+    };
+    if (app_set_redis(&s->app, &s->app.config->redis, e) ||
+        gate_open(&options, &s->app.gate, e) ||
+        publisher_start(s->app.config, &s->app.redis, &s->app.publisher, e) ||
+        waiters_start(&s->app, &s->app.waiters, e) ||
+        thread_start(&s->gate_thread, "gate", run_gate, s, e))
+        return e->code;
+    s->gate_runs = true;
+    return handlers_start(&s->app, (size_t)http->threads, &s->handlers, e);
+}
+
+static void on_signal(struct server *s, int number)
+{
+    if (number == SIGHUP) {
+        log_info("server", "restart to reload; connections drain");
+    } else if (gate_is_stopping(s->app.gate)) {
+        log_warn("server", "told to stop twice: stopping at once");
+        _exit(1);
+    } else {
+        log_info("server", "draining");
+        gate_stop(s->app.gate);
+    }
+}
+
+static void wait_for_end(struct server *s)
+{
+    struct pollfd fds[] = {{.fd = s->signal_fd, .events = POLLIN},
+                           {.fd = s->done_fd, .events = POLLIN}};
+    while (!(fds[1].revents & POLLIN)) {
+        struct signalfd_siginfo info;
+        if (poll(fds, 2, -1) < 0 || !(fds[0].revents & POLLIN))
+            continue;
+        if (read(s->signal_fd, &info, sizeof info) == sizeof info)
+            on_signal(s, (int)info.ssi_signo);
+    }
+}
+
+static void stop(struct server *s)
+{
+    if (s->gate_runs) {
+        gate_stop(s->app.gate);
+        (void)pthread_join(s->gate_thread, NULL);
+    }
+    waiters_stop(s->app.waiters);
+    handlers_join(s->handlers);
+    publisher_stop(s->app.publisher, FLUSH_MS);
+    gate_close(s->app.gate);
+    redis_target_release(&s->app.redis.target);
+    if (s->signal_fd >= 0)
+        (void)close(s->signal_fd);
+    if (s->done_fd >= 0)
+        (void)close(s->done_fd);
+}
+
+enum err_code server_run(const struct config *config, struct spool *spool,
+                         int listen_fd, struct err *e)
+{
+    struct server s = {
+        .app = {.config = config, .spool = spool}, .signal_fd = -1, .done_fd = -1};
+    enum err_code code = open_signals(&s, e);
+    if (!code)
+        code = start(&s, listen_fd, e);
+    if (!code) {
+        log_info("server", "ready", LOG_STR("version", HOIST_VERSION),
+                 LOG_INT("threads", config->http.threads));
+        wait_for_end(&s);
+    }
+    stop(&s);
+    if (!code)
+        log_info("server", "stopped");
+    return code;
+}
