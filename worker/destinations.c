@@ -5,13 +5,16 @@
 
 #include "shared/log.h"
 #include "worker/dest_file.h"
+#include "worker/dest_s3.h"
+#include "worker/http.h"
 
 struct destinations {
+    struct http *http; /* shared by all that need it */
     struct destination *items[CONFIG_DESTINATIONS_MAX];
     size_t count;
 };
 
-static enum err_code open_one(const struct worker_env *env,
+static enum err_code open_one(const struct worker_env *env, struct http *http,
                               const struct config_destination *config,
                               struct destination **ret, struct err *e)
 {
@@ -20,36 +23,47 @@ static enum err_code open_one(const struct worker_env *env,
         return dest_file_open(
             &(struct dest_file_options){.loop = env->loop, .config = config}, ret, e);
     case CONFIG_S3:
-        break;
+        return dest_s3_open(&(struct dest_s3_options){.loop = env->loop,
+                                                      .http = http,
+                                                      .config = config},
+                            ret, e);
     }
-    return err_set(e, ERR_CONFIG, "scheme is not one of this build");
+    return err_set(e, ERR_CONFIG, "a scheme this version does not know");
+}
+
+/* Open them all.  What only an operator can mend is logged. */
+static enum err_code open_all(const struct worker_env *env, struct destinations *d,
+                              struct err *e)
+{
+    const struct config *config = env->config;
+
+    for (size_t i = 0; i < config->destination_count; i++) {
+        const struct config_destination *one = &config->destinations[i];
+        enum err_code code = open_one(env, d->http, one, &d->items[d->count], e);
+        if (code == ERR_CONFIG)
+            log_warn("destinations", "cannot be used yet", LOG_STR("name", one->name),
+                     LOG_ERR(e));
+        else if (code != ERR_OK)
+            return code;
+        if (d->items[d->count])
+            d->count++;
+    }
+    return ERR_OK;
 }
 
 enum err_code destinations_open(const struct worker_env *env, struct destinations **ret,
                                 struct err *e)
 {
-    const struct config *config = env->config;
     struct destinations *d = calloc(1, sizeof *d);
 
     if (!d)
         return err_set(e, ERR_NOMEM, "no memory for destinations");
-    for (size_t i = 0; i < config->destination_count; i++) {
-        const struct config_destination *one = &config->destinations[i];
-        enum err_code code = open_one(env, one, &d->items[d->count], e);
-        if (code == ERR_CONFIG)
-            log_warn("destinations", "cannot be used yet", LOG_STR("name", one->name),
-                     LOG_ERR(e));
-        else if (code != ERR_OK)
-            break;
-        if (d->items[d->count])
-            d->count++;
-        if (i + 1 == config->destination_count) {
-            *ret = d;
-            return ERR_OK;
-        }
+    if (http_open(env->loop, &d->http, e) != ERR_OK || open_all(env, d, e) != ERR_OK) {
+        destinations_close(d);
+        return e->code;
     }
-    destinations_close(d);
-    return e->code;
+    *ret = d;
+    return ERR_OK;
 }
 
 void destinations_close(struct destinations *d)
@@ -58,6 +72,7 @@ void destinations_close(struct destinations *d)
         return;
     for (size_t i = 0; i < d->count; i++)
         destination_release(d->items[i]);
+    http_close(d->http);
     free(d);
 }
 

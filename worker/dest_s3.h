@@ -1,0 +1,36 @@
+/*
+ * dest_s3: the destination s3://bucket/prefix, on any store that speaks S3's PutObject and HeadObject.
+ *
+ *   begin -> PUT (signed, If-None-Match: *, checksum; hashed while it leaves)
+ *              |-- proven ----------------------------------------------------> done
+ *              |-- 412, answer lost, no proof --> HEAD --> the same bytes ----> done
+ *              |                                   |-----> other bytes -------> never ("key exists with other content")
+ *              |                                   '-----> none --------------> transient
+ *              |-- 501 to a condition or checksum --> remembered, PUT without
+ *              |-- clock differs ------------------> remembered, PUT with the store's time
+ *              '-- anything else -----------------------------------------------> by retry.h
+ *
+ * Guarantees, besides those of destination.h: the last piece of a body is not sent before all of it was hashed and found
+ * to be what the manifest says; so a damaged spool file never becomes an object ("spool corrupt").
+ * Where the store knows no conditions (501), or conditional = no, an object of this key is overwritten.
+ * A HEAD that can compare nothing but the size takes that; when it gives an MD5 and ours is not known, it is computed
+ * on the thread pool.
+ */
+#ifndef HOIST_WORKER_DEST_S3_H
+#define HOIST_WORKER_DEST_S3_H
+
+#include "worker/destination.h"
+#include "worker/http.h"
+
+struct dest_s3_options {
+    uv_loop_t *loop;
+    struct http *http; /* outlives the destination */
+    const struct config_destination
+        *config; /* scheme CONFIG_S3; outlives the destination */
+};
+
+/* ERR_CONFIG: an endpoint that is none, *ret is untouched; ERR_NOMEM. */
+MUST_CHECK enum err_code dest_s3_open(const struct dest_s3_options *o,
+                                      struct destination **ret, struct err *e);
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * http: HTTP/1.1 requests on a libuv loop.  The only module that sees libcurl.
+ *
+ *     http_send --> connect --> headers, body from a descriptor --> answer --> done(result), exactly once, on the loop
+ *                      |                 |                            |
+ *                   connect_ms        stall_ms                    answer_ms          http_cancel: done comes later
+ *
+ * Guarantees
+ *   - Every request ends: connecting takes at most connect_ms; a body that does not move for stall_ms, or an answer
+ *     that has not come answer_ms after the body (or the head) left, is a time-out.  Looked at once a second.
+ *   - Nothing is followed, guessed or added: no redirects, proxies, netrc or cookies, only http and https, the path as
+ *     given.  Certificates are checked, against ca_file when given.  User-Agent and Accept are the only headers
+ *     that are not the caller's (Content-Length stands for the body's length).
+ *   - Connections are kept for 4 s (S3 closes idle ones after 5) and used again.  A body is sent again from its start
+ *     on a fresh connection when a kept one turns out to be dead.
+ *   - Memory: a buffer of 64 to 512 KiB per upload under way, 8 MiB for all together where they are many; at most
+ *     64 KiB of an answer's body is kept.
+ *   - Bodies of 1 MiB and more wait up to 1 s for "100 Continue", so that a refused upload is not sent in vain.
+ *
+ * Everything belongs to the loop's thread.
+ */
+#ifndef HOIST_WORKER_HTTP_H
+#define HOIST_WORKER_HTTP_H
+
+#include "shared/err.h"
+#include "worker/http_response.h"
+#include "worker/retry.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct http;      /* the client: connections and requests under way */
+struct http_call; /* one request; gone when done returns */
+
+struct http_header {
+    const char *name;
+    const char *value; /* "" sends the header empty */
+};
+
+struct http_result {
+    enum retry_net net; /* RETRY_NET_OK: a whole answer came; else why not */
+    bool body_sent;     /* all of the request had left */
+    bool
+        source_failed; /* net is ABORTED because the body could not be read, or pass refused it */
+    int64_t sent;      /* bytes of the body that left */
+    const char *error; /* for people, when net is not OK; no line breaks */
+    const struct http_response *response; /* what came; status 0 when nothing did */
+};
+
+typedef void http_done_fn(const struct http_result *result, void *ctx);
+
+/* A body: len bytes of fd from its start, read with pread; fd stays the caller's and open until done. */
+struct http_body {
+    int fd;
+    int64_t len;
+    /* Sees each piece before it is sent; pieces come in order; offset 0 means that the body starts (again).  False:
+     * this piece must not leave, the request ends (source_failed).  Must not call into http. */
+    bool (*pass)(const void *data, size_t len, int64_t offset, void *ctx);
+    void *ctx;
+};
+
+struct http_request {
+    const char *method; /* "PUT", "HEAD", "GET", "DELETE" */
+    const char *url;    /* http://… or https://… */
+    const struct http_header *headers;
+    size_t header_count;
+    const struct http_body *body; /* copied; NULL: none */
+    int64_t connect_ms, stall_ms, answer_ms;
+    const char *ca_file; /* PEM; NULL or "": the system's */
+    http_done_fn *done;
+    void *ctx;
+};
+
+MUST_CHECK enum err_code http_open(uv_loop_t *loop, struct http **ret, struct err *e);
+/* No call may be under way.  Handles close on later turns of the loop.  Takes NULL. */
+void http_close(struct http *h);
+
+/* NULL: no memory, done is not called.  Strings and headers are copied. */
+struct http_call *http_send(struct http *h, const struct http_request *r);
+/* Stop now.  done comes on a later turn of the loop, with RETRY_NET_ABORTED. */
+void http_cancel(struct http_call *call);
+/* Bytes of the body that have left. */
+int64_t http_sent(const struct http_call *call);
+
+#endif

@@ -1,0 +1,198 @@
+#include "worker/http_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/cleanup.h"
+
+enum http_easy_limits {
+    KEEP_S = 4, /* S3 closes idle connections after 5 */
+    EXPECT_MS = 1000,
+    EXPECT_FROM = 1024 * 1024,
+    UPLOAD_MIN = 16 * 1024, /* libcurl takes no less */
+    UPLOAD_SMALL = 64 * 1024,
+    UPLOAD_LARGE = 512 * 1024,
+    UPLOAD_ALL = 8 * 1024 * 1024
+};
+
+enum retry_net http_easy_net(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return RETRY_NET_OK;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return RETRY_NET_RESOLVE;
+    case CURLE_COULDNT_CONNECT:
+        return RETRY_NET_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+        return RETRY_NET_TLS;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+        return RETRY_NET_TLS_VERIFY;
+    case CURLE_SEND_ERROR:
+    case CURLE_SEND_FAIL_REWIND:
+        return RETRY_NET_SEND;
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9: no status line came */
+        return RETRY_NET_RECEIVE;
+    case CURLE_OPERATION_TIMEDOUT:
+        return RETRY_NET_TIMEOUT;
+    case CURLE_ABORTED_BY_CALLBACK:
+        return RETRY_NET_ABORTED;
+    default:
+        return RETRY_NET_OTHER;
+    }
+}
+
+static size_t on_read(char *data, size_t size, size_t count, void *ctx)
+{
+    struct http_call *call = ctx;
+    struct http_body *b = &call->body;
+    int64_t left = b->len - call->at;
+    size_t room = size * count;
+    ssize_t n;
+
+    if (left <= 0)
+        return 0;
+    if ((int64_t)room > left)
+        room = (size_t)left;
+    do
+        n = pread(b->fd, data, room, call->at);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0 || (b->pass && !b->pass(data, (size_t)n, call->at, b->ctx))) {
+        call->source_failed = true;
+        return CURL_READFUNC_ABORT;
+    }
+    call->at += n;
+    return (size_t)n;
+}
+
+static int on_seek(void *ctx, curl_off_t offset, int origin)
+{
+    struct http_call *call = ctx;
+
+    if (origin != SEEK_SET || offset != 0)
+        return CURL_SEEKFUNC_FAIL; /* pieces are hashed in order, from the start */
+    call->at = 0;
+    return CURL_SEEKFUNC_OK;
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *ctx)
+{
+    struct http_call *call = ctx;
+
+    http_response_add_line(&call->response, line, size * count);
+    return size * count;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *ctx)
+{
+    struct buf *b = &((struct http_call *)ctx)->response.body;
+    size_t len = size * count, room = b->max - b->len;
+
+    (void)buf_add(b, data, len < room ? len : room); /* without memory it is cut too */
+    return len;
+}
+
+static bool add_header(struct http_call *call, const struct http_header *header)
+{
+    CLEANUP(buf_release) struct buf line = BUF_INIT(16 * 1024);
+    struct curl_slist *list = NULL;
+
+    if (*header->value)
+        buf_printf(&line, "%s: %s", header->name, header->value);
+    else
+        buf_printf(&line, "%s;", header->name); /* libcurl's way to send it empty */
+    if (!line.failed)
+        list = curl_slist_append(call->headers, line.data);
+    if (list)
+        call->headers = list;
+    return list != NULL;
+}
+
+static long buffer_size(const struct http *h, int64_t len)
+{
+    int64_t size = UPLOAD_ALL / ((int64_t)h->count + 1);
+
+    if (size < UPLOAD_SMALL)
+        size = UPLOAD_SMALL;
+    if (size > UPLOAD_LARGE)
+        size = UPLOAD_LARGE;
+    if (size > len)
+        size = len;
+    return (long)(size < UPLOAD_MIN ? UPLOAD_MIN : size);
+}
+
+static void set_body(struct http_call *call)
+{
+    CURL *easy = call->easy;
+
+    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)call->body.len);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(easy, CURLOPT_READDATA, call);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
+    curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, (long)EXPECT_MS);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE,
+                     buffer_size(call->http, call->body.len));
+}
+
+static void set_options(struct http_call *call, const struct http_request *r)
+{
+    CURL *easy = call->easy;
+
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
+    curl_easy_setopt(easy, CURLOPT_URL, r->url);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)KEEP_S);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_ms);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "hoist/" HOIST_VERSION);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    if (r->ca_file && *r->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, r->ca_file);
+    if (r->body)
+        set_body(call);
+    if (strcmp(r->method, "HEAD") == 0)
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+}
+
+static bool add_headers(struct http_call *call, const struct http_request *r)
+{
+    for (size_t i = 0; i < r->header_count; i++)
+        if (!add_header(call, &r->headers[i]))
+            return false;
+    if (call->body.len >= EXPECT_FROM)
+        return true;
+    struct curl_slist *list =
+        curl_slist_append(call->headers, "Expect:"); /* leave out */
+    if (list)
+        call->headers = list;
+    return list != NULL;
+}
+
+bool http_easy_prepare(struct http_call *call, const struct http_request *r)
+{
+    if (!add_headers(call, r))
+        return false;
+    set_options(call, r);
+    return true;
+}

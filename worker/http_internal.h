@@ -1,0 +1,60 @@
+/*
+ * http_internal: what the three files of http share.  The only header that includes libcurl's.
+ *
+ *     http.c       requests: sending, deadlines, cancelling, ending
+ *     http_easy.c  one request as libcurl sees it: options, the body going out, the answer coming in
+ *     http_loop.c  libcurl's sockets and timer on the libuv loop
+ */
+#ifndef HOIST_WORKER_HTTP_INTERNAL_H
+#define HOIST_WORKER_HTTP_INTERNAL_H
+
+#include "worker/http.h"
+
+#include <curl/curl.h>
+
+enum { HTTP_POOL_MAX = 64 /* easy handles kept */ };
+
+struct http {
+    uv_loop_t *loop;
+    CURLM *multi;
+    uv_timer_t timer;   /* libcurl's */
+    uv_timer_t tick;    /* ours: time-outs, and should libcurl's timer get lost */
+    uv_timer_t deliver; /* calls that were cancelled */
+    struct http_call *calls;
+    size_t count;
+    CURL *pool[HTTP_POOL_MAX];
+    size_t pooled;
+    int open_handles;
+};
+
+struct http_call {
+    struct http *http;
+    struct http_call *previous, *next;
+    CURL *easy;
+    struct curl_slist *headers;
+    struct http_body body; /* fd -1: none */
+    int64_t at;            /* of the body, read so far */
+    int64_t sent;          /* of the body, left */
+    int64_t quiet_ms;      /* monotonic: a byte moved last, or the request began */
+    int64_t stall_ms, answer_ms;
+    http_done_fn *done;
+    void *ctx;
+    struct http_response response;
+    bool source_failed;
+    bool cancelled;
+    char error[CURL_ERROR_SIZE];
+};
+
+/* http.c: hand out what libcurl has finished. */
+void http_reap(struct http *h);
+
+/* http_easy.c: fill in call->easy, which is fresh, from the request.  False: no memory. */
+bool http_easy_prepare(struct http_call *call, const struct http_request *r);
+/* What a result of libcurl means. */
+enum retry_net http_easy_net(CURLcode code);
+
+/* http_loop.c: let the multi handle run on the loop.  kick does what its timer would. */
+void http_loop_attach(struct http *h);
+void http_loop_kick(struct http *h);
+
+#endif

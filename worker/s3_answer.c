@@ -1,0 +1,139 @@
+#include "worker/s3_answer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "worker/s3_error.h"
+
+/* What the digests in an answer say. */
+enum proof {
+    PROOF_SAME,
+    PROOF_OTHER,
+    PROOF_NONE,     /* no digest we could compare */
+    PROOF_NEEDS_MD5 /* an MD5 is there, ours is not known */
+};
+
+/* The 32 hex digits of an ETag that is an MD5; NULL for any other. */
+static const char *md5_in_etag(const struct http_response *r)
+{
+    const char *s = r->etag;
+
+    if (strncmp(r->encryption, "aws:kms", 7) == 0)
+        return NULL;
+    s += *s == '"';
+    if (strspn(s, "0123456789abcdefABCDEF") != 32 ||
+        (s[32] && strcmp(s + 32, "\"") != 0))
+        return NULL;
+    return s;
+}
+
+static enum proof compare(const struct http_response *r, const struct s3_expected *want)
+{
+    /* The checksum of an object made in parts is not one of its bytes. */
+    bool composite = strcmp(r->checksum_type, "COMPOSITE") == 0 ||
+                     strchr(r->checksum_sha256, '-') != NULL;
+    const char *md5 = md5_in_etag(r);
+
+    if (r->checksum_sha256[0] && !composite)
+        return strcmp(r->checksum_sha256, want->sha256_base64) == 0 ? PROOF_SAME
+                                                                    : PROOF_OTHER;
+    if (!md5)
+        return PROOF_NONE;
+    if (!want->md5_hex[0])
+        return PROOF_NEEDS_MD5;
+    return strncasecmp(md5, want->md5_hex, 32) == 0 ? PROOF_SAME : PROOF_OTHER;
+}
+
+static void describe(struct s3_answer *a, const char *method,
+                     const struct http_result *r, const struct s3_error *error)
+{
+    const struct http_response *h = r->response;
+
+    if (error->code[0])
+        (void)snprintf(a->error, sizeof a->error, "%s: %d %.48s: %.160s", method, h->status,
+                       error->code, error->message);
+    else if (h->status && r->net == RETRY_NET_OK)
+        (void)snprintf(a->error, sizeof a->error, "%s: status %d%s%s", method,
+                       h->status, h->region[0] ? ", the bucket is in region " : "",
+                       h->region);
+    else
+        (void)snprintf(a->error, sizeof a->error, "%s: %.200s", method, r->error);
+}
+
+static struct s3_answer classify(const char *method, const struct http_result *r,
+                                 const struct s3_error *error)
+{
+    struct retry_outcome o = {.net = r->net,
+                              .body_sent = r->body_sent,
+                              .status = r->response->status,
+                              .code = error->code};
+    struct s3_answer a = {.verdict = S3_FAILED,
+                          .class = retry_classify(&o),
+                          .retry_after_ms = http_response_retry_after_ms(r->response)};
+
+    describe(&a, method, r, error);
+    return a;
+}
+
+static bool is_success(const struct http_result *r)
+{
+    return r->net == RETRY_NET_OK && r->response->status / 100 == 2;
+}
+
+struct s3_answer s3_answer_put(const struct http_result *r,
+                               const struct s3_expected *want, int64_t now_s)
+{
+    const struct http_response *h = r->response;
+    struct s3_error error = {.code = ""};
+    int64_t date_s = 0;
+
+    (void)s3_error_parse(h->body.data, h->body.len, &error); /* no error is no code */
+    if (is_success(r) && !error.is_error) {
+        struct s3_answer a = {.verdict = S3_DONE};
+        if (compare(h, want) != PROOF_SAME) {
+            a.verdict = S3_RESOLVE;
+            (void)snprintf(
+                a.error, sizeof a.error,
+                "PUT: status %d, but the answer does not prove what was stored",
+                h->status);
+        }
+        return a;
+    }
+    struct s3_answer a = classify("PUT", r, &error);
+    if (h->status == 501 || strcmp(error.code, "NotImplemented") == 0) {
+        a.verdict = S3_PLAINER;
+    } else if (strcmp(error.code, "RequestTimeTooSkewed") == 0 &&
+               http_response_date(h, &date_s)) {
+        a.verdict = S3_SKEWED;
+        a.skew_s = date_s - now_s;
+    } else if (a.class == RETRY_RESOLVE || h->status == 304 || a.class == RETRY_NONE) {
+        a.verdict = S3_RESOLVE; /* 304: what early MinIO says for 412 */
+    }
+    return a;
+}
+
+struct s3_answer s3_answer_head(const struct http_result *r,
+                                const struct s3_expected *want)
+{
+    const struct http_response *h = r->response;
+    struct s3_error none = {.code = ""};
+
+    if (r->net == RETRY_NET_OK && h->status == 404)
+        return (struct s3_answer){.verdict = S3_ABSENT};
+    if (!is_success(r)) {
+        struct s3_answer a = classify("HEAD", r, &none);
+        if (a.class == RETRY_NONE || a.class == RETRY_RESOLVE || a.class == RETRY_NEVER)
+            a.class = RETRY_TRANSIENT; /* it says nothing of the object */
+        return a;
+    }
+    struct s3_answer a = {.verdict = S3_DONE};
+    enum proof proof = compare(h, want);
+    a.needs_md5 = proof == PROOF_NEEDS_MD5;
+    if (h->content_length != want->size || proof == PROOF_OTHER) {
+        a.verdict = S3_OTHER;
+        a.needs_md5 = false;
+        (void)snprintf(a.error, sizeof a.error, "key exists with other content");
+    }
+    return a;
+}

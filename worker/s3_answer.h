@@ -1,0 +1,51 @@
+/*
+ * s3_answer: what the store's answers to a PUT and to a HEAD mean for an object.  Pure.
+ *
+ *   PUT:  2xx that proves what was stored -> DONE      412, 304 -> RESOLVE    501 to our extras -> PLAINER
+ *         2xx that proves nothing, lost answer -> RESOLVE    clock -> SKEWED      all else -> FAILED (retry.h)
+ *   HEAD: same size, and no digest that differs -> DONE;  another object -> OTHER;  none -> ABSENT;  else FAILED
+ *
+ * Proof is x-amz-checksum-sha256, else an ETag of 32 hex digits that is the MD5 of what was sent (not under SSE-KMS or
+ * SSE-C, where the ETag is something else).
+ */
+#ifndef HOIST_WORKER_S3_ANSWER_H
+#define HOIST_WORKER_S3_ANSWER_H
+
+#include "worker/http.h"
+#include "worker/retry.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum s3_verdict {
+    S3_DONE,
+    S3_RESOLVE, /* HEAD tells */
+    S3_PLAINER, /* the store does not know the condition or the checksum: once more without */
+    S3_SKEWED, /* our clock differs from the store's: once more with its time */
+    S3_ABSENT, /* HEAD: there is no such object */
+    S3_OTHER,  /* HEAD: there is one, with other bytes */
+    S3_FAILED
+};
+
+/* What the object should be. */
+struct s3_expected {
+    int64_t size;
+    const char *sha256_base64;
+    const char *md5_hex; /* "" when it is not known */
+};
+
+struct s3_answer {
+    enum s3_verdict verdict;
+    enum retry_class class; /* of S3_FAILED */
+    int64_t retry_after_ms;
+    int64_t skew_s;  /* of S3_SKEWED: the store's time less ours */
+    bool needs_md5;  /* HEAD: only the MD5 could tell, and it is not known */
+    char error[256]; /* for people; not of S3_DONE */
+};
+
+struct s3_answer s3_answer_put(const struct http_result *r,
+                               const struct s3_expected *want, int64_t now_s);
+struct s3_answer s3_answer_head(const struct http_result *r,
+                                const struct s3_expected *want);
+
+#endif

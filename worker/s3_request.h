@@ -1,0 +1,69 @@
+/*
+ * s3_request: the PUT and the HEAD of one job's object, signed.  Pure: the time is an argument.
+ *
+ *     config (endpoint, style, bucket, prefix, keys) + job (key, type, name, meta, sha256)  -->  url, headers
+ *
+ * PUT  Content-Type; x-amz-meta-NAME for each meta entry, x-amz-meta-filename for the name; x-amz-checksum-sha256
+ *      and If-None-Match: * when asked for.  The payload hash that is signed is the manifest's SHA-256 over http, and
+ *      UNSIGNED-PAYLOAD over https, where TLS guards the bytes already.
+ * HEAD asks for the checksum too (x-amz-checksum-mode).
+ *
+ * Metadata travels as printable ASCII: every other byte, '%' included, stands as %XX, and so does all that is
+ * outside A-Z a-z 0-9 - . _ ~ in the file name.  S3 takes 2 KiB of it, names and values together; what no longer fits is
+ * left out, the file name first.
+ */
+#ifndef HOIST_WORKER_S3_REQUEST_H
+#define HOIST_WORKER_S3_REQUEST_H
+
+#include "shared/config.h"
+#include "shared/job.h"
+#include "worker/http.h"
+#include "worker/sigv4.h"
+
+enum { S3_HEADERS_MAX = SIGV4_PAIRS_MAX };
+
+/* Where a destination is: parsed once. */
+struct s3_endpoint {
+    bool https;
+    char authority
+        [300]; /* host[:port], the port only where it is not the scheme's own */
+};
+
+/* ERR_CONFIG: not http(s)://host[:port][/]. */
+MUST_CHECK enum err_code s3_endpoint_parse(const struct config_destination *config,
+                                           struct s3_endpoint *ret, struct err *e);
+
+struct s3_request {
+    struct buf url;
+    struct buf values; /* texts of the headers made here */
+    struct http_header headers[S3_HEADERS_MAX];
+    size_t header_count;
+    struct sigv4_signed signature;
+};
+
+#define S3_REQUEST_INIT                                                                \
+    {                                                                                  \
+        .url = BUF_INIT(3 * SIGV4_PATH_MAX + 1024), .values = BUF_INIT(16 * 1024),     \
+        .signature = SIGV4_SIGNED_INIT                                                 \
+    }
+
+void s3_request_release(struct s3_request *r);
+
+/* What to make of it. */
+struct s3_ask {
+    const struct config_destination *config;
+    const struct s3_endpoint *endpoint;
+    struct sigv4_key *key;
+    const struct job *job;
+    bool conditional; /* PUT: If-None-Match: * */
+    bool checksum;    /* PUT: send it; HEAD: ask for it */
+    int64_t time_s;   /* as the store counts it */
+};
+
+/* ret is S3_REQUEST_INIT; its strings refer to ask and to itself.  Errors as of sigv4_sign. */
+MUST_CHECK enum err_code s3_request_put(struct s3_request *ret,
+                                        const struct s3_ask *ask, struct err *e);
+MUST_CHECK enum err_code s3_request_head(struct s3_request *ret,
+                                         const struct s3_ask *ask, struct err *e);
+
+#endif
