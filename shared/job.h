@@ -48,7 +48,7 @@ enum {
     JOB_NAME_MAX = 255,   /* bytes of a sanitised file name */
     JOB_KEY_MAX = 1024,   /* bytes of an object key (S3's limit) */
     JOB_ERROR_MAX = 256,
-    JOB_RECORD_MAX = 16 * 1024 /* bytes of any text form */
+    JOB_RECORD_MAX = 32 * 1024 /* bytes of any text form; every record within the limits fits */
 };
 
 enum job_state {
