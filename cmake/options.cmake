@@ -6,7 +6,7 @@ target_compile_definitions(project_options INTERFACE _GNU_SOURCE HOIST_VERSION="
 target_include_directories(project_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
 target_compile_options(project_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
-  -Wno-gnu-statement-expression -fno-omit-frame-pointer)
+  $<$<C_COMPILER_ID:Clang>:-Wno-gnu-statement-expression> -fno-omit-frame-pointer)
 # Criterion's macros trip -Wconversion: ours is compiled with it, the tests are not.
 add_library(project_strict INTERFACE)
 target_link_libraries(project_strict INTERFACE project_options)
