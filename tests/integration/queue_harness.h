@@ -1,0 +1,92 @@
+/*
+ * queue_harness: the queue's operations on a private Redis, a line each, for tests/integration/test_queue*.c.
+ *
+ * Every script runs with a few lines of Lua in front of it that raise an error when it touches a key it has not
+ * declared.  A call that fails (not: that answers something unexpected) fails the test.
+ */
+#ifndef HOIST_TESTS_INTEGRATION_QUEUE_HARNESS_H
+#define HOIST_TESTS_INTEGRATION_QUEUE_HARNESS_H
+
+#include "shared/queue.h"
+#include "tests/support/redis_fixture.h"
+
+enum { HARNESS_SCRIPTS_MAX = 32 };
+
+struct harness_script {
+    const struct redis_script *plain;
+    struct redis_script checked;
+    char *body;
+    char sha1[41];
+};
+
+struct harness {
+    struct redis_fixture server;
+    struct redis *redis;
+    struct queue_worker worker;
+    bool flagless; /* use the scripts' form for servers before 7 */
+    struct harness_script scripts[HARNESS_SCRIPTS_MAX];
+    size_t script_count;
+};
+
+extern struct harness h;
+
+void harness_up(void);
+void harness_down(void);
+void harness_up_with(const char *const *redis_args);
+
+/* Run c; the reply is the caller's.  try_: give the error's code instead of failing. */
+struct redis_value *run(struct redis_cmd *c);
+enum err_code try_run(struct redis_cmd *c, struct redis_value **ret);
+
+/* A job of queue "q" that asks for little; not enqueued.  Its times are 0 but for created. */
+struct job new_job(int64_t priority, int64_t due);
+enum queue_answer enqueue(const struct job *j);
+/* new_job, enqueued; its id. */
+struct job_id add(int64_t priority, int64_t due);
+
+struct queue_claimed claim(size_t want);
+struct queue_lease claim_one(void);       /* fails the test when there is none */
+struct queue_lease claim_and_start(void); /* and counts the attempt */
+enum queue_answer start(const struct queue_lease *l);
+/* start, with the record (caller: job_release) or the reason. */
+enum queue_answer start_record(const struct queue_lease *l, struct job *ret_job,
+                               struct err *why);
+enum queue_answer beat(const struct queue_lease *l, int64_t sent);
+struct queue_claimed finish(const struct queue_lease *l, enum job_state state,
+                            size_t want);
+struct queue_claimed finish_keep(const struct queue_lease *l, int64_t keep_ms,
+                                 int64_t keep_count);
+enum queue_answer fail(const struct queue_lease *l, int64_t retry_ms);
+enum queue_answer release(const struct queue_lease *l);
+enum queue_answer promote(const struct job_id *id);
+enum queue_answer reap(const struct job_id *id);
+enum queue_answer cancel(const struct job_id *id);
+enum queue_answer retry(const struct job_id *id);
+struct queue_status status(void);
+
+/* The state that came with the last answer of one word. */
+const char *last_state(void);
+
+/* Looking and editing by hand, with redis-cli's words; "@job" is not known here: see key_of. */
+struct tmp_key {
+    char text[128];
+};
+struct tmp_key key_of(const struct job_id *id);
+struct tmp_key field(const struct job_id *id,
+                     const char *name); /* value of a field, "" for none */
+bool field_is(const struct job_id *id, const char *name, const char *want);
+void set_field(const struct job_id *id, const char *name, const char *value);
+/* Whether the set "hoist:{q}:name" has it. */
+bool is_in(const char *name, const struct job_id *id);
+int64_t card(const char *name);
+bool has_owner(const struct job_id *id);
+/* Let its lease, or its due time, be past. */
+void expire(const struct job_id *id);
+void make_due(const struct job_id *id);
+bool same(const struct job_id *a, const struct job_id *b);
+/* It is in exactly this one of ready, later, leased, dead, done; and its record says this state. */
+bool stands(const struct job_id *id, const char *set, const char *state);
+/* Run a command, throw the reply away. */
+void edit(const char *arg, ...) __attribute__((sentinel));
+
+#endif

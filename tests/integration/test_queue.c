@@ -1,0 +1,515 @@
+/* The way of a job through the queue: enqueue, claim, start, beat, finish, fail, release, promote, reap. */
+#include "tests/integration/queue_harness.h"
+
+#include "shared/clock.h"
+#include "tests/support/wait_until.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(queue, .init = harness_up, .fini = harness_down, .timeout = 30);
+
+/* --- enqueue --- */
+
+Test(queue, enqueue_stores_a_record_that_show_reads_back)
+{
+    struct job j = new_job(4, 0), got = JOB_INIT;
+    struct err e = ERR_INIT;
+    bool missing;
+
+    cr_assert(job_add_meta(&j, "album", 5, "Zürich \xf0\x9f\x8f\x94", 12, &e) ==
+              ERR_OK);
+    cr_assert(enqueue(&j) == QUEUE_OK);
+    cr_assert(queue_show(h.redis, &j.id, &got, &missing, &e) == ERR_OK, "%s", e.text);
+    cr_expect(got.state == JOB_WAITING && got.seq == 1 && got.attempts == 0);
+    cr_expect(got.priority == 4 && got.size == 1000 && got.created == j.created);
+    cr_expect(strcmp(got.key, "photo.jpg") == 0 && strcmp(got.sha256, j.sha256) == 0);
+    cr_expect(got.meta_count == 1 && strcmp(got.meta[0].value, j.meta[0].value) == 0);
+    cr_expect(stands(&j.id, "ready", "waiting"));
+    job_release(&j);
+    job_release(&got);
+}
+
+Test(queue, show_tells_a_missing_job_from_an_impossible_one)
+{
+    struct job j = new_job(0, 0), got = JOB_INIT;
+    struct err e = ERR_INIT;
+    bool missing = false;
+
+    cr_assert(queue_show(h.redis, &j.id, &got, &missing, &e) == ERR_REJECT);
+    cr_expect(missing);
+    set_field(&j.id, "state", "flying");
+    cr_assert(queue_show(h.redis, &j.id, &got, &missing, &e) == ERR_REJECT);
+    cr_expect_not(missing);
+    cr_expect(strstr(e.text, "state"), "%s", e.text);
+    edit("DEL", key_of(&j.id).text, NULL);
+    edit("SET", key_of(&j.id).text, "x", NULL);
+    missing = true;
+    cr_assert(queue_show(h.redis, &j.id, &got, &missing, &e) == ERR_REJECT);
+    cr_expect_not(missing);
+    job_release(&j);
+}
+
+Test(queue, enqueue_of_a_known_id_changes_nothing)
+{
+    struct job j = new_job(0, 0);
+
+    cr_assert(enqueue(&j) == QUEUE_OK);
+    struct queue_lease l = claim_and_start();
+    cr_expect(enqueue(&j) == QUEUE_EXISTS);
+    cr_expect_str_eq(last_state(), "running");
+    cr_expect(stands(&j.id, "leased", "running"));
+    finish(&l, JOB_DONE, 0);
+    cr_expect(enqueue(&j) == QUEUE_EXISTS);
+    cr_expect(stands(&j.id, "done", "done"));
+    cr_expect(status().enqueued_total == 1);
+    job_release(&j);
+}
+
+Test(queue, enqueue_after_the_record_was_deleted_by_hand_leaves_one_place)
+{
+    struct job j = new_job(0, clock_wall_ms() + 3600000);
+
+    cr_assert(enqueue(&j) == QUEUE_OK);
+    edit("DEL", key_of(&j.id).text, NULL);
+    edit("ZADD", "hoist:{q}:dead", "5", j.id.uuid.text, NULL);
+    j.due = 0;
+    cr_assert(enqueue(&j) == QUEUE_OK);
+    cr_expect(stands(&j.id, "ready", "waiting"));
+    job_release(&j);
+}
+
+Test(queue, first_in_first_out_inside_a_priority_and_low_numbers_first)
+{
+    struct job_id late = add(9, 0), a = add(5, 0), b = add(5, 0), urgent = add(0, 0);
+    struct queue_claimed c = claim(10);
+
+    cr_assert(c.count == 4);
+    cr_expect(same(&c.leases[0].id, &urgent));
+    cr_expect(same(&c.leases[1].id, &a));
+    cr_expect(same(&c.leases[2].id, &b));
+    cr_expect(same(&c.leases[3].id, &late));
+    cr_expect(c.leases[0].token < c.leases[1].token);
+    cr_expect_not(c.more);
+}
+
+Test(queue, claim_is_bounded_by_what_is_wanted_and_by_the_batch)
+{
+    for (int i = 0; i < 205; i++)
+        add(0, 0);
+    cr_expect(claim(0).count == 0);
+    cr_expect(claim(3).count == 3);
+    struct queue_claimed c = claim(5000);
+    cr_expect(c.count == QUEUE_BATCH_MAX);
+    cr_expect(c.more);
+    c = claim(QUEUE_BATCH_MAX);
+    cr_expect(c.count == QUEUE_BATCH_MAX);
+    c = claim(QUEUE_BATCH_MAX);
+    cr_expect(c.count == 2);
+    cr_expect_not(c.more);
+}
+
+Test(queue, expired_and_due_are_reported_a_batch_at_a_time)
+{
+    for (int i = 0; i < 120; i++) {
+        struct job_id id = add(0, clock_wall_ms() + 3600000);
+        make_due(&id);
+    }
+    struct queue_claimed c = claim(0);
+    cr_expect(c.due_count == QUEUE_BATCH_MAX);
+    cr_expect(c.next_ms == 0, "there is more to be told");
+    for (size_t i = 0; i < c.due_count; i++) {
+        struct job_id id = {.queue = "q", .uuid = c.due[i]};
+        cr_expect(promote(&id) == QUEUE_OK);
+    }
+    cr_expect(claim(0).due_count == 20);
+}
+
+Test(queue, a_paused_queue_gives_no_job_but_tells_what_time_brings)
+{
+    struct job_id waiting = add(0, 0), leased,
+                  later = add(0, clock_wall_ms() + 3600000);
+
+    leased = claim_one().id;
+    cr_assert(same(&leased, &waiting));
+    add(0, 0);
+    edit("HSET", "hoist:{q}:conf", "paused", "yes", NULL);
+    edit("DEL", "hoist:{q}:wake", NULL);
+    expire(&leased);
+    make_due(&later);
+    struct queue_claimed c = claim(10);
+    cr_expect(c.count == 0 && !c.more);
+    cr_expect(c.expired_count == 1 && c.due_count == 1);
+    cr_expect(card("wake") == 0, "a paused queue wakes nobody");
+    cr_expect(status().paused);
+    edit("HDEL", "hoist:{q}:conf", "paused", NULL);
+    cr_expect(claim(10).count == 1);
+}
+
+Test(queue, claim_says_when_time_will_bring_the_next)
+{
+    cr_expect(claim(0).next_ms == -1);
+    add(0, clock_wall_ms() + 30000);
+    struct queue_claimed c = claim(0);
+    cr_expect(c.next_ms > 25000 && c.next_ms <= 30000, "%ld", (long)c.next_ms);
+    add(0, 0);
+    h.worker.lease_ms = 5000;
+    c = claim(1);
+    cr_expect(c.next_ms > 3000 && c.next_ms <= 5000, "%ld", (long)c.next_ms);
+}
+
+/* --- start, beat --- */
+
+Test(queue, start_counts_the_attempt_and_gives_the_record)
+{
+    struct job_id id = add(3, 0);
+    struct queue_lease l = claim_one();
+    struct job j = JOB_INIT;
+    struct err why = ERR_INIT;
+
+    cr_expect(stands(&id, "leased", "waiting"));
+    cr_assert(start_record(&l, &j, &why) == QUEUE_OK, "%s", why.text);
+    cr_expect(j.state == JOB_RUNNING && j.attempts == 1 && j.token == l.token);
+    cr_expect(strcmp(j.worker, "w1") == 0 && j.started > 0 &&
+              j.lease_until > j.started);
+    cr_expect(stands(&id, "leased", "running"));
+    job_release(&j);
+}
+
+Test(queue, start_sent_twice_counts_once)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start();
+
+    cr_expect(start(&l) == QUEUE_OK);
+    cr_expect(field_is(&id, "attempts", "1"));
+}
+
+Test(queue, a_wrong_token_is_lost_everywhere_and_changes_nothing)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start(), wrong = l;
+
+    wrong.token++;
+    char *before = redis_fixture_ask(&h.server, "HGETALL", key_of(&id).text, NULL);
+    cr_expect(start(&wrong) == QUEUE_LOST);
+    cr_expect(beat(&wrong, 77) == QUEUE_LOST);
+    cr_expect(fail(&wrong, 0) == QUEUE_LOST);
+    cr_expect(fail(&wrong, -1) == QUEUE_LOST);
+    cr_expect(release(&wrong) == QUEUE_LOST);
+    add(0, 0);
+    struct queue_claimed c = finish(&wrong, JOB_DONE, 1);
+    cr_expect(c.answer == QUEUE_LOST && c.count == 0);
+    char *after = redis_fixture_ask(&h.server, "HGETALL", key_of(&id).text, NULL);
+    cr_expect_str_eq(before, after);
+    cr_expect(stands(&id, "leased", "running"));
+    h.worker.id = "w2";
+    cr_expect(finish(&l, JOB_DONE, 0).answer == QUEUE_LOST,
+              "another worker, same token");
+    free(before);
+    free(after);
+}
+
+Test(queue, a_worker_whose_lease_was_taken_over_can_do_nothing)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease old = claim_and_start();
+
+    expire(&id);
+    cr_assert(reap(&id) == QUEUE_OK);
+    cr_expect(finish(&old, JOB_DONE, 0).answer == QUEUE_LOST);
+    struct queue_lease fresh = claim_and_start();
+    cr_expect(fresh.token > old.token);
+    cr_expect(finish(&old, JOB_DONE, 0).answer == QUEUE_LOST);
+    cr_expect(beat(&old, 1) == QUEUE_LOST);
+    cr_expect(stands(&id, "leased", "running"));
+    cr_expect(finish(&fresh, JOB_DONE, 0).answer == QUEUE_OK);
+    cr_expect(field_is(&id, "attempts", "2"));
+}
+
+Test(queue, beat_renews_the_lease_stores_progress_and_tells_of_cancel)
+{
+    struct job_id id = add(0, 0), other = add(0, 0);
+    struct queue_lease l = claim_and_start();
+
+    expire(&id);
+    cr_expect(beat(&l, 512) == QUEUE_OK);
+    cr_expect(reap(&id) == QUEUE_MISSING, "the lease was renewed");
+    cr_expect(field_is(&id, "sent", "512"));
+    cr_assert(cancel(&id) == QUEUE_RUNNING);
+    cr_expect(beat(&l, 600) == QUEUE_CANCELLED);
+    struct queue_lease unstarted = claim_one();
+    cr_assert(same(&unstarted.id, &other));
+    cr_expect(beat(&unstarted, 0) == QUEUE_OK);
+    cr_expect(field_is(&other, "sent", ""), "nothing is written before the start");
+}
+
+Test(queue, one_beat_answers_each_lease_in_its_order)
+{
+    struct queue_beat beats[QUEUE_BATCH_MAX];
+    enum queue_answer answers[QUEUE_BATCH_MAX];
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < QUEUE_BATCH_MAX; i++)
+        add(0, 0);
+    struct queue_claimed c = claim(QUEUE_BATCH_MAX);
+    cr_assert(c.count == QUEUE_BATCH_MAX);
+    for (size_t i = 0; i < QUEUE_BATCH_MAX; i++) {
+        beats[i] = (struct queue_beat){.lease = c.leases[i]};
+        cr_assert(start(&c.leases[i]) == QUEUE_OK);
+    }
+    beats[7].lease.token += 1000;
+    cr_assert(cancel(&beats[8].lease.id) == QUEUE_RUNNING);
+    struct redis_cmd cmd;
+    redis_cmd_init(&cmd);
+    queue_beat_cmd(&cmd, "q", &h.worker, beats, QUEUE_BATCH_MAX);
+    struct redis_value *v = run(&cmd);
+    cr_assert(queue_parse_beat(v, QUEUE_BATCH_MAX, answers, &e) == ERR_OK, "%s",
+              e.text);
+    redis_reply_free(v);
+    for (size_t i = 0; i < QUEUE_BATCH_MAX; i++)
+        cr_expect(answers[i] == (i == 7   ? QUEUE_LOST
+                                 : i == 8 ? QUEUE_CANCELLED
+                                          : QUEUE_OK));
+}
+
+/* --- finish --- */
+
+Test(queue, finish_keeps_the_result_and_claims_the_next)
+{
+    struct job_id a = add(0, 0), b = add(0, 0);
+    struct queue_lease l = claim_and_start();
+    struct queue_claimed c = finish(&l, JOB_DONE, 5);
+
+    cr_expect(c.answer == QUEUE_OK && c.count == 1 && same(&c.leases[0].id, &b));
+    cr_expect(stands(&a, "done", "done"));
+    cr_expect(field_is(&a, "url", "file:///o/x"));
+    cr_expect(field_is(&a, "etag", "\"abc\""));
+    cr_expect(field_is(&a, "sent", "1000"));
+    cr_expect(field_is(&a, "worker", "") && field_is(&a, "token", ""));
+    int64_t ttl = redis_fixture_ask_int(&h.server, "PTTL", key_of(&a).text, NULL);
+    cr_expect(ttl > 3500000 && ttl <= 3600000, "%ld", (long)ttl);
+    cr_expect(finish(&l, JOB_DONE, 0).answer == QUEUE_LOST, "done twice is refused");
+    cr_expect(start(&c.leases[0]) == QUEUE_OK);
+}
+
+Test(queue, finish_clears_the_error_of_an_earlier_attempt)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start();
+
+    cr_assert(fail(&l, 0) == QUEUE_OK);
+    cr_expect(field_is(&id, "error", "the store said 503"));
+    make_due(&id);
+    cr_assert(promote(&id) == QUEUE_OK);
+    l = claim_and_start();
+    finish(&l, JOB_DONE, 0);
+    cr_expect(field_is(&id, "error", "") && field_is(&id, "error_class", ""));
+}
+
+Test(queue, done_is_capped_by_count)
+{
+    struct job_id first = add(0, 0);
+
+    for (int i = 0; i < 5; i++) {
+        if (i > 0)
+            add(0, 0);
+        struct queue_lease l = claim_and_start();
+        finish_keep(&l, 3600000, 3);
+        cr_expect(card("done") == (i < 3 ? i + 1 : 3));
+    }
+    cr_expect_not(is_in("done", &first));
+}
+
+Test(queue, done_is_capped_by_age_a_batch_at_a_time)
+{
+    struct job_id fresh = add(0, 0);
+    struct queue_lease l = claim_and_start();
+    char member[8];
+
+    for (int i = 0; i < 150; i++) {
+        (void)snprintf(member, sizeof member, "old%d", i);
+        edit("ZADD", "hoist:{q}:done", "1", member, NULL);
+    }
+    finish_keep(&l, 3600000, 100000);
+    cr_expect(card("done") == 51);
+    cr_expect(is_in("done", &fresh));
+}
+
+/* --- fail, release, promote --- */
+
+Test(queue, a_delayed_job_waits_until_it_is_due)
+{
+    struct job_id id = add(0, clock_wall_ms() + 3600000);
+
+    cr_expect(stands(&id, "later", "scheduled"));
+    cr_expect(claim(10).count == 0);
+    cr_expect(promote(&id) == QUEUE_MISSING, "too early");
+    make_due(&id);
+    struct queue_claimed c = claim(0);
+    cr_assert(c.due_count == 1 && strcmp(c.due[0].text, id.uuid.text) == 0);
+    cr_expect(promote(&id) == QUEUE_OK);
+    cr_expect(stands(&id, "ready", "waiting"));
+    cr_expect(promote(&id) == QUEUE_MISSING, "twice");
+    cr_expect(claim(1).count == 1);
+}
+
+Test(queue, a_retry_keeps_its_place)
+{
+    struct job_id first = add(5, 0);
+    struct queue_lease l = claim_and_start();
+
+    add(5, 0);
+    cr_assert(fail(&l, 5000) == QUEUE_OK);
+    cr_expect_str_eq(last_state(), "scheduled");
+    cr_expect(stands(&first, "later", "scheduled"));
+    cr_expect(field_is(&first, "error_class", "store") &&
+              field_is(&first, "sent", "10"));
+    make_due(&first);
+    cr_assert(promote(&first) == QUEUE_OK);
+    l = claim_one();
+    cr_expect(same(&l.id, &first));
+}
+
+Test(queue, attempts_used_up_are_dead_with_the_reason)
+{
+    struct job_id id = add(0, 0);
+
+    for (int attempt = 1; attempt <= 3; attempt++) {
+        struct queue_lease l = claim_and_start();
+        enum queue_answer answer = fail(&l, 0);
+        cr_assert(answer == (attempt < 3 ? QUEUE_OK : QUEUE_CONFLICT));
+        if (attempt < 3) {
+            make_due(&id);
+            cr_assert(promote(&id) == QUEUE_OK);
+        }
+    }
+    cr_expect_str_eq(last_state(), "dead");
+    cr_expect(stands(&id, "dead", "dead"));
+    cr_expect(field_is(&id, "error", "the store said 503") &&
+              field_is(&id, "attempts", "3"));
+    cr_expect(redis_fixture_ask_int(&h.server, "PTTL", key_of(&id).text, NULL) == -1);
+    struct queue_status s = status();
+    cr_expect(s.failed_total == 3 && s.retried_total == 2 && s.dead_total == 1 &&
+              s.dead == 1);
+}
+
+Test(queue, an_error_no_retry_can_mend_is_dead_at_once)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start();
+
+    cr_expect(fail(&l, -1) == QUEUE_CONFLICT);
+    cr_expect(stands(&id, "dead", "dead"));
+}
+
+Test(queue, fail_keeps_256_bytes_of_the_error_cut_between_characters)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start();
+    struct redis_cmd c;
+    char text[600];
+
+    memset(text, 'x', 255);
+    for (size_t i = 255; i + 3 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa9", 3);
+    redis_cmd_init(&c);
+    queue_fail_cmd(&c,
+                   &(struct queue_fail){.lease = l, .error = text, .error_class = "x"},
+                   &h.worker);
+    redis_reply_free(run(&c));
+    cr_expect(redis_fixture_ask_int(&h.server, "HSTRLEN", key_of(&id).text, "error",
+                                    NULL) == 255);
+}
+
+Test(queue, release_refunds_the_attempt_and_keeps_the_place)
+{
+    struct job_id first = add(0, 0);
+    struct queue_lease l = claim_and_start();
+
+    add(0, 0);
+    cr_expect(release(&l) == QUEUE_OK);
+    cr_expect(stands(&first, "ready", "waiting"));
+    cr_expect(field_is(&first, "attempts", "0"));
+    l = claim_one();
+    cr_expect(same(&l.id, &first));
+    cr_expect(release(&l) == QUEUE_OK, "claimed, never started");
+    cr_expect(field_is(&first, "attempts", "0"), "nothing to refund");
+}
+
+/* --- reap --- */
+
+Test(queue, a_job_of_a_dead_worker_returns_to_its_place)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start();
+
+    add(0, 0);
+    cr_expect(reap(&id) == QUEUE_MISSING, "not expired");
+    expire(&id);
+    struct queue_claimed c = claim(0);
+    cr_assert(c.expired_count == 1 && strcmp(c.expired[0].text, id.uuid.text) == 0);
+    cr_expect(reap(&id) == QUEUE_OK);
+    cr_expect(reap(&id) == QUEUE_MISSING, "twice");
+    cr_expect(stands(&id, "ready", "waiting"));
+    cr_expect(field_is(&id, "crashes", "1") && field_is(&id, "attempts", "1"));
+    l = claim_one();
+    cr_expect(same(&l.id, &id));
+    cr_expect(status().crashed_total == 1);
+}
+
+Test(queue, the_lease_runs_out_by_the_servers_clock)
+{
+    struct job_id id = add(0, 0);
+
+    h.worker.lease_ms = 20;
+    claim_and_start();
+    cr_expect(WAIT_UNTIL(claim(0).expired_count == 1, 5000));
+    cr_expect(reap(&id) == QUEUE_OK);
+}
+
+Test(queue, a_claim_that_never_started_burns_nothing)
+{
+    struct job_id id = add(0, 0);
+
+    for (int i = 0; i < 5; i++) {
+        claim_one();
+        expire(&id);
+        cr_assert(reap(&id) == QUEUE_OK);
+    }
+    cr_expect(field_is(&id, "attempts", "0") && field_is(&id, "crashes", "0"));
+    cr_expect(stands(&id, "ready", "waiting"));
+}
+
+Test(queue, three_crashes_are_dead)
+{
+    struct job j = new_job(0, 0);
+
+    j.max_attempts = 10;
+    cr_assert(enqueue(&j) == QUEUE_OK);
+    for (int i = 1; i <= 3; i++) {
+        claim_and_start();
+        expire(&j.id);
+        cr_expect(reap(&j.id) == (i < 3 ? QUEUE_OK : QUEUE_CONFLICT));
+    }
+    cr_expect_str_eq(last_state(), "dead");
+    cr_expect(stands(&j.id, "dead", "dead"));
+    cr_expect(field_is(&j.id, "error_class", "crashed"));
+    cr_expect(field_is(&j.id, "error", "its worker died 3 times"));
+    job_release(&j);
+}
+
+Test(queue, a_crash_in_the_last_attempt_is_dead)
+{
+    struct job j = new_job(0, 0);
+
+    j.max_attempts = 1;
+    cr_assert(enqueue(&j) == QUEUE_OK);
+    claim_and_start();
+    expire(&j.id);
+    cr_expect(reap(&j.id) == QUEUE_CONFLICT);
+    cr_expect(field_is(&j.id, "error", "its worker died in attempt 1 of 1"));
+    job_release(&j);
+}
