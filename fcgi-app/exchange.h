@@ -48,7 +48,8 @@ void exchange_send(const struct exchange_end *end);
 /* Answer with a problem; e may be NULL. */
 void exchange_refuse(struct exchange *x, enum problem p, const struct err *e);
 
-/* Commands to Redis, through the breaker: count replies, or ERR_RETRY at once while Redis is away. */
+/* Commands to Redis, through the breaker: count replies into ret_replies[0 ..
+ * count), to be freed one by one; or ERR_RETRY, at once while Redis is known to be away. */
 MUST_CHECK enum err_code exchange_ask(struct exchange *x, const struct redis_cmd *cmds,
                                       size_t count, struct redis_value **ret_replies,
                                       struct err *e);

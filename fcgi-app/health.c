@@ -12,14 +12,14 @@ void health_live(struct exchange *x)
 static bool redis_is_up(struct exchange *x)
 {
     CLEANUP(redis_cmd_release) struct redis_cmd ping;
-    struct redis_value *replies = NULL;
+    struct redis_value *reply = NULL;
     struct err e = ERR_INIT;
     redis_cmd_init(&ping);
     redis_cmd_begin(&ping, "PING");
-    if (exchange_ask(x, &ping, 1, &replies, &e))
+    if (exchange_ask(x, &ping, 1, &reply, &e))
         return false;
-    bool up = redis_value_error(redis_value_at(replies, 0), &e) == ERR_OK;
-    redis_reply_free(replies);
+    bool up = redis_value_error(reply, &e) == ERR_OK;
+    redis_reply_free(reply);
     return up;
 }
 

@@ -13,22 +13,24 @@ enum { COMMANDS_MAX = 3 };
 struct talk {
     struct redis_cmd cmds[COMMANDS_MAX];
     size_t count;
-    struct redis_value *replies;
+    struct redis_value *replies[COMMANDS_MAX];
 };
 
 static void talk_init(struct talk *t)
 {
     t->count = 0;
-    t->replies = NULL;
-    for (size_t i = 0; i < COMMANDS_MAX; i++)
+    for (size_t i = 0; i < COMMANDS_MAX; i++) {
         redis_cmd_init(&t->cmds[i]);
+        t->replies[i] = NULL;
+    }
 }
 
 static void talk_release(struct talk *t)
 {
-    for (size_t i = 0; i < COMMANDS_MAX; i++)
+    for (size_t i = 0; i < COMMANDS_MAX; i++) {
         redis_cmd_release(&t->cmds[i]);
-    redis_reply_free(t->replies);
+        redis_reply_free(t->replies[i]);
+    }
 }
 
 static struct redis_cmd *talk_add(struct talk *t)
@@ -38,7 +40,7 @@ static struct redis_cmd *talk_add(struct talk *t)
 
 static enum problem ask(struct exchange *x, struct talk *t, struct err *e)
 {
-    if (exchange_ask(x, t->cmds, t->count, &t->replies, e) == ERR_OK)
+    if (exchange_ask(x, t->cmds, t->count, t->replies, e) == ERR_OK)
         return PROBLEM_NONE;
     log_debug("jobs", "redis", LOG_ERR(e));
     return problem_set(e, PROBLEM_UNAVAILABLE, "the queue cannot be reached now");
@@ -90,7 +92,7 @@ static enum problem find(struct exchange *x, const struct job_id *id, struct job
     queue_show_cmd(talk_add(&t), id);
     enum problem p = ask(x, &t, e);
     if (!p)
-        p = read_record(redis_value_at(t.replies, 0), id, ret, e);
+        p = read_record(t.replies[0], id, ret, e);
     if (p != PROBLEM_NO_JOB && p != PROBLEM_UNAVAILABLE)
         return p;
     struct err manifest_error = ERR_INIT;
@@ -173,8 +175,10 @@ static enum problem read_answer(const struct talk *t, const char *what,
                                 enum queue_answer *ret, struct err *e)
 {
     char state[16] = "";
-    const struct redis_value *v = redis_value_at(t->replies, t->count - 2);
-    enum err_code code = queue_parse_answer(v, ret, state, e);
+    const struct redis_value *v = t->replies[t->count - 2];
+    enum err_code code = redis_value_error(v, e);
+    if (!code)
+        code = queue_parse_answer(v, ret, state, e);
     if (code)
         return code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
     if (*ret == QUEUE_CONFLICT)
@@ -206,7 +210,7 @@ static enum problem try_cancel(struct exchange *x, const struct job_id *id,
     if (answer == QUEUE_OK && spool_remove(x->app->spool, id, &e2))
         log_warn("jobs", "cancelled, but its bytes stay until reconcile", LOG_ERR(&e2));
     ret->status = answer == QUEUE_RUNNING ? 202 : 200;
-    return read_record(redis_value_at(t.replies, t.count - 1), id, &ret->job, e);
+    return read_record(t.replies[t.count - 1], id, &ret->job, e);
 }
 
 void jobs_cancel(struct exchange *x)
@@ -247,7 +251,7 @@ static enum problem retry(struct exchange *x, struct job *ret_job, struct err *e
     if (p == PROBLEM_NO_JOB && read_manifest(x, &id, ret_job, e) == PROBLEM_NONE)
         return problem_set(e, PROBLEM_CONFLICT,
                            "a job that is accepted cannot be run again");
-    return p ? p : read_record(redis_value_at(t.replies, 1), &id, ret_job, e);
+    return p ? p : read_record(t.replies[1], &id, ret_job, e);
 }
 
 void jobs_retry(struct exchange *x)

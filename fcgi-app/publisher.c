@@ -89,13 +89,14 @@ static enum err_code register_queues(struct publisher *p, struct err *e)
 }
 
 /* How many of the replies, from the first on, are settled: enqueued, or refused for good. */
-static size_t settle(struct publisher *p, const struct redis_value *replies,
+static size_t settle(struct publisher *p, struct redis_value *const *replies,
                      size_t count, struct err *e)
 {
     for (size_t i = 0; i < count; i++) {
         enum queue_answer answer;
-        enum err_code code =
-            queue_parse_answer(redis_value_at(replies, i), &answer, NULL, e);
+        enum err_code code = redis_value_error(replies[i], e);
+        if (!code)
+            code = queue_parse_answer(replies[i], &answer, NULL, e);
         if (code == ERR_RETRY)
             return i;
         if (code) {
@@ -116,14 +117,15 @@ static enum err_code send_some(struct publisher *p, struct err *e)
         count = QUEUE_BATCH_MAX;
     if (head + count > PUBLISHER_JOBS_MAX)
         count = PUBLISHER_JOBS_MAX - head;
-    struct redis_value *replies = NULL;
+    struct redis_value *replies[QUEUE_BATCH_MAX];
     (void)pthread_mutex_unlock(&p->lock);
-    enum err_code code = redis_pipeline(p->redis, p->ring + head, count, &replies, e);
+    enum err_code code = redis_pipeline(p->redis, p->ring + head, count, replies, e);
     (void)pthread_mutex_lock(&p->lock);
     if (code)
         return code;
     size_t settled = settle(p, replies, count, e);
-    redis_reply_free(replies);
+    for (size_t i = 0; i < count; i++)
+        redis_reply_free(replies[i]);
     consume(p, settled);
     return settled == count ? ERR_OK : ERR_RETRY;
 }

@@ -47,7 +47,7 @@ static enum err_code ask(struct exchange *x, struct redis_value **ret_replies,
     return code;
 }
 
-static enum err_code add_all(struct exchange *x, const struct redis_value *replies,
+static enum err_code add_all(struct exchange *x, struct redis_value *const *replies,
                              struct err *e)
 {
     const struct config *config = x->app->config;
@@ -55,7 +55,7 @@ static enum err_code add_all(struct exchange *x, const struct redis_value *repli
     buf_puts(b, "{\"queues\":[");
     for (size_t i = 0; i < config->queue_count; i++) {
         struct queue_status s;
-        if (queue_parse_status(redis_value_at(replies, i), &s, e))
+        if (queue_parse_status(replies[i], &s, e))
             return e->code;
         if (i > 0)
             buf_putc(b, ',');
@@ -67,14 +67,15 @@ static enum err_code add_all(struct exchange *x, const struct redis_value *repli
 
 void queues_list(struct exchange *x)
 {
-    struct redis_value *replies = NULL;
+    struct redis_value *replies[CONFIG_QUEUES_MAX];
     struct err e = ERR_INIT;
-    if (ask(x, &replies, &e)) {
+    if (ask(x, replies, &e)) {
         exchange_refuse(x, PROBLEM_UNAVAILABLE, &e);
         return;
     }
     response_begin(&x->response, 200, "application/json");
     if (add_all(x, replies, &e))
         exchange_refuse(x, PROBLEM_UNAVAILABLE, &e);
-    redis_reply_free(replies);
+    for (size_t i = 0; i < x->app->config->queue_count; i++)
+        redis_reply_free(replies[i]);
 }

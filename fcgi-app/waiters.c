@@ -101,7 +101,7 @@ static void answer(struct waiters *w, size_t i)
 static enum err_code look(struct waiters *w, struct waiter *one, struct err *e)
 {
     struct redis_cmd cmds[2];
-    struct redis_value *replies = NULL;
+    struct redis_value *replies[2] = {NULL, NULL};
     struct job now = JOB_INIT;
     bool missing = false;
     struct job_id id = one->job.id;
@@ -109,20 +109,20 @@ static enum err_code look(struct waiters *w, struct waiter *one, struct err *e)
     redis_cmd_init(&cmds[1]);
     streams_position_cmd(&w->streams, id.queue, &cmds[0]);
     queue_show_cmd(&cmds[1], &id);
-    enum err_code code = redis_pipeline(w->redis, cmds, 2, &replies, e);
+    enum err_code code = redis_pipeline(w->redis, cmds, 2, replies, e);
     redis_cmd_release(&cmds[0]);
     redis_cmd_release(&cmds[1]);
     if (code)
         return code;
-    streams_set_position(&w->streams, id.queue, redis_value_at(replies, 0));
+    streams_set_position(&w->streams, id.queue, replies[0]);
     struct err ignored = ERR_INIT; /* a damaged record: the last known state stands */
-    if (queue_parse_show(redis_value_at(replies, 1), &id, &now, &missing, &ignored) ==
-        ERR_OK) {
+    if (queue_parse_show(replies[1], &id, &now, &missing, &ignored) == ERR_OK) {
         job_release(&one->job);
         one->job = now;
     }
     one->check_ms = clock_mono_ms() + CHECK_MS;
-    redis_reply_free(replies);
+    redis_reply_free(replies[0]);
+    redis_reply_free(replies[1]);
     return ERR_OK;
 }
 
