@@ -1,0 +1,90 @@
+/*
+ * s3_faulty: an object store that misbehaves on request, for the answers that no real one gives when asked.
+ *
+ *     struct s3_faulty *s3 = s3_faulty_start();
+ *     s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_STATUS, .status = 503, .code = "SlowDown"});
+ *     ... endpoint = s3_faulty_url(s3) ...
+ *     s3_faulty_count(s3, "PUT"), s3_faulty_object(s3, "/bucket/key", &object)
+ *     s3_faulty_stop(s3);
+ *
+ * Without a fault it behaves: PUT stores (412 under If-None-Match when the object is there), HEAD tells.  Faults are used up
+ * by requests in the order in which their heads arrive.  It keeps sizes and digests of objects, not their bytes.
+ * It listens on 127.0.0.1, on a port of the kernel's choice, with a thread per connection; signatures are not checked.
+ * All functions are thread-safe.  What fails here aborts the test with a message.
+ */
+#ifndef HOIST_TESTS_SUPPORT_S3_FAULTY_H
+#define HOIST_TESTS_SUPPORT_S3_FAULTY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum s3_fault_kind {
+    S3_FAULT_NONE, /* behave */
+    S3_FAULT_STATUS, /* read the body, store nothing, answer status and <Error> with code */
+    S3_FAULT_EARLY_STATUS,  /* the same without reading the body, then close */
+    S3_FAULT_ERROR_IN_200,  /* store nothing, answer 200 with <Error> and code */
+    S3_FAULT_LOST_ANSWER,   /* store, close without an answer */
+    S3_FAULT_LOST_BODY,     /* read all, store nothing, close without an answer */
+    S3_FAULT_CLOSE_IN_BODY, /* close after `bytes` of the body */
+    S3_FAULT_STALL_IN_BODY, /* read no more after `bytes`, keep the connection open */
+    S3_FAULT_HALF_ANSWER,   /* store, send half a status line, close */
+    S3_FAULT_HANG,          /* store, never answer */
+    S3_FAULT_GARBAGE,       /* store nothing, send no HTTP at all */
+    S3_FAULT_WRONG_ETAG, /* store, answer with another object's ETag and no checksum */
+    S3_FAULT_WRONG_CHECKSUM, /* store, answer with another object's checksum */
+    S3_FAULT_CORRUPT,        /* store other bytes, and say so in the answer */
+    S3_FAULT_NO_PROOF /* store, answer 200 with nothing that proves what was stored */
+};
+
+struct s3_fault {
+    enum s3_fault_kind kind;
+    int status;
+    const char *code; /* of the <Error>; a literal; NULL: no body */
+    const char
+        *headers; /* more header lines, each with "\r\n"; a literal; may be NULL */
+    int64_t bytes;
+};
+
+/* What this kind of store can do. */
+struct s3_faulty_traits {
+    bool no_conditions;    /* If-None-Match: 501 NotImplemented */
+    bool no_checksums;     /* x-amz-checksum-…: 501, and none is told */
+    bool silent_checksums; /* taken but never told */
+    bool random_etags;     /* ETags are not the MD5 */
+};
+
+struct s3_faulty_object {
+    int64_t size;
+    char sha256[65]; /* hex */
+    char md5[33];    /* hex */
+    bool has_checksum;
+    int stored; /* how many PUTs were taken */
+};
+
+struct s3_faulty;
+
+struct s3_faulty *s3_faulty_start(void);
+void s3_faulty_stop(struct s3_faulty *s);             /* takes NULL */
+const char *s3_faulty_url(const struct s3_faulty *s); /* http://127.0.0.1:port */
+
+void s3_faulty_set_traits(struct s3_faulty *s, struct s3_faulty_traits traits);
+void s3_faulty_push(struct s3_faulty *s, struct s3_fault fault);
+/* Every answer to a PUT waits, after its body was read and before anything is stored, until the gate is opened. */
+void s3_faulty_close_gate(struct s3_faulty *s);
+void s3_faulty_open_gate(struct s3_faulty *s);
+
+/* Put an object there as if somebody else had. */
+void s3_faulty_put(struct s3_faulty *s, const char *path, const void *data,
+                   int64_t size);
+
+/* Requests of this method whose head has arrived; all, when method is NULL. */
+int s3_faulty_count(struct s3_faulty *s, const char *method);
+/* PUTs that stand at the gate. */
+int s3_faulty_waiting(struct s3_faulty *s);
+bool s3_faulty_object(struct s3_faulty *s, const char *path,
+                      struct s3_faulty_object *ret);
+int s3_faulty_objects(struct s3_faulty *s);
+/* The head of the latest request of this method, NUL-terminated; "" for none. */
+void s3_faulty_head(struct s3_faulty *s, const char *method, char *ret, int size);
+
+#endif
