@@ -177,12 +177,12 @@ static enum err_code handshake(struct redis *r, int64_t deadline_ms, struct err 
     return rc;
 }
 
-/* What an idle connection has to read is its end, or an answer nobody waits for. */
+/* What an idle connection has to read, or has read already, is its end or an answer nobody waits for. */
 static bool is_usable(const struct redis *r)
 {
     struct pollfd p = {.fd = r->link.fd, .events = POLLIN};
 
-    return r->link.fd >= 0 && poll(&p, 1, 0) == 0;
+    return r->link.fd >= 0 && r->link.fed == 0 && poll(&p, 1, 0) == 0;
 }
 
 static enum err_code connect_if_needed(struct redis *r, struct err *e)

@@ -1,0 +1,529 @@
+/* The blocking connection: deadlines, reconnection, scripts, error classes, impossible servers. */
+#include "shared/redis.h"
+
+#include "shared/clock.h"
+#include "tests/support/fake_server.h"
+#include "tests/support/redis_fixture.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct redis_fixture server;
+
+static void up(void)
+{
+    redis_fixture_start(&server);
+}
+
+static void down(void)
+{
+    redis_fixture_stop(&server);
+}
+
+TestSuite(redis, .init = up, .fini = down, .timeout = 30);
+TestSuite(redis_fake, .timeout = 30);
+
+static struct redis *connect_to(const char *url, int timeout_ms)
+{
+    struct redis_options o = {.connect_timeout_ms = 2000, .timeout_ms = timeout_ms};
+    struct redis *r = NULL;
+    struct err e = ERR_INIT;
+
+    cr_assert(redis_target_parse(url, &o.target, &e) == ERR_OK, "%s", e.text);
+    cr_assert(redis_open(&o, &r, &e) == ERR_OK, "%s", e.text);
+    redis_target_release(&o.target);
+    return r;
+}
+
+/* One command of up to three words; the reply as text. */
+static enum err_code call(struct redis *r, struct err *e, char ret_text[64],
+                          const char *a, const char *b, const char *c)
+{
+    const char *words[] = {a, b, c};
+    struct redis_value *v = NULL;
+    struct redis_cmd cmd;
+
+    redis_cmd_init(&cmd);
+    for (size_t i = 0; i < 3 && words[i]; i++)
+        redis_cmd_add_str(&cmd, words[i]);
+    enum err_code rc = redis_call(r, &cmd, &v, e);
+    if (rc == ERR_OK)
+        (void)snprintf(ret_text, 64, "%s", redis_value_str(v, NULL));
+    redis_reply_free(v);
+    redis_cmd_release(&cmd);
+    return rc;
+}
+
+static bool ping(struct redis *r)
+{
+    struct err e = ERR_INIT;
+    char text[64];
+    bool pong =
+        call(r, &e, text, "PING", NULL, NULL) == ERR_OK && strcmp(text, "PONG") == 0;
+
+    if (!pong)
+        fprintf(stderr, "%s\n", e.text);
+    return pong;
+}
+
+Test(redis, a_call_connects_by_itself_and_notes_when_it_succeeded)
+{
+    struct redis *r = connect_to(server.url, 2000);
+
+    cr_expect(redis_last_ok_ms(r) == 0);
+    cr_expect(ping(r));
+    cr_expect(clock_mono_ms() - redis_last_ok_ms(r) < 2000);
+    redis_close(r);
+    redis_close(NULL);
+}
+
+Test(redis, arguments_and_replies_are_bytes)
+{
+    struct redis *r = connect_to(server.url, 2000);
+    struct redis_value *v = NULL;
+    struct redis_cmd c;
+    struct err e = ERR_INIT;
+    char bytes[256];
+    size_t len;
+
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)i;
+    redis_cmd_init(&c);
+    redis_cmd_begin(&c, "SET");
+    redis_cmd_add(&c, bytes, sizeof bytes);
+    redis_cmd_add(&c, bytes, sizeof bytes);
+    cr_assert(redis_call(r, &c, &v, &e) == ERR_OK, "%s", e.text);
+    redis_reply_free(v);
+    redis_cmd_begin(&c, "GET");
+    redis_cmd_add(&c, bytes, sizeof bytes);
+    cr_assert(redis_call(r, &c, &v, &e) == ERR_OK, "%s", e.text);
+    const char *got = redis_value_str(v, &len);
+    cr_expect(len == sizeof bytes && memcmp(got, bytes, len) == 0);
+    redis_reply_free(v);
+    redis_cmd_release(&c);
+    redis_close(r);
+}
+
+Test(redis, a_database_is_selected)
+{
+    char url[sizeof server.url + 8];
+    struct err e = ERR_INIT;
+    char text[64];
+
+    (void)snprintf(url, sizeof url, "%s?db=5", server.url);
+    struct redis *r = connect_to(url, 2000);
+    cr_assert(call(r, &e, text, "SET", "here", "1") == ERR_OK, "%s", e.text);
+    free(redis_fixture_ask(&server, "SELECT", "5", NULL));
+    cr_expect(redis_fixture_ask_int(&server, "EXISTS", "here", NULL) == 1);
+    redis_close(r);
+}
+
+Test(redis, a_server_that_stops_answering_costs_one_deadline_and_no_mixed_answers)
+{
+    struct redis *r = connect_to(server.url, 150);
+    struct err e = ERR_INIT;
+    char text[64];
+
+    cr_assert(call(r, &e, text, "SET", "a", "old") == ERR_OK, "%s", e.text);
+    redis_fixture_pause(&server);
+    int64_t begun = clock_mono_ms();
+    cr_expect(call(r, &e, text, "GET", "a", NULL) == ERR_RETRY);
+    int64_t took = clock_mono_ms() - begun;
+    cr_expect(took >= 140 && took < 1500, "%ld ms", (long)took);
+    redis_fixture_resume(&server);
+    /* The answer to GET is on its way now, to a connection that nobody reads any more. */
+    cr_expect(call(r, &e, text, "ECHO", "fresh", NULL) == ERR_OK, "%s", e.text);
+    cr_expect_str_eq(text, "fresh");
+    redis_close(r);
+}
+
+Test(redis, connecting_to_a_stopped_server_ends_by_its_deadline)
+{
+    struct redis_options o = {.connect_timeout_ms = 150, .timeout_ms = 60000};
+    struct redis *r = NULL;
+    struct err e = ERR_INIT;
+    char text[64];
+
+    cr_assert(redis_target_parse(server.url, &o.target, &e) == ERR_OK);
+    cr_assert(redis_open(&o, &r, &e) == ERR_OK);
+    redis_target_release(&o.target);
+    redis_fixture_pause(&server);
+    int64_t begun = clock_mono_ms();
+    cr_expect(call(r, &e, text, "PING", NULL, NULL) == ERR_RETRY);
+    cr_expect(clock_mono_ms() - begun < 1500);
+    redis_fixture_resume(&server);
+    cr_expect(ping(r));
+    redis_close(r);
+}
+
+Test(redis, after_a_restart_the_next_call_connects_anew)
+{
+    struct redis *r = connect_to(server.url, 2000);
+    struct err e = ERR_INIT;
+    char text[64];
+
+    cr_assert(ping(r));
+    redis_fixture_kill(&server);
+    cr_expect(call(r, &e, text, "PING", NULL, NULL) == ERR_RETRY);
+    redis_fixture_restart(&server);
+    cr_expect(ping(r));
+    redis_fixture_restart(&server);
+    cr_expect(ping(r), "an end that was there to be seen is no failure");
+    redis_close(r);
+}
+
+Test(redis, a_blocking_command_may_take_longer_than_the_others)
+{
+    struct redis *r = connect_to(server.url, 200);
+    struct redis_value *v = NULL;
+    struct redis_cmd c;
+    struct err e = ERR_INIT;
+
+    redis_cmd_init(&c);
+    redis_cmd_begin(&c, "BLPOP");
+    redis_cmd_add_str(&c, "nothing");
+    redis_cmd_add_str(&c, "0.4");
+    cr_expect(redis_call_wait(r, &c, 400, &v, &e) == ERR_OK, "%s", e.text);
+    cr_expect(redis_value_type(v) == REDIS_NIL);
+    redis_reply_free(v);
+    v = NULL;
+    cr_expect(redis_call(r, &c, &v, &e) == ERR_RETRY);
+    cr_expect_null(v);
+    redis_cmd_release(&c);
+    redis_close(r);
+}
+
+/* --- Scripts --- */
+
+static const struct redis_script answer = {
+    .name = "answer",
+    .body = "return ARGV[1]",
+    .sha1 = "098e0f0d1448c0a81dafe820f66d460eb09263da",
+    .body_7 = "return {KEYS[1], ARGV[1]}",
+    .sha1_7 = "",
+};
+
+static struct redis_script made;
+static char made_sha1[41];
+
+/* The hashes as the server takes them. */
+static const struct redis_script *script(void)
+{
+    char *sha1 = redis_fixture_ask(&server, "SCRIPT", "LOAD", answer.body_7, NULL);
+
+    memcpy(made_sha1, sha1, sizeof made_sha1);
+    free(sha1);
+    free(redis_fixture_ask(&server, "SCRIPT", "FLUSH", NULL));
+    made = answer;
+    made.sha1_7 = made_sha1;
+    return &made;
+}
+
+Test(redis, a_script_the_server_has_forgotten_is_loaded_inside_the_call)
+{
+    struct redis *r = connect_to(server.url, 2000);
+    struct redis_cmd c;
+    struct err e = ERR_INIT;
+
+    redis_cmd_init(&c);
+    redis_cmd_begin_script(&c, script(), 1);
+    redis_cmd_add_str(&c, "key");
+    redis_cmd_add_str(&c, "arg");
+    for (int i = 0; i < 3; i++) {
+        struct redis_value *v = NULL;
+        cr_assert(redis_call(r, &c, &v, &e) == ERR_OK, "%s", e.text);
+        cr_expect_str_eq(redis_value_str(redis_value_at(v, 0), NULL), "key");
+        cr_expect_str_eq(redis_value_str(redis_value_at(v, 1), NULL), "arg");
+        redis_reply_free(v);
+        if (i == 1)
+            free(redis_fixture_ask(&server, "SCRIPT", "FLUSH", NULL));
+    }
+    redis_cmd_release(&c);
+    redis_close(r);
+}
+
+Test(redis, a_pipeline_gives_every_reply_in_its_place)
+{
+    enum { COUNT = 300 };
+    struct redis *r = connect_to(server.url, 5000);
+    struct redis_cmd c[COUNT];
+    struct redis_value *v[COUNT] = {0};
+    struct err e = ERR_INIT;
+    const struct redis_script *s = script();
+
+    for (int i = 0; i < COUNT; i++) {
+        redis_cmd_init(&c[i]);
+        if (i % 3 == 0)
+            redis_cmd_begin_script(&c[i], s, 1);
+        else
+            redis_cmd_begin(&c[i], i % 3 == 1 ? "ECHO" : "NONSENSE");
+        if (i % 3 == 0)
+            redis_cmd_add_str(&c[i], "key");
+        redis_cmd_add_int(&c[i], i);
+    }
+    cr_assert(redis_pipeline(r, c, COUNT, v, &e) == ERR_OK, "%s", e.text);
+    for (int i = 0; i < COUNT; i++) {
+        const struct redis_value *number = i % 3 == 0 ? redis_value_at(v[i], 1) : v[i];
+        if (i % 3 == 2)
+            cr_expect(redis_value_error(v[i], &e) == ERR_REJECT);
+        else
+            cr_expect(redis_value_int(number) == i, "%d", i);
+        redis_reply_free(v[i]);
+        redis_cmd_release(&c[i]);
+    }
+    cr_expect(redis_pipeline(r, NULL, 0, NULL, &e) == ERR_OK);
+    redis_close(r);
+}
+
+Test(redis, a_pipeline_larger_than_the_sockets_buffers_does_not_lock_up)
+{
+    enum { COUNT = 24 };
+    struct redis *r = connect_to(server.url, 10000);
+    struct redis_cmd c[COUNT];
+    struct redis_value *v[COUNT] = {0};
+    struct err e = ERR_INIT;
+    char *big = malloc(1000000);
+
+    cr_assert(big);
+    memset(big, 'x', 1000000);
+    for (int i = 0; i < COUNT; i++) {
+        redis_cmd_init(&c[i]);
+        redis_cmd_begin(&c[i], "ECHO");
+        redis_cmd_add(&c[i], big, 1000000);
+    }
+    cr_assert(redis_pipeline(r, c, COUNT, v, &e) == ERR_OK, "%s", e.text);
+    for (int i = 0; i < COUNT; i++) {
+        size_t len;
+        (void)redis_value_str(v[i], &len);
+        cr_expect(len == 1000000);
+        redis_reply_free(v[i]);
+        redis_cmd_release(&c[i]);
+    }
+    free(big);
+    redis_close(r);
+}
+
+Test(redis, a_command_that_does_not_fit_is_not_sent)
+{
+    struct redis *r = connect_to(server.url, 2000);
+    struct redis_value *v = NULL;
+    struct redis_cmd c;
+    struct err e = ERR_INIT;
+
+    redis_cmd_init(&c);
+    redis_cmd_begin(&c, "DEL");
+    for (int i = 0; i <= REDIS_CMD_ARGS_MAX; i++)
+        redis_cmd_add_str(&c, "k");
+    cr_expect(redis_call(r, &c, &v, &e) == ERR_NOMEM);
+    cr_expect(ping(r));
+    redis_cmd_release(&c);
+    redis_close(r);
+}
+
+/* --- Error classes, from the real server --- */
+
+Test(redis, what_the_server_refuses_is_rejected_and_the_connection_stays)
+{
+    struct redis *r = connect_to(server.url, 2000);
+    struct err e = ERR_INIT;
+    char text[64];
+
+    cr_assert(call(r, &e, text, "SET", "s", "x") == ERR_OK);
+    int64_t before = redis_fixture_ask_int(&server, "CLIENT", "ID", NULL);
+    cr_expect(call(r, &e, text, "LPUSH", "s", "x") == ERR_REJECT);
+    cr_expect(strstr(e.text, "WRONGTYPE"), "%s", e.text);
+    cr_expect(call(r, &e, text, "EVAL", "return nosuch()", "0") == ERR_REJECT);
+    cr_expect(ping(r));
+    cr_expect(redis_fixture_ask_int(&server, "CLIENT", "ID", NULL) == before);
+    redis_close(r);
+}
+
+Test(redis, a_full_or_read_only_server_is_worth_another_try)
+{
+    struct redis *r = connect_to(server.url, 2000);
+    struct err e = ERR_INIT;
+    char text[64];
+
+    free(redis_fixture_ask(&server, "CONFIG", "SET", "maxmemory", "1", NULL));
+    cr_expect(call(r, &e, text, "SET", "a", "b") == ERR_RETRY);
+    cr_expect(strstr(e.text, "OOM"), "%s", e.text);
+    free(redis_fixture_ask(&server, "CONFIG", "SET", "maxmemory", "0", NULL));
+    free(redis_fixture_ask(&server, "REPLICAOF", "127.0.0.1", "1", NULL));
+    cr_expect(call(r, &e, text, "SET", "a", "b") == ERR_RETRY);
+    cr_expect(strstr(e.text, "READONLY"), "%s", e.text);
+    free(redis_fixture_ask(&server, "REPLICAOF", "NO", "ONE", NULL));
+    cr_expect(call(r, &e, text, "SET", "a", "b") == ERR_OK, "%s", e.text);
+    redis_close(r);
+}
+
+Test(redis, passwords_and_rights_are_the_operators_matter)
+{
+    struct redis_options o = {.connect_timeout_ms = 2000, .timeout_ms = 2000};
+    struct redis *r = connect_to(server.url, 2000), *with = NULL;
+    struct err e = ERR_INIT;
+    char text[64];
+
+    free(redis_fixture_ask(&server, "ACL", "SETUSER", "app", "on", ">s3cret", "~*",
+                           "+@all", "-info", "-flushall", NULL));
+    free(redis_fixture_ask(&server, "CONFIG", "SET", "requirepass", "other", NULL));
+    cr_expect(call(r, &e, text, "PING", NULL, NULL) == ERR_CONFIG);
+    cr_expect(strstr(e.text, "NOAUTH"), "%s", e.text);
+    cr_assert(redis_target_parse(server.url, &o.target, &e) == ERR_OK);
+    o.target.user = strdup("app");
+    o.target.password = strdup("wrong");
+    cr_assert(redis_open(&o, &with, &e) == ERR_OK);
+    cr_expect(call(with, &e, text, "PING", NULL, NULL) == ERR_CONFIG);
+    cr_expect(strstr(e.text, "WRONGPASS") && !strstr(e.text, "wrong"), "%s", e.text);
+    redis_close(with);
+    free(o.target.password);
+    o.target.password = strdup("s3cret");
+    cr_assert(redis_open(&o, &with, &e) == ERR_OK);
+    cr_expect(ping(with), "without the right to INFO too");
+    cr_expect(call(with, &e, text, "FLUSHALL", NULL, NULL) == ERR_CONFIG);
+    redis_close(with);
+    redis_close(r);
+    redis_target_release(&o.target);
+}
+
+Test(redis, tcp_works_by_number_and_by_name)
+{
+    struct err e = ERR_INIT;
+    char url[64], text[64];
+    int port = 0;
+
+    /* A port the server binds itself: it is asked for a few random ones until one is free. */
+    for (int i = 0; i < 50 && port == 0; i++) {
+        char number[8];
+        (void)snprintf(number, sizeof number, "%d",
+                       20000 + (int)(clock_mono_us() % 30000));
+        char *reply = redis_fixture_ask(&server, "CONFIG", "SET", "port", number, NULL);
+        if (strcmp(reply, "OK") == 0)
+            port = (int)strtol(number, NULL, 10);
+        free(reply);
+    }
+    cr_assert(port > 0);
+    static const char *const hosts[] = {"127.0.0.1", "localhost"};
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(url, sizeof url, "redis://%s:%d", hosts[i], port);
+        struct redis *r = connect_to(url, 2000);
+        cr_expect(call(r, &e, text, "PING", NULL, NULL) == ERR_OK, "%s: %s", url,
+                  e.text);
+        redis_close(r);
+    }
+}
+
+Test(redis_fake, an_unknown_host_is_worth_another_try)
+{
+    struct redis *r = connect_to("redis://no-such-host.invalid", 500);
+    struct err e = ERR_INIT;
+    char text[64];
+
+    cr_expect(call(r, &e, text, "PING", NULL, NULL) == ERR_RETRY);
+    redis_close(r);
+}
+
+/* --- Servers that are none --- */
+
+#define INFO "$19\r\nredis_version:7.0.1\r\n"
+#define REPLY(text)                                                                    \
+    {                                                                                  \
+        (text), sizeof(text) - 1, 0                                                    \
+    }
+
+static enum err_code ask_fake(const struct fake_reply *replies, bool close_at_end,
+                              int timeout_ms, struct err *e)
+{
+    struct tmpdir dir;
+    struct fake_server s = {.replies = replies, .close_at_end = close_at_end};
+    char url[160], text[64];
+
+    tmpdir_make(&dir);
+    s.socket = tmpdir_file(&dir, "s");
+    fake_server_start(&s);
+    (void)snprintf(url, sizeof url, "unix://%s", s.socket.path);
+    struct redis *r = connect_to(url, timeout_ms);
+    enum err_code rc = call(r, e, text, "GET", "a", NULL);
+    if (rc == ERR_OK)
+        (void)snprintf(e->text, sizeof e->text, "%s", text);
+    redis_close(r);
+    fake_server_stop(&s);
+    tmpdir_remove(&dir);
+    return rc;
+}
+
+Test(redis_fake, replies_that_are_none_end_the_call_with_retry)
+{
+    static const struct fake_reply replies[][4] = {
+        {REPLY("HTTP/1.1 400 Bad Request\r\n\r\n"), {0}},
+        {REPLY("\0\0\0\0\0\0\0\0\r\n"), {0}},
+        {REPLY(INFO), REPLY("?\r\n"), {0}},
+        {REPLY(INFO), REPLY("$-5\r\n"), {0}},
+        {REPLY(INFO), REPLY(":99999999999999999999999\r\n"), {0}},
+        {REPLY(INFO), REPLY("*1000000000\r\n"), {0}},
+        {REPLY(INFO), REPLY("*2147483647\r\n"), {0}},
+        {REPLY(INFO), REPLY("*-7\r\n"), {0}},
+        {REPLY(INFO),
+         REPLY("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"),
+         {0}},
+        {REPLY(INFO), REPLY("$5\r\nab"), {0}},
+        {REPLY(INFO), {0}},
+    };
+
+    for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
+        struct err e = ERR_INIT;
+        cr_expect(ask_fake(replies[i], i % 2 == 0, 200, &e) == ERR_RETRY, "row %zu: %s",
+                  i, e.text);
+    }
+}
+
+Test(redis_fake, a_reply_larger_than_the_limit_is_given_up)
+{
+    static char chunk[1 << 20];
+    const struct fake_reply one_string[] = {REPLY(INFO),
+                                            {"$33554432\r\n", 11, 0, true},
+                                            {chunk, sizeof chunk, 32, false},
+                                            {0}};
+    const struct fake_reply endless_line[] = {
+        REPLY(INFO), {chunk, sizeof chunk, 32, false}, {0}};
+    const struct fake_reply nils[] = {
+        REPLY(INFO), {"*16000000\r\n", 11, 0, false}, {0}};
+    struct err e = ERR_INIT;
+
+    memset(chunk, 'x', sizeof chunk);
+    chunk[0] = '+';
+    cr_expect(ask_fake(endless_line, false, 10000, &e) == ERR_RETRY);
+    cr_expect(strstr(e.text, "more than"), "%s", e.text);
+    cr_expect(ask_fake(one_string, false, 10000, &e) == ERR_RETRY);
+    cr_expect(strstr(e.text, "more than"), "%s", e.text);
+    cr_expect(ask_fake(nils, false, 10000, &e) == ERR_RETRY);
+    cr_expect(strstr(e.text, "impossible"), "%s", e.text);
+}
+
+Test(redis_fake, an_answer_nobody_asked_for_is_never_taken_for_another)
+{
+    /* Two replies to one question: the second must not answer the next one. */
+    static const struct fake_reply replies[] = {REPLY(INFO),
+                                                REPLY("$3\r\none\r\n$3\r\ntwo\r\n"),
+                                                REPLY("$5\r\nthree\r\n"),
+                                                {0}};
+    struct fake_server s = {.replies = replies};
+    struct err e = ERR_INIT;
+    struct tmpdir dir;
+    char url[160], text[64];
+
+    tmpdir_make(&dir);
+    s.socket = tmpdir_file(&dir, "s");
+    fake_server_start(&s);
+    (void)snprintf(url, sizeof url, "unix://%s", s.socket.path);
+    struct redis *r = connect_to(url, 1000);
+    cr_expect(call(r, &e, text, "GET", "a", NULL) == ERR_OK, "%s", e.text);
+    cr_expect_str_eq(text, "one");
+    cr_expect(call(r, &e, text, "GET", "b", NULL) == ERR_OK, "%s", e.text);
+    cr_expect_str_eq(text, "one",
+                     "a fresh connection, on which the replies begin anew");
+    redis_close(r);
+    fake_server_stop(&s);
+    tmpdir_remove(&dir);
+}
