@@ -25,7 +25,7 @@ wait_until() {
     until "$@"; do
         now_ms
         [ "$now" -lt "$end" ] || return 1
-        sleep 0.02
+        sleep 0.03
     done
 }
 

@@ -36,4 +36,5 @@ install_sections() {
         tail -n 25 "$install_log" >&2
         die "apt-get could not install ${missing[*]}; all it said is in $install_log"
     }
+    grep "^the system's own" "$install_log" || true
 }
