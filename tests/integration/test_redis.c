@@ -429,8 +429,11 @@ Test(redis_fake, an_unknown_host_is_worth_another_try)
 #define INFO "$19\r\nredis_version:7.0.1\r\n"
 #define REPLY(text)                                                                    \
     {                                                                                  \
-        (text), sizeof(text) - 1, 0                                                    \
+        .bytes = (text), .len = sizeof(text) - 1                                       \
     }
+{
+    (text), sizeof(text) - 1, 0
+}
 
 static enum err_code ask_fake(const struct fake_reply *replies, bool close_at_end,
                               int timeout_ms, struct err *e)
@@ -481,14 +484,14 @@ Test(redis_fake, replies_that_are_none_end_the_call_with_retry)
 Test(redis_fake, a_reply_larger_than_the_limit_is_given_up)
 {
     static char chunk[1 << 20];
-    const struct fake_reply one_string[] = {REPLY(INFO),
-                                            {"$33554432\r\n", 11, 0, true},
-                                            {chunk, sizeof chunk, 32, false},
-                                            {0}};
+    const struct fake_reply one_string[] = {
+        REPLY(INFO),
+        {.bytes = "$33554432\r\n", .len = 11, .more = true},
+        {.bytes = chunk, .len = sizeof chunk, .repeat = 32},
+        {0}};
     const struct fake_reply endless_line[] = {
-        REPLY(INFO), {chunk, sizeof chunk, 32, false}, {0}};
-    const struct fake_reply nils[] = {
-        REPLY(INFO), {"*16000000\r\n", 11, 0, false}, {0}};
+        REPLY(INFO), {.bytes = chunk, .len = sizeof chunk, .repeat = 32}, {0}};
+    const struct fake_reply nils[] = {REPLY(INFO), REPLY("*16000000\r\n"), {0}};
     struct err e = ERR_INIT;
 
     memset(chunk, 'x', sizeof chunk);
