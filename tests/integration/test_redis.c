@@ -427,13 +427,9 @@ Test(redis_fake, an_unknown_host_is_worth_another_try)
 /* --- Servers that are none --- */
 
 #define INFO "$19\r\nredis_version:7.0.1\r\n"
-#define REPLY(text)                                                                    \
-    {                                                                                  \
-        .bytes = (text), .len = sizeof(text) - 1                                       \
-    }
-{
-    (text), sizeof(text) - 1, 0
-}
+/* clang-format off */
+#define REPLY(text) {.bytes = (text), .len = sizeof(text) - 1}
+/* clang-format on */
 
 static enum err_code ask_fake(const struct fake_reply *replies, bool close_at_end,
                               int timeout_ms, struct err *e)
