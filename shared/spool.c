@@ -269,6 +269,10 @@ static enum err_code open_job_file(struct spool *s, const char *name, int *ret_f
         return err_errno(e, ERR_REJECT, "spool missing: %s", name);
     if (fd < 0 || fstat(fd, &st) < 0)
         return spool_errno(e, "open a file in jobs/");
+    if (st.st_nlink == 0) { /* removed since it was opened */
+        errno = ENOENT;
+        return err_errno(e, ERR_REJECT, "spool missing: %s", name);
+    }
     if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid())
         return err_set(e, ERR_REJECT,
                        "spool missing: %s is not a regular file of ours with one link",
