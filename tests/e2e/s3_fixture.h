@@ -1,5 +1,6 @@
 /*
- * s3_fixture: s3rver, an S3 server that nobody here wrote and that checks signatures, private to one test.
+ * s3_fixture: s3rver, an S3 server that nobody here wrote, behind Amazon's own signer, which checks signatures (see
+ * node/s3server.js), private to one test.
  *
  * Access key and secret key are "S3RVER"; there is one bucket, "uploads".  Objects are read where it keeps them, on disk.
  */

@@ -73,10 +73,11 @@ static void start_guard(struct system *s)
     if (s->guard == 0) {
         char byte;
         (void)setsid();
-        (void)close(ends[1]);
+        (void)dup2(ends[0], 3);
+        (void)close_range(4, ~0U, 0); /* the pipes of other guards too */
         for (int fd = 0; fd < 3; fd++)
             (void)dup2(open("/dev/null", O_RDWR | O_CLOEXEC), fd);
-        while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
+        while (read(3, &byte, 1) < 0 && errno == EINTR)
             ;
         for (size_t i = 0; env.list[i]; i++)
             (void)putenv(env.text[i]);
