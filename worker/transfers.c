@@ -126,8 +126,12 @@ void transfers_check_leases(struct transfers *s, int64_t now_ms)
 {
     for (size_t i = 0; i < s->capacity; i++) {
         struct transfer *t = s->slots[i];
-        if (t && t->state == TRANSFER_RUNNING && now_ms >= t->lease_end_ms)
-            transfer_abort(t, ABORT_DEADLINE);
+        if (!t || t->state != TRANSFER_RUNNING || t->abort != ABORT_NONE ||
+            now_ms < t->lease_end_ms)
+            continue;
+        log_warn("transfer", "lease could not be renewed, upload stopped",
+                 LOG_STR("id", t->name));
+        transfer_abort(t, ABORT_DEADLINE);
     }
 }
 

@@ -29,9 +29,9 @@ static void write_config(struct worker_rig *rig, const char *settings)
                    "[redis]\nurl = %s\n[spool]\ndir = %s\n"
                    "[destination default]\nurl = file://%s\n%s"
                    "[queue default]\nmax_attempts = 3\nretry_base = 20ms\n"
-                   "retry_cap = 50ms\n[worker]\nlease_ms = 1000\nlog_level = debug\n%s",
+                   "retry_cap = 50ms\n[worker]\nlog_level = debug\n%s%s",
                    rig->redis.url, rig->spool_dir.path, rig->objects.path, s3,
-                   settings ? settings : "");
+                   strstr(settings, "lease_ms") ? "" : "lease_ms = 1000\n", settings);
     rig->config = tmpdir_write(&rig->dir, "hoist.ini", text, strlen(text));
 }
 
@@ -46,7 +46,7 @@ static void up(struct worker_rig *rig, const char *settings, bool s3)
     rig->spool_dir = tmpdir_file(&rig->dir, "spool");
     if (s3)
         rig->s3 = s3_faulty_start();
-    write_config(rig, settings);
+    write_config(rig, settings ? settings : "");
     struct spool_options options = {.dir = rig->spool_dir.path, .durable = false};
     cr_assert(spool_open(&options, &rig->spool, &e) == ERR_OK, "%s", e.text);
     struct redis_options r = {.connect_timeout_ms = 2000, .timeout_ms = 2000};

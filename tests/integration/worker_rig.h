@@ -10,7 +10,8 @@
  *     rig_down(&rig);
  *
  * Destinations: default (file:, rig.objects) and, after rig_use_s3, s3 (s3://bucket/pre).  Queue default: three attempts,
- * retries after at most 50 ms.  Lease: 1 s.  What fails in here fails the test.
+ * retries after at most 50 ms.  Lease: 1 s
+ * unless the settings have a lease_ms.  They begin within [worker].  What fails in here fails the test.
  */
 #ifndef HOIST_TESTS_INTEGRATION_WORKER_RIG_H
 #define HOIST_TESTS_INTEGRATION_WORKER_RIG_H

@@ -576,6 +576,14 @@ int s3_faulty_count(struct s3_faulty *s, const char *method)
     return count;
 }
 
+int s3_faulty_connections(struct s3_faulty *s)
+{
+    pthread_mutex_lock(&s->lock);
+    int count = (int)s->connection_count;
+    pthread_mutex_unlock(&s->lock);
+    return count;
+}
+
 int s3_faulty_waiting(struct s3_faulty *s)
 {
     pthread_mutex_lock(&s->lock);

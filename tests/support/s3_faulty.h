@@ -79,6 +79,8 @@ void s3_faulty_put(struct s3_faulty *s, const char *path, const void *data,
 
 /* Requests of this method whose head has arrived; all, when method is NULL. */
 int s3_faulty_count(struct s3_faulty *s, const char *method);
+/* Connections made so far. */
+int s3_faulty_connections(struct s3_faulty *s);
 /* PUTs that stand at the gate. */
 int s3_faulty_waiting(struct s3_faulty *s);
 bool s3_faulty_object(struct s3_faulty *s, const char *path,
