@@ -280,6 +280,14 @@ Test(job_record, damage_of_any_byte_of_a_manifest_is_seen)
         cr_assert(eq(int, job_decode_manifest(b.data, i, &got, &e), ERR_REJECT),
                   "cut to %zu", i);
     }
+    for (int c = 0; c < 256; c++) { /* blanks at the end are no damage to JSON */
+        b.data[b.len - 1] = (char)c;
+        cr_assert(
+            eq(int, job_decode_manifest(b.data, b.len, &got, &e) == ERR_OK, c == '\n'),
+            "last byte %02x", (unsigned)c);
+        job_release(&got);
+    }
+    b.data[b.len - 1] = '\n';
     buf_putc(&b, '\n');
     cr_expect(eq(int, job_decode_manifest(b.data, b.len, &got, &e), ERR_REJECT));
     cr_expect(eq(ptr, got.key, NULL), "untouched");
