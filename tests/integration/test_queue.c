@@ -327,7 +327,7 @@ Test(queue, done_is_capped_by_age_a_batch_at_a_time)
 {
     struct job_id fresh = add(0, 0);
     struct queue_lease l = claim_and_start();
-    char member[8];
+    char member[24];
 
     for (int i = 0; i < 150; i++) {
         (void)snprintf(member, sizeof member, "old%d", i);

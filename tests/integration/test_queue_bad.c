@@ -185,7 +185,7 @@ Test(queue_bad, an_endless_record_is_refused_before_it_is_sent)
     struct job_id wide = add(0, 0), large = add(1, 0);
     struct err why = ERR_INIT;
     struct job j = JOB_INIT;
-    char name[16], *big = malloc(3000001);
+    char name[24], *big = malloc(3000001);
 
     for (int i = 0; i < 200; i++) {
         (void)snprintf(name, sizeof name, "x%d", i);

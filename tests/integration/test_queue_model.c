@@ -52,7 +52,7 @@ static bool agrees(const struct model_job *j)
                                        "dead",  "done",  "done"};
     static const char *const states[] = {"waiting", "scheduled", "waiting",  "running",
                                          "dead",    "done",      "cancelled"};
-    char attempts[8], crashes[8];
+    char attempts[16], crashes[16];
 
     (void)snprintf(attempts, sizeof attempts, "%d", j->attempts);
     (void)snprintf(crashes, sizeof crashes, "%d", j->crashes);
@@ -275,7 +275,7 @@ static void forget(size_t i)
 static void step(void)
 {
     static void (*const operations[])(struct model_job * j) = {
-        do_start,   do_start,   do_beat, do_finish, do_fail,  do_fail,
+        do_start,   do_start,   do_beat, do_finish, do_reap,  do_fail,
         do_release, do_promote, do_reap, do_cancel, do_retry,
     };
     enum { COUNT = sizeof operations / sizeof operations[0] };

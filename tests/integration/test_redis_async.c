@@ -161,7 +161,7 @@ Test(redis_async, it_connects_by_itself_and_answers_in_order)
     cr_assert(RUN_UNTIL(t.ready == 1));
     cr_expect(redis_async_is_ready(t.redis));
     for (long i = 0; i < 1000; i++) {
-        char text[16];
+        char text[24];
         (void)snprintf(text, sizeof text, "%ld", i);
         send_words(i, i % 2 ? "ECHO" : "NONSENSE", text, NULL, 0);
     }
