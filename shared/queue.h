@@ -29,7 +29,12 @@
  *     not matter who is told, nor how often.
  *   - wake holds one marker while there is work: workers block on BZPOPMIN of it.  Whoever pops it and leaves work behind
  *     puts it back.  A marker that dies with its worker costs the others at most their block time.
- *   - enqueue is idempotent on the id.  finish, fail, release and reap run when Redis is at maxmemory (server 7 up).
+ *   - enqueue is idempotent on the id.  When Redis is at maxmemory (server 7 up) everything runs but enqueue and retry: what
+ *     gets jobs out of the queue, claim and start included, must go on, or memory would never come free.
+ *   - A record edited by hand to something impossible never raises a script error: start answers BAD; fail, release,
+ *     promote and reap put such a job into dead with the reason (CONFLICT, state "dead").  Members of ready, later and leased
+ *     that are no ids are taken out.
+ *   - Every script gets the same keys (twelve of the queue, then those of the jobs): see queue/lib.lua.
  *   - done is capped by age and count; dead never is.
  */
 #ifndef HOIST_SHARED_QUEUE_H
@@ -64,7 +69,7 @@ enum queue_answer {
 
 /* --- enqueue: the producer --- */
 
-/* KEYS job ready later wake seq stats events.  The reply is queue_parse_answer's: OK or EXISTS. */
+/* The reply is queue_parse_answer's: OK, EXISTS (state given), or BAD when something that is no hash has the key. */
 void queue_enqueue_cmd(struct redis_cmd *c, const struct job *j);
 
 /* --- the worker --- */
@@ -81,7 +86,7 @@ struct queue_lease {
 
 /* What claim and finish give back. */
 struct queue_claimed {
-    enum queue_answer answer; /* finish: OK or LOST; claim: OK */
+    enum queue_answer answer; /* finish: OK or LOST (then nothing is claimed); claim: OK */
     struct queue_lease leases[QUEUE_BATCH_MAX];
     size_t count;
     struct uuid due[QUEUE_BATCH_MAX]; /* promote these */
@@ -138,14 +143,15 @@ struct queue_fail {
     int64_t retry_ms;        /* run again in so many ms; -1: dead at once.  Dead too when attempts are used up */
     int64_t sent;
 };
-/* Answers OK (scheduled again), CONFLICT with state "dead" when it went to dead, LOST, or CANCELLED: it was asked to
- * stop meanwhile and is cancelled now. */
+/* Answers OK (scheduled again), CONFLICT with state "dead" when it went to dead, LOST, MISSING (its record is gone), or
+ * CANCELLED: it was asked to stop meanwhile and is cancelled now. */
 void queue_fail_cmd(struct redis_cmd *c, const struct queue_fail *f, const struct queue_worker *w);
 
-/* Give a job back unfinished, at its old place, its attempt refunded (drain).  OK or LOST. */
+/* Give a job back unfinished, at its old place, its attempt refunded (drain).  OK or LOST; MISSING when its record is
+ * gone, CONFLICT (dead) when that is impossible.  One that was asked to stop stays so: the next start tells. */
 void queue_release_cmd(struct redis_cmd *c, const struct queue_lease *l, const struct queue_worker *w);
 
-/* Move a due job from later to ready, if it still is.  OK or MISSING. */
+/* Move a due job from later to ready, if it still is.  OK, MISSING, or CONFLICT (dead: impossible record). */
 void queue_promote_cmd(struct redis_cmd *c, const struct job_id *id);
 /* Take an expired lease back, if it still is: to ready at its old place, or dead after max_crashes crashes or when
  * attempts are used up; cancelled when that was asked.  OK, CONFLICT (dead, cancelled: state given) or MISSING. */
@@ -154,9 +160,9 @@ void queue_reap_cmd(struct redis_cmd *c, const struct job_id *id, int64_t max_cr
 /* --- steering --- */
 
 /* OK: cancelled now (its spool files may go); RUNNING: its worker will be told; CONFLICT: done or cancelled already;
- * MISSING. */
+ * MISSING; BAD: it is running, and its key holds no hash. */
 void queue_cancel_cmd(struct redis_cmd *c, const struct job_id *id, int64_t keep_ms);
-/* A dead job runs again, attempts and crashes at 0, at its old place.  OK, CONFLICT, MISSING. */
+/* A dead job runs again, attempts and crashes at 0, at its old place.  OK, CONFLICT, MISSING; BAD: impossible record. */
 void queue_retry_cmd(struct redis_cmd *c, const struct job_id *id);
 
 /* [answer, state, reason]: *ret_state (may be NULL) is "" when none was given. */

@@ -116,7 +116,7 @@ MUST_CHECK enum err_code redis_call(struct redis *r, const struct redis_cmd *c, 
 MUST_CHECK enum err_code redis_call_wait(struct redis *r, const struct redis_cmd *c, int wait_ms,
                                          struct redis_value **ret_reply, struct err *e);
 /* count commands in one write, count replies (error replies are given as values, not as an error of the call; but
- * NOSCRIPT is seen to).  Not ERR_OK: no reply is given; commands may or may not have run. */
+ * NOSCRIPT is seen to: such commands run again in their order, behind the others).  Not ERR_OK: no reply is given; commands may or may not have run. */
 MUST_CHECK enum err_code redis_pipeline(struct redis *r, const struct redis_cmd *cmds, size_t count,
                                         struct redis_value **ret_replies, struct err *e);
 void redis_reply_free(struct redis_value *v); /* takes NULL */

@@ -2,55 +2,7 @@
 
 #include "shared/clock.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-/* --- Requests --- */
-
-static void push(struct request_list *l, struct request *q)
-{
-    q->next = NULL;
-    if (l->tail)
-        l->tail->next = q;
-    else
-        l->head = q;
-    l->tail = q;
-    l->count++;
-}
-
-static struct request *pop(struct request_list *l)
-{
-    struct request *q = l->head;
-
-    if (!q)
-        return NULL;
-    l->head = q->next;
-    if (!l->head)
-        l->tail = NULL;
-    l->count--;
-    return q;
-}
-
-static void free_request(struct request *q)
-{
-    redis_cmd_release(&q->again);
-    redis_reply_free(q->reply);
-    free(q);
-}
-
-/* A callback that is owed cannot be forgotten: without memory for it nothing right can follow. */
-static struct request *new_request(enum request_kind kind)
-{
-    struct request *q = calloc(1, sizeof *q);
-
-    if (!q) {
-        fputs("redis_async: no memory for a request\n", stderr);
-        abort();
-    }
-    redis_cmd_init(&q->again);
-    q->kind = kind;
-    return q;
-}
 
 /* --- Delivering --- */
 
@@ -64,14 +16,14 @@ void redis_async_deliver_soon(struct redis_async *r)
 static void end_request(struct redis_async *r, struct request *q, const struct err *why)
 {
     if (q->kind != REQUEST_USER) {
-        free_request(q);
+        request_free(q);
         return;
     }
     if (why) {
         q->code = why->code;
         q->e = *why;
     }
-    push(&r->ended, q);
+    request_push(&r->ended, q);
     redis_async_deliver_soon(r);
 }
 
@@ -79,7 +31,7 @@ static void end_all(struct redis_async *r, const struct err *why)
 {
     struct request *q;
 
-    while ((q = pop(&r->pending)))
+    while ((q = request_pop(&r->pending)))
         end_request(r, q, why);
 }
 
@@ -87,7 +39,7 @@ static void deliver(struct redis_async *r, struct request *q)
 {
     r->unanswered--;
     q->fn(q->code, q->code == ERR_OK ? q->reply : NULL, &q->e, q->ctx);
-    free_request(q);
+    request_free(q);
 }
 
 static void flush(struct redis_async *r)
@@ -128,7 +80,7 @@ static void on_turn(uv_idle_t *h)
     struct request *q;
 
     r->ended = (struct request_list){0};
-    while ((q = pop(&now)))
+    while ((q = request_pop(&now)))
         deliver(r, q);
     if (r->tell_lost) {
         struct err why = r->lost;
@@ -199,11 +151,11 @@ enum err_code redis_async_push(struct redis_async *r, enum request_kind kind,
 
     if (rc != ERR_OK)
         return rc;
-    struct request *q = new_request(kind);
+    struct request *q = request_new(kind);
     q->deadline_ms = clock_mono_ms() + r->options.timeout_ms;
     if (r->pending.tail && r->pending.tail->deadline_ms > q->deadline_ms)
         q->deadline_ms = r->pending.tail->deadline_ms;
-    push(&r->pending, q);
+    request_push(&r->pending, q);
     redis_async_deliver_soon(r);
     return ERR_OK;
 }
@@ -224,7 +176,7 @@ static enum err_code send_again(struct redis_async *r, struct request *q, struct
         return rc;
     if (q->deadline_ms < r->pending.tail->deadline_ms)
         q->deadline_ms = r->pending.tail->deadline_ms;
-    push(&r->pending, q);
+    request_push(&r->pending, q);
     return ERR_OK;
 }
 
@@ -252,7 +204,7 @@ static enum err_code take_user_reply(struct redis_async *r, struct request *q,
 static enum err_code take_reply(struct redis_async *r, struct redis_value *v,
                                 struct err *e)
 {
-    struct request *q = pop(&r->pending);
+    struct request *q = request_pop(&r->pending);
     enum err_code rc;
 
     if (!q) {
@@ -263,7 +215,7 @@ static enum err_code take_reply(struct redis_async *r, struct redis_value *v,
         return take_user_reply(r, q, v, e);
     rc = redis_async_own_reply(r, q->kind, v, e);
     redis_reply_free(v);
-    free_request(q);
+    request_free(q);
     return rc;
 }
 
@@ -389,7 +341,7 @@ static enum err_code try_send(struct redis_async *r, const struct redis_cmd *c,
 void redis_async_send(struct redis_async *r, const struct redis_cmd *c, int wait_ms,
                       redis_async_fn *fn, void *ctx)
 {
-    struct request *q = new_request(REQUEST_USER);
+    struct request *q = request_new(REQUEST_USER);
     struct err e = ERR_INIT;
 
     q->fn = fn;
@@ -402,7 +354,7 @@ void redis_async_send(struct redis_async *r, const struct redis_cmd *c, int wait
     q->deadline_ms = clock_mono_ms() + r->options.timeout_ms + wait_ms;
     if (r->pending.tail && r->pending.tail->deadline_ms > q->deadline_ms)
         q->deadline_ms = r->pending.tail->deadline_ms;
-    push(&r->pending, q);
+    request_push(&r->pending, q);
     redis_async_deliver_soon(r);
     if (!uv_is_active((uv_handle_t *)&r->timer))
         wait_for_first(r);

@@ -76,6 +76,12 @@ struct redis_async {
     void *closed_ctx;
 };
 
+/* redis_async_request.c */
+void request_push(struct request_list *l, struct request *q);
+struct request *request_pop(struct request_list *l); /* NULL: empty */
+struct request *request_new(enum request_kind kind); /* aborts without memory */
+void request_free(struct request *q);
+
 /* redis_async.c */
 void redis_async_lose(struct redis_async *r, const struct err *why);
 void redis_async_deliver_soon(struct redis_async *r);
