@@ -6,13 +6,13 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "worker/maintenance.h"
+#include "worker/waiter.h"
 
 enum claimer_limits {
     LOOK_MIN_MS = 5,     /* no queue is looked at more often for the sake of time */
     LOOK_AGAIN_MS = 500, /* after Redis was there and would not */
     LOOK_IDLE_MS = 5000, /* with one queue */
-    LOOK_IDLE_QUEUE_MS = 2500, /* more for each further one, so that the rate stays */
-    WAIT_MS = 5000
+    LOOK_IDLE_QUEUE_MS = 2500 /* more for each further one, so that the rate stays */
 };
 
 struct claim_queue {
@@ -29,12 +29,11 @@ struct claim_queue {
 struct claimer {
     const struct worker_env *env;
     struct transfers *transfers;
-    struct redis_async *wait; /* the connection that blocks */
+    struct waiter *waiter;
     struct claim_queue queues[CONFIG_QUEUES_MAX];
     size_t queue_count;
     size_t reserved; /* slots asked for by commands under way */
     size_t pending;  /* of these commands, how many */
-    bool waiting;    /* a BZPOPMIN is under way */
     bool stopped;
     uv_timer_t timer;
     int closing; /* handles and connections still to close */
@@ -190,61 +189,19 @@ static void send_claim(struct claim_queue *q, size_t want)
     redis_cmd_release(&cmd);
 }
 
-/* --- waiting for work --- */
-
-/* Which queue a popped marker belongs to: the reply is [key, member, score]. */
-static struct claim_queue *woken_queue(struct claimer *c,
-                                       const struct redis_value *reply)
-{
-    size_t len = 0;
-    const char *key = redis_value_str(redis_value_at(reply, 0), &len);
-    const char *open = strchr(key, '{'), *end = open ? strchr(open, '}') : NULL;
-
-    for (size_t i = 0; end && i < c->queue_count; i++) {
-        const char *name = c->queues[i].name;
-        if (strlen(name) == (size_t)(end - open - 1) &&
-            memcmp(name, open + 1, strlen(name)) == 0)
-            return &c->queues[i];
-    }
-    return NULL;
-}
-
-static void on_wake(enum err_code code, const struct redis_value *reply,
-                    const struct err *e, void *ctx)
+/* A wait has ended: with the marker of a queue, or for nothing. */
+static void on_wake(size_t index, void *ctx)
 {
     struct claimer *c = ctx;
 
-    c->waiting = false;
-    if (code != ERR_OK) {
-        /* A lost connection tells when it is ready again.  Anything else: the timer's looks do the work. */
-        if (code != ERR_RETRY)
-            log_error("claimer", "waiting for work was refused", LOG_ERR(e));
-        return;
-    }
-    struct claim_queue *q = woken_queue(c, reply);
-    if (q) {
+    if (index < c->queue_count) {
+        struct claim_queue *q = &c->queues[index];
         q->maybe = true;
         q->woken = true;
+        if (c->stopped && !q->in_flight && redis_async_is_ready(c->env->redis))
+            send_claim(q, 0); /* the marker goes back for others */
     }
-    if (q && c->stopped && !q->in_flight && redis_async_is_ready(c->env->redis))
-        send_claim(q, 0); /* the marker goes back for others */
     pump(c);
-}
-
-static void wait_for_work(struct claimer *c)
-{
-    const char *names[CONFIG_QUEUES_MAX];
-    struct redis_cmd cmd;
-
-    if (c->waiting || !redis_async_is_ready(c->wait))
-        return;
-    for (size_t i = 0; i < c->queue_count; i++)
-        names[i] = c->queues[i].name;
-    c->waiting = true;
-    redis_cmd_init(&cmd);
-    queue_wait_cmd(&cmd, names, c->queue_count, WAIT_MS / 1000.0);
-    redis_async_send(c->wait, &cmd, WAIT_MS, on_wake, c);
-    redis_cmd_release(&cmd);
 }
 
 /* Ask where there may be something, in order; then wait, if slots are left. */
@@ -260,7 +217,7 @@ static void pump(struct claimer *c)
             send_claim(q, free);
     }
     if (free_slots(c) > 0)
-        wait_for_work(c);
+        waiter_wait(c->waiter);
 }
 
 void claimer_slot_free(struct claimer *c)
@@ -304,17 +261,6 @@ void claimer_take(struct claimer *c, const char *queue, size_t want, int64_t sen
 
 /* --- life cycle --- */
 
-static void on_wait_ready(void *ctx)
-{
-    pump(ctx);
-}
-
-static void on_wait_lost(const struct err *why, void *ctx)
-{
-    (void)why; /* the main connection tells the log */
-    (void)ctx;
-}
-
 void claimer_stop(struct claimer *c)
 {
     c->stopped = true;
@@ -341,7 +287,7 @@ static void on_timer_closed(uv_handle_t *handle)
     closed_one(handle->data);
 }
 
-static void on_wait_closed(void *ctx)
+static void on_waiter_closed(void *ctx)
 {
     closed_one(ctx);
 }
@@ -353,22 +299,7 @@ void claimer_close(struct claimer *c, void (*on_closed)(void *ctx), void *ctx)
     c->ctx = ctx;
     c->closing = 2;
     uv_close((uv_handle_t *)&c->timer, on_timer_closed);
-    redis_async_close(c->wait, on_wait_closed, c);
-}
-
-static enum err_code open_wait(struct claimer *c, const struct redis_target *target,
-                               struct err *e)
-{
-    const struct config_redis *config = &c->env->config->redis;
-    struct redis_async_options o = {.target = *target,
-                                    .connect_timeout_ms =
-                                        (int)config->connect_timeout_ms,
-                                    .timeout_ms = (int)config->timeout_ms,
-                                    .on_ready = on_wait_ready,
-                                    .on_lost = on_wait_lost,
-                                    .ctx = c};
-
-    return redis_async_open(c->env->loop, &o, &c->wait, e);
+    waiter_close(c->waiter, on_waiter_closed, c);
 }
 
 enum err_code claimer_open(const struct worker_env *env, struct transfers *transfers,
@@ -386,10 +317,15 @@ enum err_code claimer_open(const struct worker_env *env, struct transfers *trans
     c->env = env;
     c->transfers = transfers;
     c->queue_count = count;
-    for (size_t i = 0; i < count; i++)
+    const char *names[CONFIG_QUEUES_MAX];
+    for (size_t i = 0; i < count; i++) {
+        names[i] = queues[i]->name;
         c->queues[i] = (struct claim_queue){
-            .claimer = c, .name = queues[i]->name, .maybe = true, .look_ms = INT64_MAX};
-    if (open_wait(c, target, e) != ERR_OK) {
+            .claimer = c, .name = names[i], .maybe = true, .look_ms = INT64_MAX};
+    }
+    struct waiter_options o = {
+        .names = names, .count = count, .on_wake = on_wake, .ctx = c};
+    if (waiter_open(env, target, &o, &c->waiter, e) != ERR_OK) {
         free(c);
         return e->code;
     }

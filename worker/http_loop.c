@@ -19,8 +19,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct http *h = s->http;
     int running, flags = 0;
 
+    /* A broken connection: let libcurl try, as an answer may stand in front of the break (a store that refuses an
+     * upload and closes without reading it).  CURL_CSELECT_ERR would throw that away. */
     if (status < 0)
-        flags = CURL_CSELECT_ERR;
+        flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
     if (events & UV_READABLE)
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)

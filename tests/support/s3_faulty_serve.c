@@ -1,0 +1,301 @@
+#include "tests/support/s3_faulty_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+static bool send_text(struct connection *c, const char *text)
+{
+    size_t len = strlen(text);
+
+    while (len > 0) {
+        ssize_t n = send(c->fd, text, len, MSG_NOSIGNAL);
+        if (n <= 0)
+            return false;
+        text += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* The value of a header in the NUL-terminated head, or NULL. */
+static const char *header(const char *head, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (const char *line = strstr(head, "\r\n"); line; line = strstr(line, "\r\n")) {
+        line += 2;
+        if (strncasecmp(line, name, len) == 0 && line[len] == ':')
+            return line + len + 1 + strspn(line + len + 1, " ");
+    }
+    return NULL;
+}
+
+/* Read one head; what came after it stays in c->head from *ret_rest on. */
+static bool read_head(struct connection *c, size_t *ret_rest)
+{
+    for (;;) {
+        c->head[c->filled] = '\0';
+        char *end = strstr(c->head, "\r\n\r\n");
+        if (end) {
+            *ret_rest = (size_t)(end + 4 - c->head);
+            return true;
+        }
+        if (c->filled == HEAD_MAX)
+            return false;
+        ssize_t n = recv(c->fd, c->head + c->filled, HEAD_MAX - c->filled, 0);
+        if (n <= 0)
+            return false;
+        c->filled += (size_t)n;
+    }
+}
+
+/* Take len bytes of the body; what was read too far stays in c->head.  Fewer: the client has gone. */
+static int64_t read_body(struct connection *c, int64_t len, struct s3_faulty_hashes *h)
+{
+    static _Thread_local char chunk[CHUNK];
+    int64_t at = 0;
+
+    while (at < len) {
+        int64_t left = len - at;
+        size_t want = (size_t)(left < CHUNK ? left : CHUNK);
+        ssize_t n;
+        if (c->filled > 0) {
+            n = (ssize_t)(c->filled < want ? c->filled : want);
+            memcpy(chunk, c->head, (size_t)n);
+            c->filled -= (size_t)n;
+            memmove(c->head, c->head + n, c->filled);
+        } else {
+            n = recv(c->fd, chunk, want, 0);
+        }
+        if (n <= 0)
+            break;
+        digest_sha256_update(&h->sha256, chunk, (size_t)n);
+        digest_md5_update(&h->md5, chunk, (size_t)n);
+        at += n;
+    }
+    return at;
+}
+
+static void answer_error(struct connection *c, int status, const char *code,
+                         const char *headers, bool with_body)
+{
+    char body[512] = "", text[2048];
+
+    if (code)
+        (void)snprintf(
+            body, sizeof body,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code>"
+            "<Message>as scripted</Message></Error>",
+            code);
+    (void)snprintf(text, sizeof text,
+                   "HTTP/1.1 %d Scripted\r\n%sContent-Length: %zu\r\n\r\n%s", status,
+                   headers ? headers : "", strlen(body), with_body ? body : "");
+    (void)send_text(c, text);
+}
+
+static void answer_object(struct connection *c, const struct s3_faulty_object *o,
+                          bool head, bool etag, bool checksum)
+{
+    char text[1024], base64[64] = "";
+    uint8_t sum[DIGEST_SHA256_BYTES];
+
+    if (!digest_hex_decode(o->sha256, 64, sum, sizeof sum) ||
+        !digest_base64_encode(sum, sizeof sum, base64, sizeof base64))
+        s3_faulty_die("encode");
+    (void)snprintf(text, sizeof text,
+                   "HTTP/1.1 200 OK\r\n%s%s%s%s%s%sContent-Length: %lld\r\n\r\n",
+                   etag ? "ETag: \"" : "", etag ? o->md5 : "", etag ? "\"\r\n" : "",
+                   checksum ? "x-amz-checksum-sha256: " : "", checksum ? base64 : "",
+                   checksum ? "\r\n" : "", head ? (long long)o->size : 0);
+    (void)send_text(c, text);
+}
+
+static void answer_head(struct connection *c, const struct request *r)
+{
+    struct s3_faulty *s = c->store;
+    struct s3_faulty_object o;
+    bool there = s3_faulty_object(s, r->path, &o);
+
+    if (r->fault.kind == S3_FAULT_STATUS) {
+        answer_error(c, r->fault.status, r->fault.code, r->fault.headers, false);
+        return;
+    }
+    if (!there) {
+        answer_error(c, 404, NULL, NULL, false);
+        return;
+    }
+    answer_object(c, &o, true, true,
+                  o.has_checksum && !s->traits.silent_checksums &&
+                      !s->traits.no_checksums && r->fault.kind != S3_FAULT_NO_PROOF);
+}
+
+/* Wait while the gate is closed. */
+static void pass_gate(struct s3_faulty *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->waiting++;
+    while (s->gate_closed && !s->stopping)
+        pthread_cond_wait(&s->changed, &s->lock);
+    s->waiting--;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Until the test is over. */
+static void hang(struct s3_faulty *s)
+{
+    pthread_mutex_lock(&s->lock);
+    while (!s->stopping)
+        pthread_cond_wait(&s->changed, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static bool stores(enum s3_fault_kind kind)
+{
+    return kind != S3_FAULT_STATUS && kind != S3_FAULT_EARLY_STATUS &&
+           kind != S3_FAULT_ERROR_IN_200 && kind != S3_FAULT_LOST_BODY &&
+           kind != S3_FAULT_GARBAGE;
+}
+
+/* The answer to a PUT whose body is here.  False: close the connection. */
+static bool answer_put(struct connection *c, const struct request *r,
+                       struct s3_faulty_object *o)
+{
+    struct s3_faulty *s = c->store;
+    bool tell = r->checksum && !s->traits.silent_checksums;
+    bool exists = false, behaves = r->fault.kind == S3_FAULT_NONE;
+    static const struct s3_faulty_object other = {
+        .sha256 = "0000000000000000000000000000000000000000000000000000000000000000",
+        .md5 = "00000000000000000000000000000000"};
+
+    if (r->fault.kind == S3_FAULT_CORRUPT)
+        (void)(memcpy(o->md5, other.md5, 33), memcpy(o->sha256, other.sha256, 65));
+    if (s->traits.random_etags)
+        memcpy(o->md5, "f00f00f00f00f00f00f00f00f00f00f0-1", 33);
+    o->has_checksum = r->checksum;
+    pthread_mutex_lock(&s->lock);
+    exists = s3_faulty_find(s, r->path) != NULL;
+    if (stores(r->fault.kind) && !(exists && r->conditional))
+        s3_faulty_store(s, r->path, o);
+    pthread_mutex_unlock(&s->lock);
+    if (behaves && exists && r->conditional) {
+        answer_error(c, 412, "PreconditionFailed", NULL, true);
+        return true;
+    }
+    switch (r->fault.kind) {
+    case S3_FAULT_STATUS:
+        answer_error(c, r->fault.status, r->fault.code, r->fault.headers, true);
+        return true;
+    case S3_FAULT_ERROR_IN_200:
+        answer_error(c, 200, r->fault.code, r->fault.headers, true);
+        return true;
+    case S3_FAULT_HALF_ANSWER:
+        (void)send_text(c, "HTTP/1.1 20");
+        return false;
+    case S3_FAULT_HANG:
+        hang(s);
+        return false;
+    case S3_FAULT_GARBAGE:
+        (void)send_text(c, "\x16\x03\x01 this is no answer\r\n\r\n");
+        return false;
+    case S3_FAULT_LOST_ANSWER:
+    case S3_FAULT_LOST_BODY:
+        return false;
+    case S3_FAULT_WRONG_ETAG:
+        answer_object(c, &other, false, true, false);
+        return true;
+    case S3_FAULT_WRONG_CHECKSUM:
+        answer_object(c, &other, false, false, true);
+        return true;
+    case S3_FAULT_NO_PROOF:
+        answer_object(c, o, false, false, false);
+        return true;
+    default:
+        answer_object(c, o, false, true, tell);
+        return true;
+    }
+}
+
+static bool serve_put(struct connection *c, const struct request *r)
+{
+    struct s3_faulty *s = c->store;
+    struct s3_faulty_object o = {.size = r->length};
+    struct s3_faulty_hashes h;
+    int64_t limit = r->length, got;
+    bool cut = r->fault.kind == S3_FAULT_CLOSE_IN_BODY ||
+               r->fault.kind == S3_FAULT_STALL_IN_BODY;
+
+    if (r->fault.kind == S3_FAULT_EARLY_STATUS) {
+        answer_error(c, r->fault.status, r->fault.code, r->fault.headers, true);
+        return false;
+    }
+    if ((s->traits.no_conditions && r->conditional) ||
+        (s->traits.no_checksums && r->checksum)) {
+        answer_error(c, 501, "NotImplemented", "Connection: close\r\n", true);
+        return false;
+    }
+    if (r->expect && !send_text(c, "HTTP/1.1 100 Continue\r\n\r\n"))
+        return false;
+    if (cut && r->fault.bytes < limit)
+        limit = r->fault.bytes;
+    s3_faulty_hash_begin(&h);
+    got = read_body(c, limit, &h);
+    s3_faulty_hash_end(&h, &o);
+    if (r->fault.kind == S3_FAULT_STALL_IN_BODY)
+        hang(s);
+    if (cut || got < r->length)
+        return false;
+    pass_gate(s);
+    return answer_put(c, r, &o);
+}
+
+static void parse(struct connection *c, struct request *r)
+{
+    const char *length = header(c->head, "content-length");
+    const char *expect = header(c->head, "expect");
+    char method[16] = "";
+
+    *r = (struct request){.method = 2};
+    if (sscanf(c->head, "%15s %511s", method, r->path) == 2)
+        r->method = s3_faulty_method(method);
+    r->length = length ? strtoll(length, NULL, 10) : 0;
+    r->conditional = header(c->head, "if-none-match") != NULL;
+    r->checksum = header(c->head, "x-amz-checksum-sha256") != NULL;
+    r->expect = expect && strncasecmp(expect, "100-continue", 12) == 0;
+}
+
+static void note(struct s3_faulty *s, const char *head, struct request *r)
+{
+    int m = r->method;
+
+    pthread_mutex_lock(&s->lock);
+    s->counts[m]++;
+    (void)snprintf(s->heads[m], sizeof s->heads[m], "%s", head);
+    if (s->fault_at < s->fault_count)
+        r->fault = s->faults[s->fault_at++];
+    pthread_mutex_unlock(&s->lock);
+}
+
+void s3_faulty_serve(struct connection *c)
+{
+    struct request r;
+    size_t rest = 0;
+
+    for (bool on = true; on && read_head(c, &rest);) {
+        char kept = c->head[rest];
+        c->head[rest] = '\0';
+        parse(c, &r);
+        note(c->store, c->head, &r);
+        c->head[rest] = kept;
+        c->filled -= rest;
+        memmove(c->head, c->head + rest, c->filled);
+        if (r.method == 0)
+            on = serve_put(c, &r);
+        else if (r.method == 1)
+            answer_head(c, &r);
+        else
+            on = false;
+    }
+}

@@ -1,0 +1,69 @@
+/*
+ * dest_s3_internal: one upload to S3, shared by the three files that do it.
+ *
+ *     dest_s3.c          the destination; PUT and what its answer leads to
+ *     dest_s3_resolve.c  HEAD, and the hash it may need, when PUT's answer does not tell
+ *     dest_s3_run.c      what both do: send a signed request, deliver the outcome
+ */
+#ifndef HOIST_WORKER_DEST_S3_INTERNAL_H
+#define HOIST_WORKER_DEST_S3_INTERNAL_H
+
+#include "worker/dest_s3.h"
+#include "worker/s3_answer.h"
+#include "worker/s3_request.h"
+#include "worker/spool_hash.h"
+
+#include <stdatomic.h>
+
+struct dest_s3 {
+    struct destination base;
+    uv_loop_t *loop;
+    struct http *http;
+    struct s3_endpoint endpoint;
+    struct sigv4_key key;
+    /* Learnt from the store. */
+    bool conditional;
+    bool checksum;
+    int64_t skew_s;
+};
+
+struct destination_run {
+    struct dest_s3 *dest;
+    struct destination_work work;
+    struct http_call *call; /* under way; NULL between */
+    struct spool_hash hash;
+    char sha256_base64[DIGEST_BASE64_SIZE(DIGEST_SHA256_BYTES)];
+    unsigned puts;
+    bool was_conditional, was_checksummed; /* the latest PUT */
+    int put_status;
+    char put_error[256];
+    char etag[HTTP_VALUE_SIZE];
+    int64_t sent;
+    atomic_bool aborting;
+    uv_work_t hashing;
+    uv_timer_t later; /* for an outcome known before begin returned */
+    struct outcome outcome;
+};
+
+/* dest_s3_run.c */
+
+/* What to ask, by what is known of the store now. */
+struct s3_ask dest_s3_ask(struct destination_run *run);
+/* What the object should be. */
+struct s3_expected dest_s3_expected(const struct destination_run *run);
+/* Send what was signed; false: no memory. */
+bool dest_s3_send(struct destination_run *run, const struct s3_request *signed_,
+                  const char *method, http_done_fn *done);
+/* How an error of ours is tried again. */
+enum retry_class dest_s3_class(enum err_code code);
+
+/* Hand the outcome over; the run ends.  later: on the next turn of the loop, because begin has not returned yet. */
+void dest_s3_deliver(struct destination_run *run);
+void dest_s3_deliver_later(struct destination_run *run);
+void dest_s3_deliver_done(struct destination_run *run);
+void dest_s3_deliver_failure(struct destination_run *run, const struct s3_answer *a);
+
+/* dest_s3_resolve.c: find out by HEAD what the store holds, and deliver. */
+void dest_s3_resolve(struct destination_run *run);
+
+#endif

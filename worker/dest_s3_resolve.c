@@ -1,0 +1,92 @@
+#include "worker/dest_s3_internal.h"
+
+#include <string.h>
+#include <strings.h>
+
+static void deliver_other(struct destination_run *run)
+{
+    /* Where our own PUT was taken, the store holds something else than it took: that may mend itself. */
+    bool refused = run->put_status == 412 || run->put_status == 304 ||
+                   (run->put_status == 0 && run->was_conditional);
+
+    if (refused)
+        outcome_fail(&run->outcome, RETRY_NEVER, "key exists with other content");
+    else
+        outcome_fail(&run->outcome, RETRY_TRANSIENT,
+                     "the store holds other bytes than were sent");
+    dest_s3_deliver(run);
+}
+
+static void hash_on_pool(uv_work_t *work)
+{
+    struct destination_run *run = work->data;
+
+    (void)spool_hash_file(&run->hash, run->work.fd, &run->aborting); /* md5 tells */
+}
+
+static void after_hash(uv_work_t *work, int status)
+{
+    struct destination_run *run = work->data;
+    const char *etag = run->etag + (run->etag[0] == '"');
+
+    (void)status; /* never cancelled */
+    if (run->hash.corrupt) {
+        outcome_fail(&run->outcome, RETRY_NEVER,
+                     "spool corrupt: its SHA-256 is not the manifest's");
+        dest_s3_deliver(run);
+    } else if (!run->hash.md5[0]) {
+        outcome_fail(&run->outcome, RETRY_TRANSIENT, "cannot hash the spool file");
+        dest_s3_deliver(run);
+    } else if (strncasecmp(etag, run->hash.md5, DIGEST_MD5_HEX) == 0) {
+        dest_s3_deliver_done(run);
+    } else {
+        deliver_other(run);
+    }
+}
+
+static void on_head(const struct http_result *result, void *ctx)
+{
+    struct destination_run *run = ctx;
+    struct s3_expected want = dest_s3_expected(run);
+    struct s3_answer a = s3_answer_head(result, &want);
+
+    run->call = NULL;
+    if (atomic_load(&run->aborting)) {
+        dest_s3_deliver(run);
+        return;
+    }
+    memcpy(run->etag, result->response->etag, sizeof run->etag);
+    if (a.verdict == S3_DONE && a.needs_md5) {
+        run->hashing.data = run;
+        if (uv_queue_work(run->dest->loop, &run->hashing, hash_on_pool, after_hash) ==
+            0)
+            return;
+        a.verdict = S3_FAILED;
+    }
+    if (a.verdict == S3_DONE) {
+        dest_s3_deliver_done(run);
+    } else if (a.verdict == S3_OTHER) {
+        deliver_other(run);
+    } else if (a.verdict == S3_ABSENT) {
+        outcome_fail(&run->outcome, RETRY_TRANSIENT, "%s", run->put_error);
+        dest_s3_deliver(run);
+    } else {
+        dest_s3_deliver_failure(run, &a);
+    }
+}
+
+void dest_s3_resolve(struct destination_run *run)
+{
+    struct s3_request request = S3_REQUEST_INIT;
+    struct s3_ask ask = dest_s3_ask(run);
+    struct err e = ERR_INIT;
+
+    enum err_code code = s3_request_head(&request, &ask, &e);
+    if (code == ERR_OK && !dest_s3_send(run, &request, "HEAD", on_head))
+        code = err_set(&e, ERR_NOMEM, "no memory for a request");
+    s3_request_release(&request);
+    if (code != ERR_OK) {
+        outcome_fail(&run->outcome, dest_s3_class(code), "%s", e.text);
+        dest_s3_deliver_later(run);
+    }
+}

@@ -1,0 +1,99 @@
+#include "worker/registration.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "worker/claimer.h"
+
+enum { EVERY_MS = 15 * 1000, EXPIRE_MS = 3 * EVERY_MS };
+
+static void on_told(enum err_code code, const struct redis_value *reply,
+                    const struct err *e, void *ctx)
+{
+    (void)reply;
+    (void)ctx;
+    if (code != ERR_OK && code != ERR_RETRY)
+        log_warn("registration", "was refused", LOG_ERR(e));
+}
+
+static void send_and_release(struct registration *r, struct redis_cmd *cmd,
+                             redis_async_fn *fn, void *ctx)
+{
+    redis_async_send(r->env->redis, cmd, 0, fn, ctx);
+    redis_cmd_release(cmd);
+}
+
+static void tell(struct registration *r)
+{
+    struct redis_cmd cmds[3];
+
+    if (!redis_async_is_ready(r->env->redis))
+        return;
+    for (size_t i = 0; i < 3; i++)
+        redis_cmd_init(&cmds[i]);
+    queue_register_worker_cmds(cmds, &r->env->self, r->host, getpid(),
+                               (int64_t)r->transfers->count, clock_wall_ms(),
+                               EXPIRE_MS);
+    for (size_t i = 0; i < 3; i++)
+        send_and_release(r, &cmds[i], on_told, r);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    tell(timer->data);
+}
+
+void registration_init(struct registration *r, const struct worker_env *env,
+                       const struct transfers *transfers)
+{
+    *r = (struct registration){.env = env, .transfers = transfers};
+    if (gethostname(r->host, sizeof r->host - 1) < 0 || !r->host[0])
+        memcpy(r->host, "host", sizeof "host");
+    (void)uv_timer_init(env->loop, &r->timer); /* cannot fail */
+    r->timer.data = r;
+}
+
+void registration_start(struct registration *r)
+{
+    (void)uv_timer_start(&r->timer, on_timer, EVERY_MS, EVERY_MS);
+}
+
+void registration_announce(struct registration *r)
+{
+    const struct config_queue *queues[CONFIG_QUEUES_MAX];
+    struct err e = ERR_INIT;
+    size_t count = 0;
+
+    tell(r);
+    if (claimer_queues(r->env->config, queues, &count, &e) != ERR_OK)
+        return; /* cannot be: the claimer was opened with them */
+    for (size_t i = 0; i < count; i++) {
+        struct redis_cmd cmd;
+        redis_cmd_init(&cmd);
+        queue_register_queue_cmd(&cmd, queues[i]->name);
+        send_and_release(r, &cmd, on_told, r);
+    }
+}
+
+void registration_leave(struct registration *r, redis_async_fn *done, void *ctx)
+{
+    struct redis_cmd cmds[2];
+    struct err away = {.code = ERR_RETRY};
+
+    if (!redis_async_is_ready(r->env->redis)) {
+        done(ERR_RETRY, NULL, &away, ctx);
+        return;
+    }
+    for (size_t i = 0; i < 2; i++)
+        redis_cmd_init(&cmds[i]);
+    queue_unregister_worker_cmds(cmds, &r->env->self);
+    send_and_release(r, &cmds[0], on_told, r);
+    send_and_release(r, &cmds[1], done, ctx);
+}
+
+void registration_close(struct registration *r)
+{
+    uv_close((uv_handle_t *)&r->timer, NULL);
+}

@@ -1,0 +1,36 @@
+/*
+ * waiter: blocks in Redis until there is work, on a connection of its own.
+ *
+ *     waiter_wait --BZPOPMIN of the queues' wake keys, at most 5 s--> on_wake(queue, or WAITER_NOTHING)
+ *
+ * One wait at a time.  After a lost connection it connects again by itself and tells with on_wake(WAITER_NOTHING), so
+ * that the owner may wait again.  Belongs to the loop's thread.
+ */
+#ifndef HOIST_WORKER_WAITER_H
+#define HOIST_WORKER_WAITER_H
+
+#include "worker/env.h"
+
+struct waiter;
+
+#define WAITER_NOTHING SIZE_MAX
+
+struct waiter_options {
+    const char *const *
+        names; /* of the queues, in order; the array is copied, the strings outlive the waiter */
+    size_t count; /* at most CONFIG_QUEUES_MAX */
+    /* A wait has ended: this queue (an index into names) was woken and we hold its marker, or WAITER_NOTHING. */
+    void (*on_wake)(size_t index, void *ctx);
+    void *ctx;
+};
+
+MUST_CHECK enum err_code waiter_open(const struct worker_env *env,
+                                     const struct redis_target *target,
+                                     const struct waiter_options *o,
+                                     struct waiter **ret, struct err *e);
+/* Wait, unless it does already or is not connected. */
+void waiter_wait(struct waiter *w);
+/* Then on_closed; it is gone then.  on_wake may come once more before. */
+void waiter_close(struct waiter *w, void (*on_closed)(void *ctx), void *ctx);
+
+#endif
