@@ -7,40 +7,28 @@
 
 #include <string.h>
 
-enum { COMMANDS_MAX = 3 };
-
-/* Commands of one pipeline, and what came back. */
+/* One command and its reply.  They are never sent together: a script that the server does not know yet is run again
+ * after the others of its pipeline. */
 struct talk {
-    struct redis_cmd cmds[COMMANDS_MAX];
-    size_t count;
-    struct redis_value *replies[COMMANDS_MAX];
+    struct redis_cmd cmd;
+    struct redis_value *reply;
 };
 
 static void talk_init(struct talk *t)
 {
-    t->count = 0;
-    for (size_t i = 0; i < COMMANDS_MAX; i++) {
-        redis_cmd_init(&t->cmds[i]);
-        t->replies[i] = NULL;
-    }
+    redis_cmd_init(&t->cmd);
+    t->reply = NULL;
 }
 
 static void talk_release(struct talk *t)
 {
-    for (size_t i = 0; i < COMMANDS_MAX; i++) {
-        redis_cmd_release(&t->cmds[i]);
-        redis_reply_free(t->replies[i]);
-    }
-}
-
-static struct redis_cmd *talk_add(struct talk *t)
-{
-    return &t->cmds[t->count++];
+    redis_cmd_release(&t->cmd);
+    redis_reply_free(t->reply);
 }
 
 static enum problem ask(struct exchange *x, struct talk *t, struct err *e)
 {
-    if (exchange_ask(x, t->cmds, t->count, t->replies, e) == ERR_OK)
+    if (exchange_ask(x, &t->cmd, 1, &t->reply, e) == ERR_OK)
         return PROBLEM_NONE;
     log_debug("jobs", "redis", LOG_ERR(e));
     return problem_set(e, PROBLEM_UNAVAILABLE, "the queue cannot be reached now");
@@ -72,13 +60,17 @@ static enum problem read_manifest(struct exchange *x, const struct job_id *id,
     return problem_set(e, PROBLEM_INTERNAL, "the job's manifest cannot be read");
 }
 
-/* The reply to queue_show_cmd.  PROBLEM_NO_JOB: Redis does not know it. */
-static enum problem read_record(const struct redis_value *v, const struct job_id *id,
+/* The record in Redis.  PROBLEM_NO_JOB: it does not know the job. */
+static enum problem read_record(struct exchange *x, const struct job_id *id,
                                 struct job *ret, struct err *e)
 {
+    CLEANUP(talk_release) struct talk t;
     bool missing = false;
-    if (queue_parse_show(v, id, ret, &missing, e) == ERR_OK)
-        return PROBLEM_NONE;
+    talk_init(&t);
+    queue_show_cmd(&t.cmd, id);
+    enum problem p = ask(x, &t, e);
+    if (p || queue_parse_show(t.reply, id, ret, &missing, e) == ERR_OK)
+        return p;
     if (missing)
         return unknown(e);
     return e->code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
@@ -87,12 +79,7 @@ static enum problem read_record(const struct redis_value *v, const struct job_id
 static enum problem find(struct exchange *x, const struct job_id *id, struct job *ret,
                          struct err *e)
 {
-    CLEANUP(talk_release) struct talk t;
-    talk_init(&t);
-    queue_show_cmd(talk_add(&t), id);
-    enum problem p = ask(x, &t, e);
-    if (!p)
-        p = read_record(t.replies[0], id, ret, e);
+    enum problem p = read_record(x, id, ret, e);
     if (p != PROBLEM_NO_JOB && p != PROBLEM_UNAVAILABLE)
         return p;
     struct err manifest_error = ERR_INIT;
@@ -147,7 +134,28 @@ void jobs_show(struct exchange *x)
     jobs_answer(&x->response, 200, &j);
 }
 
-/* --- Cancel --- */
+/* --- Steering --- */
+
+/* Run the script in t.  PROBLEM_CONFLICT names the state; done is what cannot be: "cancelled", "run again". */
+static enum problem steer(struct exchange *x, struct talk *t, const char *done,
+                          enum queue_answer *ret, struct err *e)
+{
+    char state[16] = "";
+    enum problem p = ask(x, t, e);
+    if (p)
+        return p;
+    enum err_code code = redis_value_error(t->reply, e);
+    if (!code)
+        code = queue_parse_answer(t->reply, ret, state, e);
+    if (code)
+        return code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
+    if (*ret == QUEUE_CONFLICT)
+        return problem_set(e, PROBLEM_CONFLICT, "a job that is %s cannot be %s", state,
+                           done);
+    if (*ret == QUEUE_BAD)
+        return problem_set(e, PROBLEM_CONFLICT, "the job's record is damaged");
+    return *ret == QUEUE_MISSING ? unknown(e) : PROBLEM_NONE;
+}
 
 static int64_t keep_ms(const struct exchange *x, const struct job_id *id)
 {
@@ -159,106 +167,78 @@ static int64_t keep_ms(const struct exchange *x, const struct job_id *id)
     return q ? q->keep_done_seconds * 1000 : 0;
 }
 
-/* Cancel, and read the record as it is after that; enqueue j first unless it is NULL. */
 static enum problem cancel(struct exchange *x, const struct job_id *id,
-                           const struct job *enqueue, struct talk *t, struct err *e)
+                           enum queue_answer *ret, struct err *e)
 {
-    if (enqueue)
-        queue_enqueue_cmd(talk_add(t), enqueue);
-    queue_cancel_cmd(talk_add(t), id, keep_ms(x, id));
-    queue_show_cmd(talk_add(t), id);
-    return ask(x, t, e);
+    CLEANUP(talk_release) struct talk t;
+    talk_init(&t);
+    queue_cancel_cmd(&t.cmd, id, keep_ms(x, id));
+    enum problem p = steer(x, &t, "cancelled", ret, e);
+    struct err remove_error = ERR_INIT;
+    if (!p && *ret == QUEUE_OK && spool_remove(x->app->spool, id, &remove_error))
+        log_warn("jobs", "cancelled; its bytes stay until reconcile",
+                 LOG_ERR(&remove_error));
+    return p;
 }
 
-/* What the steering script said (the last reply but one). */
-static enum problem read_answer(const struct talk *t, const char *what,
-                                enum queue_answer *ret, struct err *e)
+/* Accepted, but not in Redis: put it there, so that the cancellation has a place to stand. */
+static enum problem enqueue(struct exchange *x, const struct job_id *id, struct err *e)
 {
-    char state[16] = "";
-    const struct redis_value *v = t->replies[t->count - 2];
-    enum err_code code = redis_value_error(v, e);
-    if (!code)
-        code = queue_parse_answer(v, ret, state, e);
-    if (code)
-        return code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
-    if (*ret == QUEUE_CONFLICT)
-        return problem_set(e, PROBLEM_CONFLICT, "a job that is %s cannot be %s", state,
-                           what);
-    if (*ret == QUEUE_BAD)
-        return problem_set(e, PROBLEM_CONFLICT, "the job's record is damaged");
-    return *ret == QUEUE_MISSING ? unknown(e) : PROBLEM_NONE;
-}
-
-struct cancelled {
-    int status;
-    struct job job;
-};
-
-static enum problem try_cancel(struct exchange *x, const struct job_id *id,
-                               const struct job *enqueue, struct cancelled *ret,
-                               struct err *e)
-{
+    CLEANUP(job_release) struct job manifest = JOB_INIT;
     CLEANUP(talk_release) struct talk t;
     enum queue_answer answer;
     talk_init(&t);
-    enum problem p = cancel(x, id, enqueue, &t, e);
-    if (!p)
-        p = read_answer(&t, "cancelled", &answer, e);
+    enum problem p = read_manifest(x, id, &manifest, e);
     if (p)
         return p;
-    struct err e2 = ERR_INIT;
-    if (answer == QUEUE_OK && spool_remove(x->app->spool, id, &e2))
-        log_warn("jobs", "cancelled, but its bytes stay until reconcile", LOG_ERR(&e2));
-    ret->status = answer == QUEUE_RUNNING ? 202 : 200;
-    return read_record(t.replies[t.count - 1], id, &ret->job, e);
+    queue_enqueue_cmd(&t.cmd, &manifest);
+    return steer(x, &t, "enqueued", &answer, e);
 }
 
 void jobs_cancel(struct exchange *x)
 {
-    CLEANUP(job_release) struct job manifest = JOB_INIT;
-    struct cancelled done = {.job = JOB_INIT};
+    CLEANUP(job_release) struct job j = JOB_INIT;
     struct err e = ERR_INIT;
     struct job_id id;
+    enum queue_answer answer = QUEUE_OK;
     enum problem p = get_id(x, &id, &e);
+    if (!p) {
+        p = cancel(x, &id, &answer, &e);
+        if (p == PROBLEM_NO_JOB && enqueue(x, &id, &e) == PROBLEM_NONE)
+            p = cancel(x, &id, &answer, &e);
+    }
     if (!p)
-        p = try_cancel(x, &id, NULL, &done, &e);
-    /* Accepted, but not in Redis: put it there, so that the cancellation has a place to stand. */
-    if (p == PROBLEM_NO_JOB && read_manifest(x, &id, &manifest, &e) == PROBLEM_NONE)
-        p = try_cancel(x, &id, &manifest, &done, &e);
+        p = read_record(x, &id, &j, &e);
     if (p)
         exchange_refuse(x, p, &e);
     else
-        jobs_answer(&x->response, done.status, &done.job);
-    job_release(&done.job);
+        jobs_answer(&x->response, answer == QUEUE_RUNNING ? 202 : 200, &j);
 }
 
-/* --- Retry --- */
-
-static enum problem retry(struct exchange *x, struct job *ret_job, struct err *e)
+static enum problem retry(struct exchange *x, const struct job_id *id, struct err *e)
 {
+    CLEANUP(job_release) struct job manifest = JOB_INIT;
     CLEANUP(talk_release) struct talk t;
-    struct job_id id;
     enum queue_answer answer;
     talk_init(&t);
-    enum problem p = get_id(x, &id, e);
-    if (p)
-        return p;
-    queue_retry_cmd(talk_add(&t), &id);
-    queue_show_cmd(talk_add(&t), &id);
-    p = ask(x, &t, e);
-    if (!p)
-        p = read_answer(&t, "run again", &answer, e);
-    if (p == PROBLEM_NO_JOB && read_manifest(x, &id, ret_job, e) == PROBLEM_NONE)
+    queue_retry_cmd(&t.cmd, id);
+    enum problem p = steer(x, &t, "run again", &answer, e);
+    if (p == PROBLEM_NO_JOB && read_manifest(x, id, &manifest, e) == PROBLEM_NONE)
         return problem_set(e, PROBLEM_CONFLICT,
                            "a job that is accepted cannot be run again");
-    return p ? p : read_record(t.replies[1], &id, ret_job, e);
+    return p;
 }
 
 void jobs_retry(struct exchange *x)
 {
     CLEANUP(job_release) struct job j = JOB_INIT;
     struct err e = ERR_INIT;
-    enum problem p = retry(x, &j, &e);
+    struct job_id id;
+    enum problem p = get_id(x, &id, &e);
+    if (!p)
+        p = retry(x, &id, &e);
+    if (!p)
+        p = read_record(x, &id, &j, &e);
     if (p)
         exchange_refuse(x, p, &e);
     else

@@ -126,6 +126,9 @@ static const struct {
     {"callback", refuse}, {"unique", refuse},
 };
 
+/* Bits of delay and at, by their place in the table. */
+enum { SEEN_BOTH_TIMES = 1U << 2 | 1U << 3 };
+
 static void drop_meta(struct job *j, const char *name, size_t len)
 {
     for (size_t i = 0; i < j->meta_count; i++) {
@@ -161,6 +164,8 @@ enum problem options_set(struct options *o, const struct request_text *name,
         if (!o->in_form && o->seen & 1U << i)
             return wrong(e, table[i].name, "given twice");
         o->seen |= 1U << i;
+        if (!o->in_form && (o->seen & SEEN_BOTH_TIMES) == SEEN_BOTH_TIMES)
+            return wrong(e, "delay", "not together with at");
         enum problem p = table[i].set(o, value, e);
         if (p == PROBLEM_UNSUPPORTED)
             (void)err_prefix(e, "%s", table[i].name);

@@ -11,7 +11,7 @@
  *     name        file name of a raw body
  *     meta.NAME   user metadata (header X-Hoist-Meta-NAME)
  *
- * Query and headers together may give an option once.  A form field overrides what was there, for the files after it.
+ * Query and headers together may give an option once, and delay or at, not both.  A form field overrides what was there, for the files after it.
  * What the API knows and this version cannot do (group, after, convert, callback, unique; Idempotency-Key and the
  * digest headers) is refused with PROBLEM_UNSUPPORTED: never silently left out.
  */

@@ -1,0 +1,113 @@
+#include "tests/integration/responder_rig.h"
+
+#include "tests/support/wait_until.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+struct responder_rig rig;
+
+static bool listens(void)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    memcpy(a.sun_path, rig.socket.path, strlen(rig.socket.path) + 1);
+    bool yes = connect(fd, (const struct sockaddr *)&a, sizeof a) == 0;
+    (void)close(fd);
+    return yes;
+}
+
+void responder_start(void)
+{
+    const char *argv[] = {HOIST_FCGI_BIN, "--config", rig.config.path, NULL};
+
+    spawn_start(&rig.process,
+                &(struct spawn_options){.argv = argv, .log_path = rig.log.path});
+    if (!WAIT_UNTIL(listens() || !spawn_is_running(&rig.process), 10000) ||
+        !listens()) {
+        spawn_show_log(&rig.process);
+        abort();
+    }
+}
+
+void responder_up(void)
+{
+    char text[2048];
+
+    redis_fixture_start(&rig.redis);
+    tmpdir_make(&rig.dir);
+    rig.socket = tmpdir_file(&rig.dir, "f.sock");
+    rig.log = tmpdir_file(&rig.dir, "log");
+    (void)snprintf(
+        text, sizeof text,
+        "[redis]\nurl = %s\n[spool]\ndir = %s/spool\n"
+        "[http]\nlisten = %s\nthreads = 4\nmax_parts = 4\nmax_field_bytes = 256\n"
+        "max_part_header_bytes = 512\nmax_waiters = 8\n"
+        "receive_timeout_seconds = 2\nlog_level = debug\n"
+        "[queue media]\nmax_bytes = 100000\n"
+        "[destination default]\nurl = file://%s/objects\n",
+        rig.redis.url, rig.dir.path, rig.socket.path, rig.dir.path);
+    rig.config = tmpdir_write(&rig.dir, "hoist.ini", text, strlen(text));
+    responder_start();
+}
+
+void responder_down(void)
+{
+    redis_fixture_resume(&rig.redis);
+    (void)spawn_stop(&rig.process, 10000);
+    redis_fixture_stop(&rig.redis);
+    tmpdir_remove(&rig.dir);
+}
+
+struct fcgi_response responder_ask(const struct fcgi_request *r)
+{
+    struct fcgi_client c;
+
+    fcgi_client_open(&c, rig.socket.path);
+    fcgi_client_request(&c, r);
+    struct fcgi_response response = fcgi_client_response(&c, 10000);
+    fcgi_client_close(&c);
+    return response;
+}
+
+int responder_status(const struct fcgi_request *r)
+{
+    struct fcgi_response response = responder_ask(r);
+    int status = response.ended ? response.status : -1;
+
+    fcgi_response_release(&response);
+    return status;
+}
+
+size_t responder_count(const char *below)
+{
+    char path[256];
+    size_t n = 0;
+
+    (void)snprintf(path, sizeof path, "%s/spool/%s", rig.dir.path, below);
+    DIR *dir = opendir(path);
+    cr_assert(dir, "%s", path);
+    for (struct dirent *entry; (entry = readdir(dir));)
+        n += entry->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
+const char *responder_id(const struct fcgi_response *r)
+{
+    static char id[128];
+    const char *start = strstr(r->body, "\"id\":\"");
+
+    cr_assert(start, "no id in: %s", r->text);
+    (void)snprintf(id, sizeof id, "%.*s", (int)strcspn(start + 6, "\""), start + 6);
+    return id;
+}

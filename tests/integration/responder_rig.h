@@ -1,0 +1,62 @@
+/*
+ * responder_rig: hoist-fcgi as a child of the test, on a unix socket, with a spool and a Redis of its own.
+ *
+ *     TestSuite(responder, .init = responder_up, .fini = responder_down, .timeout = 30);
+ *
+ * Settings: 4 threads, queue `media` of at most 100,000 bytes a file, 4 parts, 256 bytes a field, 512 bytes of part
+ * headers, 8 waiters, receive time-out 2 s.
+ */
+#ifndef HOIST_TESTS_INTEGRATION_RESPONDER_RIG_H
+#define HOIST_TESTS_INTEGRATION_RESPONDER_RIG_H
+
+#include "tests/support/fcgi_client.h"
+#include "tests/support/redis_fixture.h"
+#include "tests/support/spawn.h"
+#include "tests/support/tmpdir.h"
+
+#include <stddef.h>
+
+struct responder_rig {
+    struct redis_fixture redis;
+    struct tmpdir dir;
+    struct tmpdir_file socket, config, log;
+    struct spawn process;
+};
+
+extern struct responder_rig rig;
+
+void responder_up(void);
+void responder_down(void);
+/* Start, or start again, and wait until it listens. */
+void responder_start(void);
+
+/* One request on a connection of its own, answered within 10 s; the caller releases. */
+struct fcgi_response responder_ask(const struct fcgi_request *r);
+/* The same, for its status alone. */
+int responder_status(const struct fcgi_request *r);
+
+/* How many files there are in spool/tmp and spool/jobs. */
+size_t responder_count(const char *below);
+/* The first "id":"..." in a response, in a static buffer. */
+const char *responder_id(const struct fcgi_response *r);
+
+#define FORM_TYPE "multipart/form-data; boundary=B"
+#define FORM_FILE(name, data)                                                          \
+    "--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"" name              \
+    "\"\r\nContent-Type: text/plain\r\n\r\n" data "\r\n"
+#define FORM_FIELD(name, value)                                                        \
+    "--B\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n" value "\r\n"
+#define FORM_END "--B--\r\n"
+/* A POST of a literal form. */
+#define FORM(text)                                                                     \
+    {                                                                                  \
+        .method = "POST", .uri = "/v1/uploads", .type = FORM_TYPE, .body = (text),     \
+        .body_len = sizeof(text) - 1                                                   \
+    }
+/* A PUT of a literal body. */
+#define PUT(target, text)                                                              \
+    {                                                                                  \
+        .method = "PUT", .uri = (target), .body = (text), .body_len = sizeof(text) - 1 \
+    }
+
+#endif

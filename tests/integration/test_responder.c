@@ -1,0 +1,407 @@
+/*
+ * responder: uploads become jobs on disk and in Redis; jobs can be looked at, waited for, cancelled and run again.
+ */
+#include "tests/integration/responder_rig.h"
+
+#include "tests/support/wait_until.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+TestSuite(responder, .init = responder_up, .fini = responder_down, .timeout = 60);
+
+#define HELLO_SHA256 "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+static struct fcgi_request get(const char *uri)
+{
+    return (struct fcgi_request){.method = "GET", .uri = uri};
+}
+
+static char *job_uri(const char *id, const char *rest)
+{
+    static char uri[256];
+
+    snprintf(uri, sizeof uri, "/v1/jobs/%s%s", id, rest);
+    return uri;
+}
+
+/* A field of the job's hash in Redis; the caller frees. */
+static char *field(const char *id, const char *name)
+{
+    char key[256];
+    const char *dot = strchr(id, '.');
+
+    snprintf(key, sizeof key, "hoist:{%.*s}:job:%s", (int)(dot - id), id, dot + 1);
+    return redis_fixture_ask(&rig.redis, "HGET", key, name, NULL);
+}
+
+static bool field_is(const char *id, const char *name, const char *want)
+{
+    char *got = field(id, name);
+    bool same = strcmp(got, want) == 0;
+
+    free(got);
+    return same;
+}
+
+/* Upload "hello" and wait until Redis knows. */
+static const char *upload(const char *uri)
+{
+    struct fcgi_request put = {
+        .method = "PUT", .uri = uri, .body = "hello", .body_len = 5};
+    struct fcgi_response r = responder_ask(&put);
+
+    cr_assert(eq(int, r.status, 202), "%s", r.text);
+    const char *id = responder_id(&r);
+    fcgi_response_release(&r);
+    cr_assert(WAIT_UNTIL(field_is(id, "v", "1"), 5000));
+    return id;
+}
+
+Test(responder, a_raw_body_is_one_job)
+{
+    struct fcgi_request put =
+        PUT("/v1/uploads/a%20b.txt?queue=media&priority=3", "hello");
+    struct fcgi_response r = responder_ask(&put);
+    char location[256];
+
+    put.type = "text/plain";
+    cr_assert(eq(int, r.status, 202), "%s", r.text);
+    const char *id = responder_id(&r);
+    snprintf(location, sizeof location, "\r\nLocation: /v1/jobs/%s\r\n", id);
+    cr_expect(strstr(r.text, location) != NULL, "%s", r.text);
+    cr_expect(strstr(r.body,
+                     "\"name\":\"a b.txt\",\"size\":5,\"sha256\":\"" HELLO_SHA256
+                     "\",\"state\":\"waiting\"") != NULL,
+              "%s", r.body);
+    cr_expect(strncmp(id, "media.", 6) == 0);
+    cr_assert(WAIT_UNTIL(field_is(id, "state", "waiting"), 5000));
+    cr_expect(field_is(id, "priority", "3"));
+    cr_expect(eq(sz, responder_count("jobs"), 2));
+    cr_expect(eq(sz, responder_count("tmp"), 0));
+    fcgi_response_release(&r);
+}
+
+Test(responder, every_file_of_a_form_is_a_job_and_fields_are_for_those_after_them)
+{
+    struct fcgi_request post = FORM(FORM_FIELD("queue", "media") FORM_FILE(
+        "a.txt", "hello") FORM_FIELD("priority", "1") FORM_FILE("b", "") FORM_END);
+    struct fcgi_response r = responder_ask(&post);
+
+    cr_assert(eq(int, r.status, 202), "%s", r.text);
+    cr_expect(strstr(r.text, "Location:") == NULL);
+    cr_expect(strstr(r.body, "\"name\":\"a.txt\",\"size\":5,") != NULL);
+    cr_expect(strstr(r.body, "\"name\":\"b\",\"size\":0,") != NULL);
+    cr_assert(WAIT_UNTIL(
+        redis_fixture_ask_int(&rig.redis, "ZCARD", "hoist:{media}:ready", NULL) == 2,
+        5000));
+    char *first =
+        redis_fixture_ask(&rig.redis, "ZRANGE", "hoist:{media}:ready", "0", "0", NULL);
+    cr_expect(strstr(r.body, first) > strstr(r.body, "\"name\":\"a.txt\""),
+              "the second has the better priority");
+    free(first);
+    cr_expect(eq(sz, responder_count("jobs"), 4));
+    fcgi_response_release(&r);
+}
+
+Test(responder, a_file_input_left_empty_is_no_file)
+{
+    struct fcgi_request post = FORM(FORM_FILE("", "") FORM_FILE("a", "x") FORM_END);
+    struct fcgi_response r = responder_ask(&post);
+
+    cr_assert(eq(int, r.status, 202), "%s", r.text);
+    cr_expect(eq(sz, responder_count("jobs"), 2));
+    fcgi_response_release(&r);
+}
+
+Test(responder, a_body_without_a_content_length_is_read_to_its_end)
+{
+    struct fcgi_request put = PUT("/v1/uploads/a", "hello");
+    put.content_length = "";
+    struct fcgi_response r = responder_ask(&put);
+
+    cr_assert(eq(int, r.status, 202), "%s", r.text);
+    cr_expect(strstr(r.body, HELLO_SHA256) != NULL);
+    fcgi_response_release(&r);
+}
+
+Test(responder, names_are_kept_as_sanitised_metadata)
+{
+    static const struct {
+        const char *uri, *name;
+    } rows[] = {
+        {"/v1/uploads/..%2f..%2fetc%2fpasswd", "\"name\":\"passwd\""},
+        {"/v1/uploads/..", "\"name\":\"file\""},
+        {"/v1/uploads/a%0d%0aSet-Cookie:x", "\"name\":\"a__Set-Cookie:x\""},
+        {"/v1/uploads/%ff%fe.txt", "\"name\":\"\xEF\xBF\xBD\xEF\xBF\xBD.txt\""},
+        {"/v1/uploads/%e2%80%aegpj.exe", "\"name\":\"_gpj.exe\""},
+        {"/v1/uploads/%C3%BC.png", "\"name\":\"\xC3\xBC.png\""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fcgi_request put = PUT(rows[i].uri, "x");
+        struct fcgi_response r = responder_ask(&put);
+        cr_assert(eq(int, r.status, 202), "%s: %s", rows[i].uri, r.text);
+        cr_expect(strstr(r.body, rows[i].name) != NULL, "%s: %s", rows[i].uri, r.body);
+        fcgi_response_release(&r);
+    }
+}
+
+Test(responder, a_long_name_is_cut_not_refused)
+{
+    static char uri[6000] = "/v1/uploads/";
+    memset(uri + strlen(uri), 'x', 5000);
+    struct fcgi_request put = PUT(uri, "x");
+    cr_expect(eq(int, responder_status(&put), 202));
+}
+
+Test(responder, a_post_of_any_type_is_a_raw_body_with_its_name_from_a_header)
+{
+    struct fcgi_request post = {
+        .method = "POST",
+        .uri = "/v1/uploads",
+        .type = "image/png",
+        .body = "hello",
+        .body_len = 5,
+        .param = "HTTP_CONTENT_DISPOSITION=attachment; filename=\"p.png\""};
+    struct fcgi_response r = responder_ask(&post);
+
+    cr_assert(eq(int, r.status, 202), "%s", r.text);
+    cr_expect(strstr(r.body, "\"name\":\"p.png\"") != NULL, "%s", r.body);
+    cr_assert(WAIT_UNTIL(field_is(responder_id(&r), "type", "image/png"), 5000));
+    fcgi_response_release(&r);
+}
+
+Test(responder, a_delayed_upload_is_scheduled)
+{
+    struct fcgi_request put = PUT("/v1/uploads/a?delay=3600", "hello");
+    struct fcgi_response r = responder_ask(&put);
+
+    cr_expect(strstr(r.body, "\"state\":\"scheduled\"") != NULL, "%s", r.text);
+    cr_expect(WAIT_UNTIL(field_is(responder_id(&r), "state", "scheduled"), 5000));
+    fcgi_response_release(&r);
+}
+
+Test(responder, a_job_can_be_looked_at_and_cancelled)
+{
+    const char *id = upload("/v1/uploads/a");
+    struct fcgi_request show = get(job_uri(id, ""));
+    struct fcgi_response r = responder_ask(&show);
+
+    cr_expect(eq(int, r.status, 200));
+    cr_expect(strstr(r.body, "\"state\":\"waiting\"") != NULL, "%s", r.body);
+    cr_expect(strstr(r.body, "spool") == NULL, "no detail of the file system");
+    fcgi_response_release(&r);
+    show.method = "DELETE";
+    r = responder_ask(&show);
+    cr_expect(eq(int, r.status, 200));
+    cr_expect(strstr(r.body, "\"state\":\"cancelled\"") != NULL, "%s", r.body);
+    cr_expect(eq(sz, responder_count("jobs"), 0), "its bytes are gone");
+    fcgi_response_release(&r);
+    cr_expect(eq(int, responder_status(&show), 409));
+    struct fcgi_request retry = {.method = "POST", .uri = job_uri(id, "/retry")};
+    cr_expect(eq(int, responder_status(&retry), 409));
+}
+
+Test(responder, a_job_that_redis_lost_is_accepted_and_can_be_cancelled)
+{
+    const char *id = upload("/v1/uploads/a");
+    free(redis_fixture_ask(&rig.redis, "FLUSHALL", NULL));
+    struct fcgi_request show = get(job_uri(id, ""));
+    struct fcgi_response r = responder_ask(&show);
+
+    cr_expect(strstr(r.body, "\"state\":\"accepted\"") != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+    show.method = "DELETE";
+    cr_expect(eq(int, responder_status(&show), 200));
+    cr_expect(eq(sz, responder_count("jobs"), 0));
+    show.method = "GET";
+    r = responder_ask(&show);
+    cr_expect(strstr(r.body, "\"state\":\"cancelled\"") != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+}
+
+Test(responder, ids_that_are_none_and_ids_of_nobody_are_the_same_404)
+{
+    static const char *const ids[] = {"x",
+                                      "default.",
+                                      "default.01a203d3-6eb4-7917-a21f-6d22207c6968",
+                                      "DEFAULT.01a203d3-6eb4-7917-a21f-6d22207c6968",
+                                      "..%2fx.01a203d3-6eb4-7917-a21f-6d22207c6968",
+                                      "%7B%7D"};
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        struct fcgi_request show = get(job_uri(ids[i], ""));
+        struct fcgi_response r = responder_ask(&show);
+        cr_expect(eq(int, r.status, 404), "%s", ids[i]);
+        cr_expect(strstr(r.body, "urn:hoist:problem:no-such-job") != NULL, "%s",
+                  r.body);
+        fcgi_response_release(&r);
+    }
+}
+
+Test(responder, queues_show_their_depth)
+{
+    (void)upload("/v1/uploads/a?queue=media");
+    struct fcgi_request list = get("/v1/queues");
+    struct fcgi_response r = responder_ask(&list);
+
+    cr_expect(eq(int, r.status, 200));
+    cr_expect(strstr(r.body,
+                     "{\"name\":\"media\",\"ready\":1,\"scheduled\":0,\"running\":0") !=
+                  NULL,
+              "%s", r.body);
+    cr_expect(strstr(r.body, "{\"name\":\"default\",\"ready\":0") != NULL, "%s",
+              r.body);
+    fcgi_response_release(&r);
+}
+
+Test(responder, it_is_live_and_ready)
+{
+    struct fcgi_request live = get("/healthz"), ready = get("/readyz");
+    struct fcgi_response r = responder_ask(&ready);
+
+    cr_expect(eq(int, responder_status(&live), 200));
+    cr_expect(eq(int, r.status, 200));
+    cr_expect(eq(str, (char *)r.body, "{\"spool\":\"ok\",\"redis\":\"up\"}\n"));
+    fcgi_response_release(&r);
+}
+
+Test(responder, head_has_no_body_and_options_says_what_is_allowed)
+{
+    struct fcgi_request head = {.method = "HEAD", .uri = "/healthz"};
+    struct fcgi_request options = {.method = "OPTIONS", .uri = "/v1/uploads"};
+    struct fcgi_response r = responder_ask(&head);
+
+    cr_expect(eq(int, r.status, 200));
+    cr_expect(eq(str, (char *)r.body, ""));
+    fcgi_response_release(&r);
+    r = responder_ask(&options);
+    cr_expect(eq(int, r.status, 204));
+    cr_expect(strstr(r.text, "\r\nAllow: POST, OPTIONS\r\n") != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+}
+
+/* Mark the job as done, as a worker's finish would. */
+static void finish(const char *id)
+{
+    char key[256];
+    const char *uuid = strchr(id, '.') + 1;
+
+    snprintf(key, sizeof key, "hoist:{default}:job:%s", uuid);
+    free(redis_fixture_ask(&rig.redis, "HSET", key, "state", "done", "ended",
+                           "1700000000000", "url", "file:///x", NULL));
+    free(redis_fixture_ask(&rig.redis, "XADD", "hoist:{default}:events", "*", "id",
+                           uuid, "state", "done", NULL));
+}
+
+Test(responder, waiting_ends_when_the_job_does_and_costs_no_thread)
+{
+    struct fcgi_client clients[8];
+    const char *id = upload("/v1/uploads/a");
+    struct fcgi_request wait = get(job_uri(id, "?wait=30")), live = get("/healthz");
+
+    wait.keep = true;
+    for (int i = 0; i < 8; i++) { /* twice as many as there are threads */
+        fcgi_client_open(&clients[i], rig.socket.path);
+        fcgi_client_request(&clients[i], &wait);
+    }
+    cr_expect(eq(int, responder_status(&live), 200));
+    /* The ninth is over max_waiters: answered at once. */
+    struct fcgi_response r = responder_ask(&wait);
+    cr_expect(strstr(r.body, "\"state\":\"waiting\"") != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+    finish(id);
+    for (int i = 0; i < 8; i++) {
+        r = fcgi_client_response(&clients[i], 5000);
+        cr_expect(strstr(r.body, "\"state\":\"done\"") != NULL, "%d: %s", i, r.text);
+        fcgi_response_release(&r);
+        fcgi_client_request(&clients[i], &live); /* the connection goes on */
+        r = fcgi_client_response(&clients[i], 5000);
+        cr_expect(eq(int, r.status, 200), "%d", i);
+        fcgi_response_release(&r);
+        fcgi_client_close(&clients[i]);
+    }
+}
+
+Test(responder, waiting_ends_with_its_time_and_with_its_client)
+{
+    struct fcgi_client clients[8];
+    const char *id = upload("/v1/uploads/a");
+    struct fcgi_request brief = get(job_uri(id, "?wait=1"));
+    int64_t start_ms = wait_now_ms();
+    struct fcgi_response r = responder_ask(&brief);
+
+    cr_expect(strstr(r.body, "\"state\":\"waiting\"") != NULL, "%s", r.text);
+    cr_expect(ge(i64, wait_now_ms() - start_ms, 900));
+    fcgi_response_release(&r);
+    struct fcgi_request wait = get(job_uri(id, "?wait=30"));
+    for (int i = 0; i < 8; i++) {
+        fcgi_client_open(&clients[i], rig.socket.path);
+        fcgi_client_request(&clients[i], &wait);
+        fcgi_client_close(&clients[i]);
+    }
+    /* Their places are free again: this one is parked, not answered at once. */
+    cr_expect(WAIT_UNTIL((start_ms = wait_now_ms(), r = responder_ask(&brief),
+                          fcgi_response_release(&r), wait_now_ms() - start_ms >= 900),
+                         10000));
+    struct fcgi_request bad = get(job_uri(id, "?wait=x"));
+    cr_expect(eq(int, responder_status(&bad), 400));
+}
+
+Test(responder, uploads_are_accepted_while_redis_does_not_answer)
+{
+    struct fcgi_request put = PUT("/v1/uploads/a", "hello"), list = get("/v1/queues");
+    struct fcgi_request ready = get("/readyz");
+
+    redis_fixture_pause(&rig.redis);
+    int64_t start_ms = wait_now_ms();
+    struct fcgi_response r = responder_ask(&put);
+    cr_expect(eq(int, r.status, 202), "%s", r.text);
+    cr_expect(lt(i64, wait_now_ms() - start_ms, 400), "it did not wait for redis");
+    struct fcgi_request show = get(job_uri(responder_id(&r), ""));
+    fcgi_response_release(&r);
+    r = responder_ask(&show);
+    cr_expect(strstr(r.body, "\"state\":\"accepted\"") != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+    r = responder_ask(&list);
+    cr_expect(eq(int, r.status, 503));
+    cr_expect(strstr(r.text, "\r\nRetry-After: ") != NULL);
+    fcgi_response_release(&r);
+    r = responder_ask(&ready);
+    cr_expect(eq(int, r.status, 200));
+    cr_expect(strstr(r.body, "\"redis\":\"down\"") != NULL, "%s", r.body);
+    fcgi_response_release(&r);
+    redis_fixture_resume(&rig.redis);
+    cr_expect(WAIT_UNTIL(redis_fixture_ask_int(&rig.redis, "ZCARD",
+                                               "hoist:{default}:ready", NULL) == 1,
+                         10000),
+              "published once redis is back");
+}
+
+Test(responder, sigterm_answers_what_is_under_way_and_publishes)
+{
+    struct fcgi_client c;
+    struct fcgi_request put = {
+        .method = "PUT", .uri = "/v1/uploads/a", .content_length = "5"};
+    int status = -1;
+
+    fcgi_client_open(&c, rig.socket.path);
+    fcgi_client_head(&c, &put);
+    fcgi_client_record(&c, FCGI_STDIN, "he", 2);
+    spawn_signal(&rig.process, SIGTERM);
+    fcgi_client_record(&c, FCGI_STDIN, "llo", 3);
+    fcgi_client_record(&c, FCGI_STDIN, NULL, 0);
+    struct fcgi_response r = fcgi_client_response(&c, 5000);
+    cr_expect(eq(int, r.status, 202), "%s", r.text);
+    cr_assert(spawn_wait(&rig.process, 5000, &status));
+    cr_expect(eq(int, status, 0));
+    cr_expect(field_is(responder_id(&r), "state", "waiting"));
+    cr_expect(access(rig.socket.path, F_OK) != 0, "its socket is removed");
+    fcgi_response_release(&r);
+    fcgi_client_close(&c);
+}
