@@ -112,6 +112,7 @@ Test(worker, a_spool_file_that_is_missing_makes_the_job_dead)
     rig_start(&rig, "a");
     cr_assert(rig_wait_state(&rig, &id, "dead", 5000));
     cr_expect(strstr(rig_field(&rig, &id, "error"), "spool missing") != NULL);
+    cr_expect(eq(str, (char *)rig_field(&rig, &id, "attempts"), "1"), "at once");
 }
 
 static void damage(const char *path)

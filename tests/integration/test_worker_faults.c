@@ -164,6 +164,22 @@ Test(worker_faults, a_worker_that_slept_past_its_lease_is_fenced)
     cr_expect(eq(int, stored(&id), 1));
 }
 
+Test(worker_faults, a_beat_that_finds_the_lease_gone_stops_the_upload)
+{
+    rig_up_s3(&rig, "lease_ms = 3000\n");
+    struct spawn *w = rig_start(&rig, "a");
+    s3_faulty_close_gate(rig.s3);
+    struct job_id id = put_s3("taken away");
+    cr_assert(WAIT_UNTIL(s3_faulty_waiting(rig.s3) == 1, 5000));
+    /* As if another worker had it: ours keeps beating, so no deadline of its own passes. */
+    free(redis_fixture_ask(&rig.redis, "HSET", "hoist:{default}:owner", id.uuid.text,
+                           "other:99", NULL));
+    cr_expect(WAIT_UNTIL(rig_log_count(w, "lost lease") == 1, 2000));
+    cr_expect(rig_in_spool(&rig, &id), "the loser removes nothing");
+    cr_expect(eq(str, (char *)rig_field(&rig, &id, "state"), "running"), "nor reports");
+    s3_faulty_open_gate(rig.s3);
+}
+
 Test(worker_faults, a_failing_store_makes_a_job_dead_after_its_attempts)
 {
     rig_up_s3(&rig, NULL);
