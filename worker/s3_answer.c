@@ -51,8 +51,8 @@ static void describe(struct s3_answer *a, const char *method,
     const struct http_response *h = r->response;
 
     if (error->code[0])
-        (void)snprintf(a->error, sizeof a->error, "%s: %d %.48s: %.160s", method, h->status,
-                       error->code, error->message);
+        (void)snprintf(a->error, sizeof a->error, "%s: %d %.48s: %.160s", method,
+                       h->status, error->code, error->message);
     else if (h->status && r->net == RETRY_NET_OK)
         (void)snprintf(a->error, sizeof a->error, "%s: status %d%s%s", method,
                        h->status, h->region[0] ? ", the bucket is in region " : "",
