@@ -386,15 +386,18 @@ Test(responder, uploads_are_accepted_while_redis_does_not_answer)
 Test(responder, sigterm_answers_what_is_under_way_and_publishes)
 {
     struct fcgi_client c;
+    static char body[70000];
     struct fcgi_request put = {
-        .method = "PUT", .uri = "/v1/uploads/a", .content_length = "5"};
+        .method = "PUT", .uri = "/v1/uploads/a", .content_length = "70005"};
     int status = -1;
 
     fcgi_client_open(&c, rig.socket.path);
     fcgi_client_head(&c, &put);
-    fcgi_client_record(&c, FCGI_STDIN, "he", 2);
+    memset(body, 'x', sizeof body);
+    fcgi_client_body(&c, body, sizeof body);
+    cr_assert(WAIT_UNTIL(responder_count("tmp") == 1, 5000), "it is under way");
     spawn_signal(&rig.process, SIGTERM);
-    fcgi_client_record(&c, FCGI_STDIN, "llo", 3);
+    fcgi_client_record(&c, FCGI_STDIN, "hello", 5);
     fcgi_client_record(&c, FCGI_STDIN, NULL, 0);
     struct fcgi_response r = fcgi_client_response(&c, 5000);
     cr_expect(eq(int, r.status, 202), "%s", r.text);

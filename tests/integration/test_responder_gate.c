@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -50,38 +51,50 @@ Test(responder_gate, a_connection_that_is_not_to_be_kept_is_closed)
     fcgi_client_close(&c);
 }
 
-/* The body of a refused upload holds a whole request; it must not be answered. */
-Test(responder_gate, what_is_unread_of_a_body_is_never_a_request)
+#define SMUGGLED                                                                       \
+    "\1\1\0\1\0\10\0\0\0\1\1\0\0\0\0\0"                                                \
+    "\1\4\0\1\0\63\0\0\16\6REQUEST_METHODDELETE\13\20REQUEST_URI/v1/jobs/smuggle"      \
+    "\1\4\0\1\0\0\0\0\1\5\0\1\0\0\0\0"
+
+/* An upload that is refused before it is read, full of requests that begin `shift` bytes later. */
+static void check_smuggling(size_t shift)
 {
-    static const char smuggled[] =
-        "\1\1\0\1\0\10\0\0\0\1\1\0\0\0\0\0"
-        "\1\4\0\1\0\63\0\0\16\6REQUEST_METHODDELETE\13\20REQUEST_URI/v1/jobs/smuggle"
-        "\1\4\0\1\0\0\0\0\1\5\0\1\0\0\0\0";
-    static char body[200000];
+    static char body[70000];
     struct fcgi_client c;
     struct fcgi_request put = {.method = "PUT",
                                .uri = "/v1/uploads/a?queue=media",
                                .keep = true,
-                               .content_length = "200000"};
+                               .content_length = "140000"};
 
-    for (size_t at = 0; at + sizeof smuggled <= sizeof body; at += sizeof smuggled - 1)
-        memcpy(body + at, smuggled, sizeof smuggled - 1);
+    memset(body, 'x', sizeof body);
+    for (size_t at = shift; at + sizeof SMUGGLED <= sizeof body;
+         at += sizeof SMUGGLED - 1)
+        memcpy(body + at, SMUGGLED, sizeof SMUGGLED - 1);
     fcgi_client_open(&c, rig.socket.path);
     fcgi_client_head(&c, &put);
-    fcgi_client_body(&c, body, 100000);
+    for (size_t at = 0; at < sizeof body; at += 35000)
+        fcgi_client_record(&c, FCGI_STDIN, body + at, 35000);
     struct fcgi_response r = fcgi_client_response(&c, 5000);
-    cr_expect(eq(int, r.status, 413), "%s", r.text);
+    cr_assert(eq(int, r.status, 413), "%s", r.text);
     fcgi_response_release(&r);
-    fcgi_client_body(&c, body,
-                     100000); /* the rest is taken, so that no EPIPE hides the answer */
+    /* The rest is taken, so that no EPIPE hides the answer, but it is nobody's request. */
+    fcgi_client_body(&c, body, sizeof body);
     fcgi_client_record(&c, FCGI_STDIN, NULL, 0);
     fcgi_client_request(&c, &live);
+    (void)shutdown(c.fd, SHUT_WR);
     r = fcgi_client_response(&c, 5000);
-    cr_expect(not(r.ended), "answered: %s", r.text);
-    cr_expect(eq(sz, r.len, 0));
-    cr_expect(r.closed);
+    cr_assert(eq(sz, r.len, 0), "shift %zu, answered: %s", shift, r.text);
+    cr_assert(not(r.ended));
+    cr_assert(r.closed);
     fcgi_response_release(&r);
     fcgi_client_close(&c);
+}
+
+/* Where libfcgi stopped reading is not known here: every alignment is tried, one of them is the attacker's. */
+Test(responder_gate, what_is_unread_of_a_body_is_never_a_request)
+{
+    for (size_t shift = 0; shift < sizeof SMUGGLED - 1; shift++)
+        check_smuggling(shift);
 }
 
 /* Like the above, for refusals of every other kind: small bodies are read, and then the connection goes on. */
