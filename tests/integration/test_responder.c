@@ -5,6 +5,7 @@
 
 #include "tests/support/wait_until.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,26 +300,37 @@ static void finish(const char *id)
                            uuid, "state", "done", NULL));
 }
 
+enum { CLIENTS = 12, PARKED = 8 /* max_waiters; there are four threads */ };
+
+/* How many of the clients have something to read. */
+static int count_answered(const struct fcgi_client *clients)
+{
+    struct pollfd fds[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
+    return poll(fds, CLIENTS, 0);
+}
+
 Test(responder, waiting_ends_when_the_job_does_and_costs_no_thread)
 {
-    struct fcgi_client clients[8];
+    struct fcgi_client clients[CLIENTS];
     const char *id = upload("/v1/uploads/a");
     struct fcgi_request wait = get(job_uri(id, "?wait=30")), live = get("/healthz");
+    int waiting = 0, done = 0;
 
     wait.keep = true;
-    for (int i = 0; i < 8; i++) { /* twice as many as there are threads */
+    for (int i = 0; i < CLIENTS; i++) {
         fcgi_client_open(&clients[i], rig.socket.path);
         fcgi_client_request(&clients[i], &wait);
     }
+    /* Those over max_waiters are answered at once, the others when the job ends. */
+    cr_assert(WAIT_UNTIL(count_answered(clients) == CLIENTS - PARKED, 5000));
     cr_expect(eq(int, responder_status(&live), 200));
-    /* The ninth is over max_waiters: answered at once. */
-    struct fcgi_response r = responder_ask(&wait);
-    cr_expect(strstr(r.body, "\"state\":\"waiting\"") != NULL, "%s", r.text);
-    fcgi_response_release(&r);
     finish(id);
-    for (int i = 0; i < 8; i++) {
-        r = fcgi_client_response(&clients[i], 5000);
-        cr_expect(strstr(r.body, "\"state\":\"done\"") != NULL, "%d: %s", i, r.text);
+    for (int i = 0; i < CLIENTS; i++) {
+        struct fcgi_response r = fcgi_client_response(&clients[i], 4000);
+        waiting += strstr(r.body, "\"state\":\"waiting\"") != NULL;
+        done += strstr(r.body, "\"state\":\"done\"") != NULL;
         fcgi_response_release(&r);
         fcgi_client_request(&clients[i], &live); /* the connection goes on */
         r = fcgi_client_response(&clients[i], 5000);
@@ -326,6 +338,8 @@ Test(responder, waiting_ends_when_the_job_does_and_costs_no_thread)
         fcgi_response_release(&r);
         fcgi_client_close(&clients[i]);
     }
+    cr_expect(eq(int, waiting, CLIENTS - PARKED));
+    cr_expect(eq(int, done, PARKED));
 }
 
 Test(responder, waiting_ends_with_its_time_and_with_its_client)
