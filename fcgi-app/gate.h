@@ -1,17 +1,20 @@
 /*
- * gate: the thread that owns the listening socket and every connection that has nothing to do.
+ * gate: who may read from which connection, and when.
  *
- *     listener --accept--> IDLE --whole head has come--> queue --gate_take--> BUSY (a handler thread)
- *                           ^                                                   |
- *                           '------------------- gate_give_back, KEEP ----------+
- *                        LINGER <--------------------------------- LINGER ------+
- *                           '--peer closed, or 2 s, or 64 MiB--> closed <-CLOSE-'
+ *     listener --accept--> IDLE --a whole head is there--> BUSY (one handler thread)
+ *                          |  ^                             |  |  |
+ *                          |  '---- gate_give_back, KEEP ---'  |  '---- CLOSE ----> closed
+ *          part of a head  v                                   v
+ *                        HALF --the rest--> IDLE             LINGER --peer closed, or 2 s, or 64 MiB--> closed
  *
- * A kept connection therefore costs a descriptor and 50 bytes, never a thread; nor does one that sends half a head.
- * The head is looked at with MSG_PEEK (fastcgi_head.h) and left for libfcgi.  Connections whose bytes are not a
- * request are closed.  A connection in LINGER was answered before its body was read: it is shut down for writing and
- * what the web server still sends is thrown away here, so that it reads the answer instead of an EPIPE; it is never
- * read as a request again.
+ * There are two epoll sets.  Handler threads wait on the first one, which holds the connections in IDLE, each one-shot:
+ * whoever is woken looks at the head with MSG_PEEK (fastcgi_head.h) and keeps the connection until it gives it back.  So
+ * no request passes from thread to thread, a kept connection costs a descriptor and no thread, and neither does one
+ * that sends half a head.  The second set is the gate thread's: the listener, HALF, LINGER, and the clock.
+ *
+ * Connections whose bytes are not a request are closed.  A connection in LINGER was answered before its body was read:
+ * it is shut down for writing and what the web server still sends is thrown away here, so that it reads the answer
+ * instead of an EPIPE; it is never read as a request again.
  *
  * Bounds: max_connections (further ones wait in the listen queue); out of descriptors, accepting pauses for 100 ms;
  * an idle connection is closed after twice the receive time-out (the web server's own keep-alive should end first),
@@ -31,11 +34,17 @@
 struct gate;
 struct gate_conn;
 
+enum { GATE_TICK_MS = 100 };
+
 struct gate_options {
     int listen_fd; /* stays the caller's; made non-blocking */
     size_t max_connections;
     int64_t receive_timeout_ms, send_timeout_ms;
     int64_t drain_ms; /* after gate_stop: how long requests under way may take */
+    void (*on_tick)(
+        void *
+            ctx); /* on the gate thread, every GATE_TICK_MS while there are connections */
+    void *ctx;
 };
 
 enum gate_end {

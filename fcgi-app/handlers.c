@@ -8,8 +8,10 @@
 #include "fcgi-app/thread.h"
 #include "fcgi-app/uploads.h"
 #include "shared/cleanup.h"
+#include "shared/clock.h"
 #include "shared/log.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { DRAIN_MAX = 64 * 1024 };
@@ -25,14 +27,22 @@ static const struct route routes[] = {
     {METHOD_GET, "readyz", health_ready},
 };
 
+enum handler_state { HANDLER_NONE, HANDLER_RUNS, HANDLER_ENDED };
+
 struct handler {
+    struct handlers *all;
     struct exchange exchange;
     pthread_t thread;
+    atomic_int state;      /* enum handler_state; ENDED is to be joined */
+    atomic_llong since_ms; /* of the request under way; 0: none */
 };
 
 struct handlers {
-    size_t count; /* started */
-    struct handler *list;
+    struct app *app;
+    size_t threads, max_threads;
+    atomic_long surplus;  /* so many threads may end */
+    bool complained;      /* that max_threads are not enough */
+    struct handler *list; /* max_threads of them */
 };
 
 static void answer_allowed(struct exchange *x, unsigned allowed)
@@ -86,58 +96,139 @@ static void serve(struct exchange *x)
     exchange_send(&end);
 }
 
+/* Whether this thread, which has been held up, is one too many now. */
+static bool is_surplus(struct handlers *all)
+{
+    long surplus = atomic_load(&all->surplus);
+    while (surplus > 0)
+        if (atomic_compare_exchange_weak(&all->surplus, &surplus, surplus - 1))
+            return true;
+    return false;
+}
+
+static void handle(struct exchange *x)
+{
+    struct err e = ERR_INIT;
+    if (!x->web && !(x->web = fastcgi_new())) { /* the last request took it along */
+        gate_give_back(x->app->gate, x->conn, GATE_CLOSE);
+    } else if (fastcgi_begin(x->web, gate_conn_fd(x->conn), &e) == ERR_OK) {
+        serve(x);
+    } else {
+        log_debug("handler", "no request", LOG_ERR(&e));
+        gate_give_back(x->app->gate, x->conn, GATE_GONE);
+    }
+}
+
 static void *run(void *arg)
 {
     struct handler *h = arg;
     struct exchange *x = &h->exchange;
-    struct gate *gate = x->app->gate;
-    struct gate_conn *conn;
-    while ((conn = gate_take(gate))) {
-        struct err e = ERR_INIT;
-        if (!x->web && !(x->web = fastcgi_new())) { /* the last request took it along */
-            gate_give_back(gate, conn, GATE_CLOSE);
-            continue;
-        }
-        x->conn = conn;
-        if (fastcgi_begin(x->web, gate_conn_fd(conn), &e) == ERR_OK) {
-            serve(x);
-        } else {
-            log_debug("handler", "no request", LOG_ERR(&e));
-            gate_give_back(gate, conn, GATE_GONE);
-        }
+    while ((x->conn = gate_take(x->app->gate))) {
+        int64_t since_ms = clock_mono_ms();
+        atomic_store(&h->since_ms, since_ms);
+        handle(x);
+        atomic_store(&h->since_ms, 0);
+        if (clock_mono_ms() - since_ms >= HANDLERS_HELD_MS && is_surplus(h->all))
+            break;
     }
+    atomic_store(&h->state, HANDLER_ENDED);
     return NULL;
 }
 
-enum err_code handlers_start(struct app *app, size_t count,
+static enum err_code start_one(struct handlers *all, struct handler *h, struct err *e)
+{
+    h->all = all;
+    if (exchange_init(&h->exchange, all->app, e))
+        return e->code;
+    atomic_store(&h->since_ms, 0);
+    atomic_store(&h->state, HANDLER_RUNS);
+    if (thread_start(&h->thread, "handler", run, h, e)) {
+        atomic_store(&h->state, HANDLER_NONE);
+        exchange_release(&h->exchange);
+        return e->code;
+    }
+    return ERR_OK;
+}
+
+static void join_one(struct handler *h)
+{
+    (void)pthread_join(h->thread, NULL);
+    exchange_release(&h->exchange);
+    atomic_store(&h->state, HANDLER_NONE);
+}
+
+enum err_code handlers_start(struct app *app, size_t threads, size_t max_threads,
                              struct handlers **ret_handlers, struct err *e)
 {
     struct handlers *h = calloc(1, sizeof *h);
-    if (!h || !(h->list = calloc(count, sizeof *h->list))) {
+    if (max_threads < threads)
+        max_threads = threads;
+    if (!h || !(h->list = calloc(max_threads, sizeof *h->list))) {
         free(h);
         return err_set(e, ERR_NOMEM, "handlers: out of memory");
     }
+    h->app = app;
+    h->threads = threads;
+    h->max_threads = max_threads;
     *ret_handlers = h;
-    for (; h->count < count; h->count++) {
-        struct handler *one = &h->list[h->count];
-        if (exchange_init(&one->exchange, app, e))
+    for (size_t i = 0; i < threads; i++)
+        if (start_one(h, &h->list[i], e))
             return e->code;
-        if (thread_start(&one->thread, "handler", run, one, e)) {
-            exchange_release(&one->exchange);
-            return e->code;
-        }
-    }
     return ERR_OK;
+}
+
+static void complain(struct handlers *h, const char *what, const char *why)
+{
+    if (!h->complained)
+        log_warn("handlers", what, LOG_STR("error", why),
+                 LOG_INT("max_threads", h->max_threads));
+    h->complained = true;
+}
+
+/* Start threads until `threads` are free again. */
+static void grow(struct handlers *h, size_t free_count)
+{
+    for (size_t i = 0; i < h->max_threads && free_count < h->threads; i++) {
+        struct err e = ERR_INIT;
+        if (atomic_load(&h->list[i].state) != HANDLER_NONE)
+            continue;
+        if (start_one(h, &h->list[i], &e)) {
+            complain(h, "no more threads", e.text);
+            return;
+        }
+        free_count++;
+    }
+    if (free_count == 0)
+        complain(h, "every thread is held up by a slow client", "");
+    else
+        h->complained = false;
+}
+
+void handlers_tick(struct handlers *h)
+{
+    int64_t now = clock_mono_ms();
+    size_t free_count = 0;
+    for (size_t i = 0; i < h->max_threads; i++) {
+        struct handler *one = &h->list[i];
+        if (atomic_load(&one->state) == HANDLER_ENDED)
+            join_one(one);
+        int64_t since_ms = atomic_load(&one->since_ms);
+        if (atomic_load(&one->state) == HANDLER_RUNS &&
+            (since_ms == 0 || now - since_ms < HANDLERS_HELD_MS))
+            free_count++;
+    }
+    atomic_store(&h->surplus,
+                 free_count > h->threads ? (long)(free_count - h->threads) : 0);
+    grow(h, free_count);
 }
 
 void handlers_join(struct handlers *h)
 {
     if (!h)
         return;
-    for (size_t i = 0; i < h->count; i++) {
-        (void)pthread_join(h->list[i].thread, NULL);
-        exchange_release(&h->list[i].exchange);
-    }
+    for (size_t i = 0; i < h->max_threads; i++)
+        if (atomic_load(&h->list[i].state) != HANDLER_NONE)
+            join_one(&h->list[i]);
     free(h->list);
     free(h);
 }

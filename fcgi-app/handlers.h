@@ -5,6 +5,10 @@
  *
  * Each thread owns one struct exchange with all its buffers; nothing is allocated for a request but what libfcgi and
  * the spool need.
+ *
+ * No client can hold up another one: a request that has taken longer than HANDLERS_HELD_MS is held up by its client (or
+ * by the disk), and its thread does not count.  handlers_tick sees to it that `threads` others are there, up to
+ * max_threads in all; when there are more than that again, those that were held up end.
  */
 #ifndef HOIST_FCGI_HANDLERS_H
 #define HOIST_FCGI_HANDLERS_H
@@ -13,11 +17,15 @@
 
 #include <stddef.h>
 
+enum { HANDLERS_HELD_MS = 100 };
+
 struct handlers;
 
-/* Start count threads on app->gate.  On failure those that were started still run: stop the gate, then join. */
-MUST_CHECK enum err_code handlers_start(struct app *app, size_t count,
+/* Start threads on app->gate.  On failure those that were started still run: stop the gate, then join. */
+MUST_CHECK enum err_code handlers_start(struct app *app, size_t threads, size_t max_threads,
                                         struct handlers **ret_handlers, struct err *e);
+/* From the gate thread, once in a while (gate.h, on_tick). */
+void handlers_tick(struct handlers *h);
 /* After gate_run has returned: wait for the threads to end, and free.  Takes NULL. */
 void handlers_join(struct handlers *h);
 

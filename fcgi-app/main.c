@@ -36,7 +36,8 @@ static enum err_code run(const struct config *config, struct err *e)
     struct listener listener = LISTENER_INIT;
     struct spool_options options = {config->spool.dir,
                                     config->spool.durability == CONFIG_DISK};
-    (void)mallopt(M_ARENA_MAX, 2); /* a few threads do not need an arena each */
+    (void)mallopt(M_ARENA_MAX,
+                  8); /* enough not to wait for each other; not one for each thread */
     log_set_level(config->http.log_level);
     enum err_code code = fastcgi_setup(e);
     if (!code)

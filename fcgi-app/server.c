@@ -52,6 +52,12 @@ static enum err_code open_signals(struct server *s, struct err *e)
     return ERR_OK;
 }
 
+static void on_tick(void *ctx)
+{
+    struct server *s = ctx;
+    handlers_tick(s->handlers);
+}
+
 static enum err_code start(struct server *s, int listen_fd, struct err *e)
 {
     const struct config_http *http = &s->app.config->http;
@@ -61,15 +67,19 @@ static enum err_code start(struct server *s, int listen_fd, struct err *e)
         .receive_timeout_ms = http->receive_timeout_seconds * 1000,
         .send_timeout_ms = http->send_timeout_seconds * 1000,
         .drain_ms = DRAIN_MS,
+        .on_tick = on_tick,
+        .ctx = s,
     };
     if (app_set_redis(&s->app, &s->app.config->redis, e) ||
         gate_open(&options, &s->app.gate, e) ||
         publisher_start(s->app.config, &s->app.redis, &s->app.publisher, e) ||
         waiters_start(&s->app, &s->app.waiters, e) ||
+        handlers_start(&s->app, (size_t)http->threads, (size_t)http->max_threads,
+                       &s->handlers, e) ||
         thread_start(&s->gate_thread, "gate", run_gate, s, e))
         return e->code;
     s->gate_runs = true;
-    return handlers_start(&s->app, (size_t)http->threads, &s->handlers, e);
+    return ERR_OK;
 }
 
 static void on_signal(struct server *s, int number)
@@ -103,6 +113,10 @@ static void stop(struct server *s)
     if (s->gate_runs) {
         gate_stop(s->app.gate);
         (void)pthread_join(s->gate_thread, NULL);
+    } else if (
+        s->app.gate) { /* no thread for it: let it end here, so that the handlers do */
+        gate_stop(s->app.gate);
+        gate_run(s->app.gate);
     }
     waiters_stop(s->app.waiters);
     handlers_join(s->handlers);

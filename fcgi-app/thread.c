@@ -50,9 +50,16 @@ bool thread_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t unti
     return pthread_cond_timedwait(cond, lock, &t) != ETIMEDOUT;
 }
 
-void thread_sleep_ms(int64_t ms)
+void thread_sleep_us(int64_t us)
 {
-    struct timespec t = timespec_of(clock_mono_ms() + ms);
+    int64_t until_us = clock_mono_us() + us;
+    struct timespec t = {.tv_sec = until_us / 1000000,
+                         .tv_nsec = until_us % 1000000 * 1000};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
         continue;
+}
+
+void thread_sleep_ms(int64_t ms)
+{
+    thread_sleep_us(ms * 1000);
 }

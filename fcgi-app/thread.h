@@ -23,5 +23,6 @@ void thread_init_lock(pthread_mutex_t *lock, pthread_cond_t *cond);
 bool thread_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ms);
 /* A pause between tries, where there is no event to wait for. */
 void thread_sleep_ms(int64_t ms);
+void thread_sleep_us(int64_t us);
 
 #endif

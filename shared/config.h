@@ -65,6 +65,7 @@ struct config_http {
     int64_t socket_mode;     /* octal; 0660 */
     char *socket_group;      /* group of the socket; empty: unchanged */
     int64_t threads;         /* 4: requests handled at the same time */
+    int64_t max_threads;     /* 256: with those that slow clients hold up */
     int64_t max_connections; /* 1024 */
     int64_t receive_timeout_seconds; /* 60: nothing came from the web server for so long */
     int64_t send_timeout_seconds;    /* 60 */

@@ -67,8 +67,14 @@ const struct config_setting config_settings[] = {
      RANGE(0, 0777)},
     {HTTP(CONFIG_TEXT, socket_group, "",
           "Group of that socket, that of the web server; empty: the program's own.")},
-    {HTTP(CONFIG_NUMBER, threads, "4", "Requests that are handled at the same time."),
+    {HTTP(CONFIG_NUMBER, threads, "4",
+          "Requests that are handled at the same time, not counting those whose\n"
+          "client is slow."),
      RANGE(1, 256)},
+    {HTTP(CONFIG_NUMBER, max_threads, "256",
+          "Threads in all: one more is started for each request that a slow client\n"
+          "holds up."),
+     RANGE(1, 4096)},
     {HTTP(CONFIG_NUMBER, max_connections, "1024",
           "Connections from the web server that may be open, idle ones included."),
      RANGE(1, 65536)},

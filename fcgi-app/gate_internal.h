@@ -1,0 +1,82 @@
+/*
+ * gate_internal: what gate.c (the gate thread) and gate_conn.c (connections, and what handler threads do with them)
+ * share.  Nobody else includes it.
+ *
+ * A connection belongs to whom its state says: CONN_BUSY to the handler thread that set it, CONN_HALF and CONN_LINGER
+ * to the gate thread, CONN_NEW and CONN_CLOSING to the thread that set it.  CONN_IDLE belongs to whoever first
+ * exchanges it for BUSY or CLOSING.  An event of epoll may be older than that: it is a hint to look at the state.
+ * A connection is made known to the handlers' epoll set before its state becomes IDLE.
+ */
+#ifndef HOIST_FCGI_GATE_INTERNAL_H
+#define HOIST_FCGI_GATE_INTERNAL_H
+
+#include "fcgi-app/gate.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+
+enum { GATE_LINGER_MS = 2000 };
+
+enum gate_conn_state {
+    CONN_FREE,
+    CONN_NEW,
+    CONN_IDLE,
+    CONN_BUSY,
+    CONN_HALF,
+    CONN_LINGER,
+    CONN_CLOSING
+};
+
+struct gate_conn {
+    int fd;
+    atomic_int state;         /* enum gate_conn_state */
+    atomic_llong deadline_ms; /* IDLE, HALF, LINGER: closed then */
+    bool whole;     /* NEW, IDLE: the gate thread has seen the whole of its head */
+    size_t drained; /* LINGER: bytes thrown away */
+    struct gate_conn *next; /* free list */
+};
+
+struct gate {
+    struct gate_options options;
+    int work_fd; /* epoll, the handlers' */
+    int gate_fd; /* epoll, the gate thread's */
+    int wake_fd; /* eventfd in gate_fd */
+    int end_fd; /* eventfd in work_fd: readable once the gate has stopped, and for good */
+    atomic_bool stopping;
+    atomic_bool accepting;   /* only the gate thread changes it */
+    int64_t accept_again_ms; /* out of descriptors: not before; the gate thread's */
+    char *scratch;           /* FASTCGI_HEAD_MAX; the gate thread's */
+    struct gate_conn *conns; /* max_connections of them */
+
+    pthread_mutex_t
+        lock; /* for what follows, and while a busy connection's descriptor is closed */
+    struct gate_conn *free_list;
+    size_t open_count;
+};
+
+void gate_wake(struct gate *g);
+
+/* What stands at the head of a connection, taken over buf of size bytes. */
+enum gate_look {
+    GATE_LOOK_REQUEST,
+    GATE_LOOK_NOTHING,
+    GATE_LOOK_PART,
+    GATE_LOOK_END,
+    GATE_LOOK_TOO_LONG
+};
+enum gate_look gate_look(const struct gate_conn *c, char *buf, size_t size,
+                         unsigned *ret_id);
+
+/* A free connection in CONN_NEW for fd, NULL when there is none. */
+struct gate_conn *gate_conn_new(struct gate *g, int fd);
+/* NEW or HALF: let the handlers have it.  IDLE afterwards, or closed when epoll cannot take it. */
+void gate_conn_to_work(struct gate *g, struct gate_conn *c);
+/* CLOSING, still known to the handlers' set: back to IDLE. */
+void gate_conn_rearm(struct gate *g, struct gate_conn *c);
+/* Close it and forget it; the caller owns it. */
+void gate_conn_drop(struct gate *g, struct gate_conn *c);
+/* A request whose head is over the limits: answer so and linger. */
+void gate_conn_refuse(struct gate *g, struct gate_conn *c, unsigned id);
+
+#endif
