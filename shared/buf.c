@@ -96,23 +96,53 @@ bool buf_putc(struct buf *b, char c)
     return buf_add(b, &c, 1);
 }
 
+bool buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+    va_list again;
+    size_t room = b->cap ? b->cap - b->len : 0; /* with the NUL */
+
+    if (b->failed)
+        return false;
+    va_copy(again, ap);
+    int need = vsnprintf(room ? b->data + b->len : NULL, room, fmt, ap);
+    bool fits = need >= 0 && (size_t)need < room && (size_t)need <= b->max - b->len;
+    if (!fits) {
+        if (room)
+            b->data[b->len] = '\0';
+        char *at = need < 0 ? NULL : buf_reserve(b, (size_t)need);
+        if (at)
+            (void)vsnprintf(at, (size_t)need + 1, fmt, again); /* as just measured */
+        else
+            b->failed = true;
+    }
+    va_end(again);
+    if (!b->failed)
+        buf_added(b, (size_t)need);
+    return !b->failed;
+}
+
 bool buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list ap;
 
     va_start(ap, fmt);
-    int need = vsnprintf(NULL, 0, fmt, ap);
+    bool fits = buf_vprintf(b, fmt, ap);
     va_end(ap);
-    char *at = need < 0 ? NULL : buf_reserve(b, (size_t)need);
-    if (!at) {
-        b->failed = true;
-        return false;
-    }
-    va_start(ap, fmt);
-    (void)vsnprintf(at, (size_t)need + 1, fmt, ap); /* the same text as just measured */
-    va_end(ap);
-    buf_added(b, (size_t)need);
-    return true;
+    return fits;
+}
+
+bool buf_add_int(struct buf *b, int64_t n)
+{
+    char digits[20]; /* -9223372036854775808 */
+    size_t at = sizeof digits;
+    uint64_t rest = n < 0 ? -(uint64_t)n : (uint64_t)n;
+
+    do
+        digits[--at] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (n < 0)
+        digits[--at] = '-';
+    return buf_add(b, digits + at, sizeof digits - at);
 }
 
 void buf_consume(struct buf *b, size_t n)

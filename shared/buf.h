@@ -22,8 +22,10 @@
 
 #include "shared/err.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf {
     char *data;  /* owned; points at a static NUL while cap is 0 */
@@ -50,6 +52,8 @@ bool buf_add(struct buf *b, const void *data, size_t len);
 bool buf_puts(struct buf *b, const char *s);
 bool buf_putc(struct buf *b, char c);
 bool buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
+bool buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF(2, 0);
+bool buf_add_int(struct buf *b, int64_t n); /* decimal */
 
 /* Make room for len more bytes and return where they go (b->data + b->len); the caller then sets len with
  * buf_added.  NULL when they would not fit. */

@@ -34,14 +34,19 @@ struct uuid id_new(void)
 
 struct uuid id_format_uuid(int64_t ns, uint64_t random)
 {
+    static const char digits[] = "0123456789abcdef";
     uint64_t ms = (uint64_t)ns / NS_PER_MS;
     uint64_t fraction = (uint64_t)ns % NS_PER_MS * 4096 / NS_PER_MS;
-    struct uuid id;
+    const uint64_t half[2] = {ms << 16 | 0x7000 | fraction,
+                              UINT64_C(1) << 63 | (random & UINT64_MAX >> 2)};
+    struct uuid id = {.text = "00000000-0000-0000-0000-000000000000"};
+    char *at = id.text;
 
-    (void)snprintf(id.text, sizeof id.text, "%08x-%04x-7%03x-%04x-%012llx",
-                   (unsigned)(ms >> 16), (unsigned)(ms & 0xffff), (unsigned)fraction,
-                   (unsigned)(0x8000 | (random >> 48 & 0x3fff)),
-                   (unsigned long long)(random & UINT64_C(0xffffffffffff)));
+    for (int digit = 0; digit < 32; digit++, at++) {
+        if (*at == '-')
+            at++;
+        *at = digits[half[digit / 16] >> (60 - digit % 16 * 4) & 15];
+    }
     return id;
 }
 

@@ -30,7 +30,10 @@ static void add_text(struct buf *b, const char *name, const char *s)
 
 static void add_int(struct buf *b, const char *name, int64_t n)
 {
-    buf_printf(b, ",\"%s\":%" PRId64, name, n);
+    buf_puts(b, ",\"");
+    buf_puts(b, name);
+    buf_puts(b, "\":");
+    buf_add_int(b, n);
 }
 
 static void add_meta(struct buf *b, const struct job *j)

@@ -19,12 +19,13 @@ static const int64_t number_max = INT64_C(999999999999999);
 
 void queue_add_key(struct redis_cmd *c, const char *queue, const char *name)
 {
-    redis_cmd_add_format(c, "hoist:{%s}:%s", queue, name);
+    redis_cmd_add_parts(c, (const char *const[]){"hoist:{", queue, "}:", name, NULL});
 }
 
 void queue_add_job_key(struct redis_cmd *c, const struct job_id *id)
 {
-    redis_cmd_add_format(c, "hoist:{%s}:job:%s", id->queue, id->uuid.text);
+    redis_cmd_add_parts(
+        c, (const char *const[]){"hoist:{", id->queue, "}:job:", id->uuid.text, NULL});
 }
 
 static void begin(struct redis_cmd *c, const struct redis_script *s, const char *queue,

@@ -81,6 +81,8 @@ void redis_cmd_add(struct redis_cmd *c, const void *data, size_t len);
 void redis_cmd_add_str(struct redis_cmd *c, const char *s);
 void redis_cmd_add_int(struct redis_cmd *c, int64_t n);
 void redis_cmd_add_format(struct redis_cmd *c, const char *fmt, ...) PRINTF(2, 3);
+/* One argument made of these strings, up to NULL. */
+void redis_cmd_add_parts(struct redis_cmd *c, const char *const *parts);
 
 /* --- Replies: opaque, read through these.  NULL is a value of type NIL. --- */
 

@@ -77,29 +77,31 @@ void redis_cmd_add_str(struct redis_cmd *c, const char *s)
 
 void redis_cmd_add_int(struct redis_cmd *c, int64_t n)
 {
-    end_argument(c, buf_printf(&c->bytes, "%" PRId64, n));
+    end_argument(c, buf_add_int(&c->bytes, n));
 }
 
 void redis_cmd_add_format(struct redis_cmd *c, const char *fmt, ...)
 {
-    char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    int n = vasprintf(&text, fmt, ap);
+    end_argument(c, buf_vprintf(&c->bytes, fmt, ap));
     va_end(ap);
-    if (n < 0) {
-        c->failed = true;
-        return;
-    }
-    redis_cmd_add(c, text, (size_t)n);
-    free(text);
+}
+
+void redis_cmd_add_parts(struct redis_cmd *c, const char *const *parts)
+{
+    bool added = true;
+
+    while (added && *parts)
+        added = buf_puts(&c->bytes, *parts++);
+    end_argument(c, added);
 }
 
 static bool encode_argument(struct buf *out, const char *s, size_t len)
 {
-    return buf_printf(out, "$%zu\r\n", len) && buf_add(out, s, len) &&
-           buf_add(out, "\r\n", 2);
+    return buf_putc(out, '$') && buf_add_int(out, (int64_t)len) &&
+           buf_add(out, "\r\n", 2) && buf_add(out, s, len) && buf_add(out, "\r\n", 2);
 }
 
 /* RESP2, the form of requests: *COUNT CRLF, then $LENGTH CRLF bytes CRLF for each argument. */

@@ -10,11 +10,12 @@ elseif known then
 end
 local place = redis.call('INCR', seq)
 local delayed = due > now
-redis.call('HSET', job, unpack(ARGV, 4))
-redis.call('HSET', job, 'state', delayed and 'scheduled' or 'waiting', 'seq', text(place),
-  'attempts', 0, 'crashes', 0)
+local state = delayed and 'scheduled' or 'waiting'
 if due > 0 then
-  redis.call('HSET', job, 'due', text(due))
+  redis.call('HSET', job, 'state', state, 'seq', text(place), 'attempts', 0, 'crashes', 0, 'due', text(due),
+    unpack(ARGV, 4))
+else
+  redis.call('HSET', job, 'state', state, 'seq', text(place), 'attempts', 0, 'crashes', 0, unpack(ARGV, 4))
 end
 -- Where the record was deleted by hand, the id may stand in one of the other sets still.
 if delayed then
@@ -28,5 +29,5 @@ else
 end
 redis.call('ZREM', dead, id)
 count('enqueued')
-event(id, delayed and 'scheduled' or 'waiting')
+event(id, state)
 return {'OK', '', ''}
