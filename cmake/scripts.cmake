@@ -1,6 +1,6 @@
 # Makes generated/queue_scripts.c and .h from shared/queue/*.lua; run at build time:
 #   cmake -D SOURCE=shared/queue -D OUT=generated -P cmake/scripts.cmake
-# Each script is lib.lua + NAME.lua, in two forms: for servers before 7 with replicate_commands (the clock is read before
+# Each script is lib.lua + the parts named below + NAME.lua, in two forms: for servers before 7 with replicate_commands (the clock is read before
 # the writes), and from 7 on with a first line of flags.  The SHA-1 that EVALSHA names is that of the exact text; the
 # texts are kept beside the C file, for reading and for `redis-cli --eval`.
 cmake_minimum_required(VERSION 3.25)
@@ -14,6 +14,16 @@ foreach(name claim start beat finish fail release promote reap cancel)
   set(flags_${name} "#!lua flags=allow-oom")
 endforeach()
 set(names enqueue claim start beat finish fail release promote reap cancel retry status)
+
+# The parts of the library that each script is given besides lib.lua.
+set(parts_enqueue "")
+foreach(name start beat fail release promote reap cancel retry)
+  set(parts_${name} lib_record)
+endforeach()
+foreach(name claim status)
+  set(parts_${name} lib_claim)
+endforeach()
+set(parts_finish lib_record lib_claim)
 
 # Text as an array of bytes: ISO C promises string literals of 4,095 bytes only.
 function(add_text variable text file)
@@ -34,9 +44,14 @@ string(APPEND h "#ifndef HOIST_QUEUE_SCRIPTS_H\n#define HOIST_QUEUE_SCRIPTS_H\n\
 set(list "")
 foreach(name ${names})
   file(READ ${SOURCE}/${name}.lua own)
-  set(text "${lib}${own}")
+  set(text "${lib}")
+  foreach(part ${parts_${name}})
+    file(READ ${SOURCE}/${part}.lua more)
+    string(APPEND text "${more}")
+  endforeach()
+  string(APPEND text "${own}")
   if(text MATCHES "[^\n -~]")
-    message(FATAL_ERROR "${SOURCE}/${name}.lua or lib.lua: only printable ASCII is allowed")
+    message(FATAL_ERROR "${SOURCE}/${name}.lua or lib*.lua: only printable ASCII is allowed")
   endif()
   add_text(${name}_body "if redis.replicate_commands then redis.replicate_commands() end\n${text}"
     ${OUT}/queue/${name}.6.lua)
