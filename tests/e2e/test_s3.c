@@ -11,7 +11,8 @@ static struct tmpdir dir;
 static struct s3_fixture s3;
 static struct system s;
 
-static void up_with(const char *prefix, const char *secret, const char *more)
+static void up_behind(const char *web, const char *prefix, const char *secret,
+                      const char *more)
 {
     char conf[1024];
 
@@ -19,7 +20,12 @@ static void up_with(const char *prefix, const char *secret, const char *more)
     s3_fixture_start(&s3, dir.path);
     s3_fixture_conf(&s3, prefix, secret, conf, sizeof conf);
     (void)snprintf(conf + strlen(conf), sizeof conf - strlen(conf), "%s", more);
-    system_up(&s, &(struct system_options){.conf = conf});
+    system_up(&s, &(struct system_options){.web = web, .conf = conf});
+}
+
+static void up_with(const char *prefix, const char *secret, const char *more)
+{
+    up_behind("nginx", prefix, secret, more);
 }
 
 static void down(void)
@@ -108,4 +114,19 @@ Test(s3, a_wrong_secret_is_said_and_the_bytes_are_kept)
     cr_expect(strstr(text, "SignatureDoesNotMatch"), "%s", text);
     cr_expect_eq(system_count_files(&s, "spool/jobs"), 2,
                  "the bytes of a dead job are kept");
+}
+
+Test(s3, uploads_behind_apache_arrive_too)
+{
+    char path[256], id[JOB_ID_SIZE];
+
+    up_behind("apache", "in", "S3RVER", "");
+    system_make_file(&s, "f.bin", 3000000, 9, path);
+    upload_form(&s, path, "f.bin", id);
+    system_wait_state(&s, id, "done", 30000);
+    assert_stored(id, "in/", path);
+    upload_raw(&s, "PUT", "/v1/uploads/chunked.bin", path, true, id);
+    system_wait_state(&s, id, "done", 30000);
+    assert_stored(id, "in/", path);
+    assert_spool_empty(&s);
 }
