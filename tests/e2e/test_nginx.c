@@ -155,37 +155,49 @@ Test(nginx, one_form_with_several_files_and_options_is_several_jobs)
     assert_spool_empty(&s);
 }
 
-Test(nginx, a_file_over_the_limit_is_refused_and_the_connection_smuggles_nothing)
+/* The FastCGI records of a DELETE of that job, as a responder would read them. */
+static size_t make_smuggled(const char *id, char *to)
 {
-    static char body[200000];
-    char value[64];
+    char params[512] = "\x0e\x06REQUEST_METHODDELETE\x0b";
+    size_t uri = strlen("/v1/jobs/") + strlen(id), len = strlen(params);
 
-    /* A body that reads as FastCGI records of a DELETE, should anybody parse what is left of it. */
-    for (size_t i = 0; i + 24 <= sizeof body; i += 24)
-        memcpy(body + i,
-               "\x01\x01\x00\x01\x00\x08\x00\x00\x00\x01\x01\x00\x00\x00\x00\x00"
-               "\x01\x04\x00\x01\x00\x00\x00\x00",
-               24);
-    for (int i = 0; i < 20; i++) {
+    params[len++] = (char)uri;
+    len += (size_t)snprintf(params + len, sizeof params - len, "REQUEST_URI/v1/jobs/%s",
+                            id);
+    memcpy(to, "\1\1\0\1\0\10\0\0\0\1\1\0\0\0\0\0\1\4\0\1\0", 21);
+    to[21] = (char)len;
+    memcpy(to + 22, "\0\0", 2);
+    memcpy(to + 24, params, len);
+    memcpy(to + 24 + len, "\1\4\0\1\0\0\0\0\1\5\0\1\0\0\0\0", 16);
+    return 40 + len;
+}
+
+Test(nginx, a_file_over_the_limit_is_refused_and_smuggles_no_request)
+{
+    static char body[200000], smuggled[600];
+    char path[256], victim[JOB_ID_SIZE], state[32];
+
+    system_make_file(&s, "f.bin", 10, 1, path);
+    upload_raw(&s, "PUT", "/v1/uploads/victim?delay=3600", path, false, victim);
+    size_t len = make_smuggled(victim, smuggled);
+    for (size_t shift = 0; shift < len; shift++) {
+        for (size_t at = shift; at + len <= sizeof body; at += len)
+            memcpy(body + at, smuggled, len);
         expect_status(&s,
                       &(struct http_request){.method = "PUT",
                                              .path = "/v1/uploads/x?queue=small",
                                              .body = body,
-                                             .body_len = sizeof body},
+                                             .body_len = sizeof body,
+                                             .chunked = shift % 2},
                       413, "too-large");
         expect_status(&s, &(struct http_request){.method = "GET", .path = "/healthz"},
                       200, NULL);
     }
-    expect_status(&s,
-                  &(struct http_request){.method = "PUT",
-                                         .path = "/v1/uploads/x?queue=small",
-                                         .body = body,
-                                         .body_len = sizeof body,
-                                         .chunked = true},
-                  413, "too-large");
-    system_redis(&s, value, sizeof value, "HGET 'hoist:{small}:stats' enqueued");
-    cr_expect_str_eq(value, "");
-    assert_spool_empty(&s);
+    job_get(&s, victim, "state", state, sizeof state);
+    cr_expect_str_eq(state, "scheduled", "a smuggled request was answered");
+    cr_expect_eq(system_count_files(&s, "spool/jobs"), 2,
+                 "only the victim is in the spool");
+    cr_expect_eq(system_count_files(&s, "spool/tmp"), 0);
 }
 
 Test(nginx, a_client_that_leaves_half_way_leaves_nothing)
