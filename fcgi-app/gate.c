@@ -106,6 +106,14 @@ bool gate_is_stopping(const struct gate *g)
 
 /* --- Events of the gate thread --- */
 
+/* HALF no longer: a handler may have it. */
+static void to_work(struct gate *g, struct gate_conn *c)
+{
+    (void)epoll_ctl(g->gate_fd, EPOLL_CTL_DEL, c->fd, NULL); /* it is in it */
+    c->whole = true;
+    gate_conn_to_work(g, c);
+}
+
 /* More of a head has come, or its sender has left. */
 static void on_half(struct gate *g, struct gate_conn *c, uint32_t events)
 {
@@ -118,13 +126,12 @@ static void on_half(struct gate *g, struct gate_conn *c, uint32_t events)
     }
     if (look == GATE_LOOK_PART || look == GATE_LOOK_NOTHING)
         return;
-    (void)epoll_ctl(g->gate_fd, EPOLL_CTL_DEL, c->fd, NULL); /* it is in it */
-    if (look != GATE_LOOK_REQUEST) {
-        gate_conn_refuse(g, c, id);
+    if (look == GATE_LOOK_REQUEST) {
+        to_work(g, c);
         return;
     }
-    c->whole = true;
-    gate_conn_to_work(g, c);
+    (void)epoll_ctl(g->gate_fd, EPOLL_CTL_DEL, c->fd, NULL); /* it is in it */
+    gate_conn_refuse(g, c, id);
 }
 
 static void throw_away(struct gate *g, struct gate_conn *c)
@@ -157,25 +164,31 @@ static bool has_room(struct gate *g)
     return room;
 }
 
-static void accept_all(struct gate *g)
+/* Whether nobody is left who has connected. */
+static bool accept_all(struct gate *g)
 {
     while (has_room(g)) {
         int fd = accept4(g->options.listen_fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return;
+        if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK ||
+                       errno == EINVAL /* shut down */))
+            return true;
         if (fd < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO))
             continue;
         if (fd < 0) {
-            log_warn("gate", "accept failed, pausing",
-                     LOG_STR("error", strerror(errno)));
+            if (!g->complained)
+                log_warn("gate", "accept failed, pausing",
+                         LOG_STR("error", strerror(errno)));
+            g->complained = true;
             g->accept_again_ms = clock_mono_ms() + ACCEPT_PAUSE_MS;
             break;
         }
+        g->complained = false;
         set_timeout(fd, SO_RCVTIMEO, g->options.receive_timeout_ms);
         set_timeout(fd, SO_SNDTIMEO, g->options.send_timeout_ms);
         gate_conn_to_work(g, gate_conn_new(g, fd)); /* only this thread takes of them */
     }
     set_accepting(g, false);
+    return false;
 }
 
 static void on_event(struct gate *g, const struct epoll_event *event)
@@ -187,7 +200,7 @@ static void on_event(struct gate *g, const struct epoll_event *event)
         (void)got;
     } else if (!c) {
         if (!atomic_load(&g->stopping))
-            accept_all(g);
+            (void)accept_all(g); /* the rest is for the next event */
     } else if (atomic_load(&c->state) == CONN_HALF) {
         on_half(g, c, event->events);
     } else if (atomic_load(&c->state) == CONN_LINGER) {
@@ -197,22 +210,46 @@ static void on_event(struct gate *g, const struct epoll_event *event)
 
 /* --- The clock --- */
 
-/* Close an idle connection whose time is over; when everything stops, one without a request on it. */
-static void sweep_idle(struct gate *g, struct gate_conn *c, int64_t now, bool stopping)
+static bool has_request(struct gate *g, const struct gate_conn *c)
 {
     unsigned id;
+    return gate_look(c, g->scratch, FASTCGI_HEAD_MAX, &id) == GATE_LOOK_REQUEST;
+}
+
+/* Close it, which is the gate thread's, unless there is a request on it.  On a unix socket nothing can come between the
+ * shutdown and the second look. */
+static bool close_unless_request(struct gate *g, struct gate_conn *c)
+{
+    if (has_request(g, c))
+        return false;
+    (void)shutdown(c->fd, SHUT_RD);
+    if (has_request(g, c))
+        return false;
+    gate_conn_drop(g, c);
+    return true;
+}
+
+/* Close an idle connection whose time is over.  When everything stops it is over for those that were used, and soon for
+ * new ones. */
+static void sweep_idle(struct gate *g, struct gate_conn *c, int64_t now, bool stopping)
+{
     int idle = CONN_IDLE;
     if ((!stopping && now < atomic_load(&c->deadline_ms)) ||
         !atomic_compare_exchange_strong(&c->state, &idle, CONN_CLOSING))
         return;
     /* It may have been used and given back since the first look. */
-    bool stays =
-        stopping ? gate_look(c, g->scratch, FASTCGI_HEAD_MAX, &id) == GATE_LOOK_REQUEST
-                 : now < atomic_load(&c->deadline_ms);
-    if (stays)
+    bool over =
+        stopping ? c->used || now >= g->settle_ms : now >= atomic_load(&c->deadline_ms);
+    if (!over || !close_unless_request(g, c))
         gate_conn_rearm(g, c);
-    else
-        gate_conn_drop(g, c);
+}
+
+static void sweep_half(struct gate *g, struct gate_conn *c, int64_t now, bool stopping)
+{
+    bool over =
+        now >= atomic_load(&c->deadline_ms) || (stopping && now >= g->settle_ms);
+    if (over && !close_unless_request(g, c))
+        to_work(g, c);
 }
 
 static void sweep(struct gate *g, int64_t now)
@@ -223,8 +260,9 @@ static void sweep(struct gate *g, int64_t now)
         int state = atomic_load(&c->state);
         if (state == CONN_IDLE)
             sweep_idle(g, c, now, stopping);
-        else if ((state == CONN_HALF && (stopping || now >= c->deadline_ms)) ||
-                 (state == CONN_LINGER && now >= c->deadline_ms))
+        else if (state == CONN_HALF)
+            sweep_half(g, c, now, stopping);
+        else if (state == CONN_LINGER && now >= atomic_load(&c->deadline_ms))
             gate_conn_drop(g, c);
     }
 }
@@ -244,13 +282,29 @@ static int wait_ms(struct gate *g)
     return count_open(g) > 0 || !atomic_load(&g->accepting) ? GATE_TICK_MS : -1;
 }
 
+/* Once, when everything stops.  A listener that is shut down would be an event for ever, hence it is not watched. */
+static void leave_listener(struct gate *g, int64_t now)
+{
+    (void)epoll_ctl(g->gate_fd, EPOLL_CTL_DEL, g->options.listen_fd, NULL);
+    atomic_store(&g->accepting, false);
+    g->settle_ms = now + GATE_SETTLE_MS;
+    g->backlog_done = !g->options.own_listener;
+    if (g->options.own_listener)
+        (void)shutdown(g->options.listen_fd, SHUT_RD); /* connecting fails now */
+}
+
 static void tick(struct gate *g)
 {
     int64_t now = clock_mono_ms();
-    if (atomic_load(&g->stopping))
-        set_accepting(g, false);
-    else if (!atomic_load(&g->accepting) && now >= g->accept_again_ms && has_room(g))
+    if (atomic_load(&g->stopping)) {
+        if (g->settle_ms == 0)
+            leave_listener(g, now);
+        if (!g->backlog_done && now >= g->accept_again_ms)
+            g->backlog_done = accept_all(g);
+    } else if (!atomic_load(&g->accepting) && now >= g->accept_again_ms &&
+               has_room(g)) {
         set_accepting(g, true);
+    }
     if (count_open(g) > 0) {
         sweep(g, now);
         if (g->options.on_tick)
@@ -259,9 +313,10 @@ static void tick(struct gate *g)
 }
 
 /* Requests that took too long: their threads get an error from the next read or write. */
-static void cut_off(struct gate *g)
+void gate_cut(struct gate *g)
 {
     uint64_t one = 1;
+    atomic_store(&g->cut, true);
     (void)pthread_mutex_lock(&g->lock);
     for (size_t i = 0; i < g->options.max_connections; i++)
         if (atomic_load(&g->conns[i].state) == CONN_BUSY)
@@ -290,8 +345,8 @@ void gate_run(struct gate *g)
             continue;
         if (end_ms == 0)
             end_ms = now + g->options.drain_ms;
-        if (count_open(g) == 0 || now >= end_ms)
+        if ((count_open(g) == 0 && g->backlog_done) || now >= end_ms)
             break;
     }
-    cut_off(g);
+    gate_cut(g);
 }

@@ -16,6 +16,14 @@
  * it is shut down for writing and what the web server still sends is thrown away here, so that it reads the answer
  * instead of an EPIPE; it is never read as a request again.
  *
+ * No request is lost to the gate's closing a connection that seems idle: before it closes one it shuts it down for
+ * reading and looks once more.  On a unix socket the peer can send nothing after that, so it either has its request
+ * taken or sees that it was not sent.
+ *
+ * gate_stop: idle connections are closed.  New ones and those with half a head have 500 ms for their request.  A
+ * listener of our own refuses whoever connects from then on, and who had connected before is served; one that was
+ * inherited is left as it is: who waits there is the next process's.
+ *
  * Bounds: max_connections (further ones wait in the listen queue); out of descriptors, accepting pauses for 100 ms;
  * an idle connection is closed after twice the receive time-out (the web server's own keep-alive should end first),
  * one with half a head after the receive time-out.  Time-outs are set on each accepted socket.
@@ -37,7 +45,8 @@ struct gate_conn;
 enum { GATE_TICK_MS = 100 };
 
 struct gate_options {
-    int listen_fd; /* stays the caller's; made non-blocking */
+    int listen_fd;     /* stays the caller's; made non-blocking */
+    bool own_listener; /* nobody else accepts from it: shut down by gate_stop */
     size_t max_connections;
     int64_t receive_timeout_ms, send_timeout_ms;
     int64_t drain_ms; /* after gate_stop: how long requests under way may take */
@@ -62,13 +71,18 @@ void gate_close(struct gate *g);
 /* Run until gate_stop, then until every request under way is answered, or drain_ms are over (their sockets are shut
  * down then).  When it returns gate_take gives no more. */
 void gate_run(struct gate *g);
-/* Stop accepting; idle connections are closed.  Async-signal-safe. */
+/* The end of gate_run alone, where there is no thread to run it. */
+void gate_cut(struct gate *g);
+/* See above.  Async-signal-safe. */
 void gate_stop(struct gate *g);
 bool gate_is_stopping(const struct gate *g);
 
 /* The next connection with a request on it; waits.  NULL: the gate has stopped. */
 struct gate_conn *gate_take(struct gate *g);
 int gate_conn_fd(const struct gate_conn *c);
+/* libfcgi, which closes the descriptor when it cannot read a head, has read it: from here on the descriptor is open until
+ * gate_give_back, so that it can be shut down when the time to drain is over. */
+void gate_conn_begun(struct gate *g, struct gate_conn *c);
 void gate_give_back(struct gate *g, struct gate_conn *c, enum gate_end end);
 
 #endif

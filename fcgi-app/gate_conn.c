@@ -45,7 +45,7 @@ struct gate_conn *gate_conn_new(struct gate *g, int fd)
         return NULL;
     c->fd = fd;
     c->drained = 0;
-    c->whole = false;
+    c->whole = c->used = false;
     atomic_store(&c->state, CONN_NEW);
     set_deadline(c, g->options.receive_timeout_ms);
     return c;
@@ -76,8 +76,10 @@ void gate_conn_drop(struct gate *g, struct gate_conn *c)
 /* Known to the handlers' set already.  Should epoll fail here the sweep closes it at its deadline. */
 void gate_conn_rearm(struct gate *g, struct gate_conn *c)
 {
+    (void)pthread_mutex_lock(&g->lock);
     atomic_store(&c->state, CONN_IDLE);
     (void)control(g->work_fd, EPOLL_CTL_MOD, c, EPOLLIN | EPOLLONESHOT);
+    (void)pthread_mutex_unlock(&g->lock);
 }
 
 void gate_conn_to_work(struct gate *g, struct gate_conn *c)
@@ -93,11 +95,10 @@ static void to_gate(struct gate *g, struct gate_conn *c, enum gate_conn_state st
                     uint32_t events)
 {
     (void)control(g->work_fd, EPOLL_CTL_DEL, c, 0); /* it may not have been in it */
-    int fd = c->fd;
-    struct epoll_event event = {.events = events};
-    event.data.ptr = c;
+    (void)pthread_mutex_lock(&g->lock);
     atomic_store(&c->state, (int)state); /* from here on it is the gate thread's */
-    (void)epoll_ctl(g->gate_fd, EPOLL_CTL_ADD, fd, &event); /* or the sweep closes it */
+    (void)control(g->gate_fd, EPOLL_CTL_ADD, c, events); /* or the sweep closes it */
+    (void)pthread_mutex_unlock(&g->lock);
 }
 
 static void linger(struct gate *g, struct gate_conn *c)
@@ -146,7 +147,7 @@ enum gate_look gate_look(const struct gate_conn *c, char *buf, size_t size,
     return GATE_LOOK_END;
 }
 
-/* Whether there is a request on a connection that this thread has just made BUSY; if not it is seen to. */
+/* Whether there is a request on a connection that this thread has just TAKEN; if not it is seen to. */
 static bool has_request(struct gate *g, struct gate_conn *c)
 {
     char buf[PEEK_FIRST];
@@ -185,8 +186,11 @@ struct gate_conn *gate_take(struct gate *g)
         struct gate_conn *c = event.data.ptr;
         if (!c)
             return NULL;
-        if (atomic_compare_exchange_strong(&c->state, &idle, CONN_BUSY) &&
-            has_request(g, c))
+        if (!atomic_compare_exchange_strong(&c->state, &idle, CONN_TAKEN))
+            continue;
+        if (atomic_load(&g->cut))
+            return NULL; /* too late for another one; gate_close closes it */
+        if (has_request(g, c))
             return c;
     }
 }
@@ -196,10 +200,19 @@ int gate_conn_fd(const struct gate_conn *c)
     return c->fd;
 }
 
+/* gate_cut sets cut before it looks at the states: one of the two sees the other. */
+void gate_conn_begun(struct gate *g, struct gate_conn *c)
+{
+    atomic_store(&c->state, CONN_BUSY);
+    if (atomic_load(&g->cut))
+        (void)shutdown(c->fd, SHUT_RDWR);
+}
+
 void gate_give_back(struct gate *g, struct gate_conn *c, enum gate_end end)
 {
     if (end == GATE_KEEP) {
         set_deadline(c, 2 * g->options.receive_timeout_ms);
+        c->used = true;
         gate_conn_rearm(g, c);
     } else if (end == GATE_LINGER) {
         linger(g, c);

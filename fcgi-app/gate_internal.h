@@ -2,10 +2,14 @@
  * gate_internal: what gate.c (the gate thread) and gate_conn.c (connections, and what handler threads do with them)
  * share.  Nobody else includes it.
  *
- * A connection belongs to whom its state says: CONN_BUSY to the handler thread that set it, CONN_HALF and CONN_LINGER
- * to the gate thread, CONN_NEW and CONN_CLOSING to the thread that set it.  CONN_IDLE belongs to whoever first
- * exchanges it for BUSY or CLOSING.  An event of epoll may be older than that: it is a hint to look at the state.
+ * A connection belongs to whom its state says: CONN_TAKEN and CONN_BUSY to the handler thread that set it, CONN_HALF
+ * and CONN_LINGER to the gate thread, CONN_NEW and CONN_CLOSING to the thread that set it.  CONN_IDLE belongs to whoever
+ * first exchanges it for TAKEN or CLOSING.  An event of epoll may be older than that: it is a hint to look at the state.
  * A connection is made known to the handlers' epoll set before its state becomes IDLE.
+ *
+ * Who gives a connection away changes its state first and arms epoll second (the other way round the event could come
+ * while nobody may take it, and be lost).  Both happen under the lock, and so does closing: else the new owner could
+ * close the descriptor between the two, and epoll be armed for whatever has its number then.
  */
 #ifndef HOIST_FCGI_GATE_INTERNAL_H
 #define HOIST_FCGI_GATE_INTERNAL_H
@@ -16,13 +20,14 @@
 #include <stdatomic.h>
 #include <sys/epoll.h>
 
-enum { GATE_LINGER_MS = 2000 };
+enum { GATE_LINGER_MS = 2000, GATE_SETTLE_MS = 500 };
 
 enum gate_conn_state {
     CONN_FREE,
     CONN_NEW,
     CONN_IDLE,
-    CONN_BUSY,
+    CONN_TAKEN, /* its descriptor may be closed any moment: nobody else touches it */
+    CONN_BUSY,  /* begun: the gate thread may shut it down */
     CONN_HALF,
     CONN_LINGER,
     CONN_CLOSING
@@ -33,6 +38,7 @@ struct gate_conn {
     atomic_int state;         /* enum gate_conn_state */
     atomic_llong deadline_ms; /* IDLE, HALF, LINGER: closed then */
     bool whole;     /* NEW, IDLE: the gate thread has seen the whole of its head */
+    bool used;      /* it had a request before */
     size_t drained; /* LINGER: bytes thrown away */
     struct gate_conn *next; /* free list */
 };
@@ -44,13 +50,17 @@ struct gate {
     int wake_fd; /* eventfd in gate_fd */
     int end_fd; /* eventfd in work_fd: readable once the gate has stopped, and for good */
     atomic_bool stopping;
+    atomic_bool cut;         /* the time to drain is over */
     atomic_bool accepting;   /* only the gate thread changes it */
     int64_t accept_again_ms; /* out of descriptors: not before; the gate thread's */
-    char *scratch;           /* FASTCGI_HEAD_MAX; the gate thread's */
+    int64_t settle_ms; /* stopping: till then requests may come; the gate thread's */
+    bool complained;   /* of accept; the gate thread's */
+    bool backlog_done; /* stopping: who had connected is accepted; likewise */
+    char *scratch;     /* FASTCGI_HEAD_MAX; the gate thread's */
     struct gate_conn *conns; /* max_connections of them */
 
     pthread_mutex_t
-        lock; /* for what follows, and while a busy connection's descriptor is closed */
+        lock; /* for what follows, and while a connection is given away or closed */
     struct gate_conn *free_list;
     size_t open_count;
 };

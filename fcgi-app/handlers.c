@@ -112,6 +112,7 @@ static void handle(struct exchange *x)
     if (!x->web && !(x->web = fastcgi_new())) { /* the last request took it along */
         gate_give_back(x->app->gate, x->conn, GATE_CLOSE);
     } else if (fastcgi_begin(x->web, gate_conn_fd(x->conn), &e) == ERR_OK) {
+        gate_conn_begun(x->app->gate, x->conn);
         serve(x);
     } else {
         log_debug("handler", "no request", LOG_ERR(&e));

@@ -45,7 +45,7 @@ static enum err_code run(const struct config *config, struct err *e)
     if (!code)
         code = listener_open(&config->http, &listener, e);
     if (!code)
-        code = server_run(config, spool, listener.fd, e);
+        code = server_run(config, spool, &listener, e);
     listener_close(&listener);
     spool_close(spool);
     return code;

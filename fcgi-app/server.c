@@ -42,6 +42,7 @@ static enum err_code open_signals(struct server *s, struct err *e)
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGHUP);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is EFBIG, not death */
     (void)signal(SIGUSR1, SIG_IGN); /* libfcgi's handler would stop it */
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return err_errno(e, ERR_CONFIG, "sigprocmask");
@@ -58,11 +59,13 @@ static void on_tick(void *ctx)
     handlers_tick(s->handlers);
 }
 
-static enum err_code start(struct server *s, int listen_fd, struct err *e)
+static enum err_code start(struct server *s, const struct listener *listener,
+                           struct err *e)
 {
     const struct config_http *http = &s->app.config->http;
     struct gate_options options = {
-        .listen_fd = listen_fd,
+        .listen_fd = listener->fd,
+        .own_listener = listener->path != NULL,
         .max_connections = (size_t)http->max_connections,
         .receive_timeout_ms = http->receive_timeout_seconds * 1000,
         .send_timeout_ms = http->send_timeout_seconds * 1000,
@@ -113,13 +116,13 @@ static void stop(struct server *s)
     if (s->gate_runs) {
         gate_stop(s->app.gate);
         (void)pthread_join(s->gate_thread, NULL);
-    } else if (
-        s->app.gate) { /* no thread for it: let it end here, so that the handlers do */
+    } else if (s->app
+                   .gate) { /* no thread for it; the handlers shall end all the same */
         gate_stop(s->app.gate);
-        gate_run(s->app.gate);
+        gate_cut(s->app.gate);
     }
-    waiters_stop(s->app.waiters);
-    handlers_join(s->handlers);
+    handlers_join(s->handlers);   /* they may still park requests and push jobs */
+    waiters_stop(s->app.waiters); /* answers what they have parked */
     publisher_stop(s->app.publisher, FLUSH_MS);
     gate_close(s->app.gate);
     redis_target_release(&s->app.redis.target);
@@ -130,13 +133,13 @@ static void stop(struct server *s)
 }
 
 enum err_code server_run(const struct config *config, struct spool *spool,
-                         int listen_fd, struct err *e)
+                         const struct listener *listener, struct err *e)
 {
     struct server s = {
         .app = {.config = config, .spool = spool}, .signal_fd = -1, .done_fd = -1};
     enum err_code code = open_signals(&s, e);
     if (!code)
-        code = start(&s, listen_fd, e);
+        code = start(&s, listener, e);
     if (!code) {
         log_info("server", "ready", LOG_STR("version", HOIST_VERSION),
                  LOG_INT("threads", config->http.threads));

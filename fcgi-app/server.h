@@ -1,19 +1,22 @@
 /*
  * server: the responder, put together and run until it is told to stop.
  *
- *     SIGTERM, SIGINT   stop accepting, answer what is under way (30 s at most), publish what waits (2 s), return
+ *     SIGTERM, SIGINT   stop accepting, answer what is under way (30 s at most), publish what waits (2 s), return.
+ *                       Our own socket refuses connections at once; who waits in the queue of one that was inherited
+ *                       waits for the next process
  *     again             exit at once, status 1
  *     SIGHUP            logged; nothing is reloaded: start anew, connections drain
  */
 #ifndef HOIST_FCGI_SERVER_H
 #define HOIST_FCGI_SERVER_H
 
+#include "fcgi-app/listen.h"
 #include "shared/config.h"
 #include "shared/err.h"
 #include "shared/spool.h"
 
-/* Call once, from the main thread, before any other thread exists.  listen_fd and spool stay the caller's. */
+/* Call once, from the main thread, before any other thread exists.  listener and spool stay the caller's. */
 MUST_CHECK enum err_code server_run(const struct config *config, struct spool *spool,
-                                    int listen_fd, struct err *e);
+                                    const struct listener *listener, struct err *e);
 
 #endif

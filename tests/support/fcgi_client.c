@@ -14,16 +14,27 @@
 
 enum { HEADER = 8, PIECE = 32 * 1024 };
 
-void fcgi_client_open(struct fcgi_client *c, const char *path)
+bool fcgi_client_try_open(struct fcgi_client *c, const char *path)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     size_t len = strlen(path);
 
+    c->send_failed = false;
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->fd < 0 || len >= sizeof a.sun_path)
         abort();
     memcpy(a.sun_path, path, len);
-    if (connect(c->fd, (const struct sockaddr *)&a, sizeof a) < 0) {
+    if (connect(c->fd, (const struct sockaddr *)&a, sizeof a) == 0)
+        return true;
+    int why = errno;
+    fcgi_client_close(c);
+    errno = why;
+    return false;
+}
+
+void fcgi_client_open(struct fcgi_client *c, const char *path)
+{
+    if (!fcgi_client_try_open(c, path)) {
         perror(path);
         abort();
     }
@@ -42,13 +53,17 @@ void fcgi_client_raw(struct fcgi_client *c, const void *data, size_t len)
 
     while (len > 0) {
         struct pollfd wait = {.fd = c->fd, .events = POLLOUT};
-        if (poll(&wait, 1, 10000) != 1)
+        if (poll(&wait, 1, 10000) != 1) {
+            c->send_failed = true;
             return;
+        }
         ssize_t n = send(c->fd, p, len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
-        if (n <= 0)
-            return; /* the peer closed: for the test to see */
+        if (n <= 0) { /* the peer closed: for the test to see */
+            c->send_failed = true;
+            return;
+        }
         p += n;
         len -= (size_t)n;
     }

@@ -18,7 +18,8 @@
 #include <stddef.h>
 
 struct fcgi_client {
-    int fd; /* -1: closed */
+    int fd;           /* -1: closed */
+    bool send_failed; /* the peer did not take all that was sent */
 };
 
 struct fcgi_request {
@@ -45,6 +46,8 @@ struct fcgi_response {
 
 /* Aborts the test when nobody listens there. */
 void fcgi_client_open(struct fcgi_client *c, const char *path);
+/* The same; false when nobody listens there. */
+bool fcgi_client_try_open(struct fcgi_client *c, const char *path);
 void fcgi_client_close(struct fcgi_client *c);
 
 /* BEGIN_REQUEST, PARAMS, STDIN in one go. */
