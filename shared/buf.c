@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/utf8.h"
+
 enum { BUF_FIRST = 64 };
 
 char buf_empty[1] = {'\0'};
@@ -154,27 +156,6 @@ void buf_consume(struct buf *b, size_t n)
     b->data[b->len] = '\0';
 }
 
-/* The length of the UTF-8 sequence at s (1 to 4), or 0 where it is not one (RFC 3629). */
-static size_t utf8_length(const unsigned char *s, size_t len)
-{
-    static const unsigned char least[] = {0, 0, 0x80, 0x80, 0x80};
-    size_t n = s[0] < 0x80                   ? 1
-               : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-               : (s[0] & 0xf0) == 0xe0       ? 3
-               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                             : 0;
-
-    if (n == 0 || n > len)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != least[n])
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 static bool json_special(unsigned char c)
 {
     return c < 0x20 || c == 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' ||
@@ -193,29 +174,29 @@ static void add_json_ascii(struct buf *b, unsigned char c)
 
 bool buf_add_json(struct buf *b, const char *s, size_t len)
 {
-    const unsigned char *p = (const unsigned char *)s;
-    size_t run = 0; /* bytes before p that need no change */
+    size_t run = 0; /* bytes before s that need no change */
 
     buf_putc(b, '"');
     while (len > 0) {
-        size_t n = utf8_length(p, len);
-        bool plain = n > 1 || (n == 1 && !json_special(*p));
+        uint32_t point;
+        size_t n = utf8_decode(s, len, &point);
+        bool plain = n > 1 || (n == 1 && !json_special((unsigned char)*s));
         if (plain) {
             run += n;
-            p += n;
+            s += n;
             len -= n;
             continue;
         }
-        buf_add(b, p - run, run);
+        buf_add(b, s - run, run);
         run = 0;
         if (n == 0)
             buf_puts(b, "\\ufffd");
         else
-            add_json_ascii(b, *p);
-        p++;
+            add_json_ascii(b, (unsigned char)*s);
+        s++;
         len--;
     }
-    buf_add(b, p - run, run);
+    buf_add(b, s - run, run);
     return buf_putc(b, '"');
 }
 

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPLACEMENT_LEN = 3 }; /* U+FFFD in UTF-8 */
+#include "shared/utf8.h"
+
+enum { REPLACEMENT_LEN = sizeof UTF8_REPLACEMENT - 1 };
 
 static bool is_alnum(char c)
 {
@@ -13,31 +15,6 @@ static bool is_alnum(char c)
 static bool is_in(char c, const char *set)
 {
     return c != '\0' && strchr(set, c);
-}
-
-/* The length of the character at s (len > 0), and its code point; 0 where it is not UTF-8 (RFC 3629). */
-static size_t utf8_decode(const char *s, size_t len, uint32_t *ret_point)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char c = (unsigned char)s[0];
-
-    if (c < 0x80) {
-        *ret_point = c;
-        return 1;
-    }
-    size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 0;
-    if (n == 0 || n > len || c > 0xf4)
-        return 0;
-    uint32_t point = c & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        if (((unsigned char)s[i] & 0xc0) != 0x80)
-            return 0;
-        point = point << 6 | ((unsigned char)s[i] & 0x3fu);
-    }
-    if (point < least[n] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-        return 0;
-    *ret_point = point;
-    return n;
 }
 
 static bool is_control(uint32_t point)
@@ -224,7 +201,7 @@ char *job_text_clean(const char *s, size_t len, size_t max)
         size_t out_len = n;
         if (n == 0) {
             n = 1;
-            out = "\xef\xbf\xbd";
+            out = UTF8_REPLACEMENT;
             out_len = REPLACEMENT_LEN;
         } else if (is_control(point) || is_layout(point)) {
             out = "_";

@@ -1,6 +1,7 @@
 #include "shared/queue.h"
 
 #include "shared/cleanup.h"
+#include "shared/utf8.h"
 #include "queue_scripts.h"
 
 #include <inttypes.h>
@@ -139,12 +140,7 @@ static size_t error_length(const char *s)
 {
     size_t n = strnlen(s, JOB_ERROR_MAX + 1);
 
-    if (n <= JOB_ERROR_MAX)
-        return n;
-    n = JOB_ERROR_MAX;
-    while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
-        n--;
-    return n;
+    return n <= JOB_ERROR_MAX ? n : utf8_whole(s, JOB_ERROR_MAX);
 }
 
 void queue_fail_cmd(struct redis_cmd *c, const struct queue_fail *f,

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "shared/utf8.h"
+
 /* What reading a piece came to. */
 enum step {
     STEP_DONE, /* read; go on */
@@ -122,21 +124,6 @@ static size_t decode_char(struct span s, char *ret_char)
     return 1;
 }
 
-/* Where a text of len bytes may be cut without splitting a UTF-8 sequence that stands at its end. */
-static size_t whole_length(const char *text, size_t len)
-{
-    size_t tail = 0; /* continuation bytes at the end */
-
-    while (tail < len && tail < 3 &&
-           ((unsigned char)text[len - 1 - tail] & 0xc0) == 0x80)
-        tail++;
-    if (tail == len)
-        return len;
-    unsigned char first = (unsigned char)text[len - 1 - tail];
-    size_t wanted = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc0 ? 1 : 0;
-    return wanted > tail ? len - 1 - tail : len;
-}
-
 /* Decode s into ret, which has room for size bytes with the NUL. */
 static void copy_text(struct span s, char *ret, size_t size)
 {
@@ -155,7 +142,7 @@ static void copy_text(struct span s, char *ret, size_t size)
         s.at += taken;
         s.len -= taken;
     }
-    ret[s.len ? whole_length(ret, used) : used] = '\0';
+    ret[s.len ? utf8_whole(ret, used) : used] = '\0';
 }
 
 /* The text that stands behind a start tag, up to the next tag, if it is one we are after. */
