@@ -23,15 +23,16 @@ static void free_lookup(struct redis_lookup *l)
     free(l);
 }
 
-static enum err_code begin(const struct redis_target *t, struct redis_lookup **ret,
-                           struct err *e)
+/* NULL: it did not begin, and e says why. */
+static struct redis_lookup *begin(const struct redis_target *t, struct err *e)
 {
     struct redis_lookup *l = calloc(1, sizeof *l);
     struct gaicb *list[1];
 
     if (!l || !(l->host = strdup(t->host))) {
         free(l);
-        return err_set(e, ERR_NOMEM, "redis: no memory to look up a host");
+        (void)err_set(e, ERR_NOMEM, "redis: no memory to look up a host");
+        return NULL;
     }
     (void)snprintf(l->service, sizeof l->service, "%d", t->port); /* at most 65535 */
     l->hints = (struct addrinfo){.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
@@ -41,10 +42,10 @@ static enum err_code begin(const struct redis_target *t, struct redis_lookup **r
     list[0] = &l->request;
     if (getaddrinfo_a(GAI_NOWAIT, list, 1, NULL) != 0) {
         free_lookup(l);
-        return err_set(e, ERR_RETRY, "redis: cannot begin to look up %s", t->host);
+        (void)err_set(e, ERR_RETRY, "redis: cannot begin to look up %s", t->host);
+        return NULL;
     }
-    *ret = l;
-    return ERR_OK;
+    return l;
 }
 
 static bool has_ended(struct redis_lookup *l, int64_t deadline_ms)
@@ -78,11 +79,8 @@ enum err_code redis_resolve(const struct redis_target *t, struct redis_lookup **
 {
     if (numeric(t, ret) == ERR_OK)
         return ERR_OK;
-    if (!*lookup) {
-        enum err_code rc = begin(t, lookup, e);
-        if (rc != ERR_OK)
-            return rc;
-    }
+    if (!*lookup && !(*lookup = begin(t, e)))
+        return e->code;
     if (!has_ended(*lookup, deadline_ms))
         return err_set(e, ERR_RETRY, "redis: looking up %s takes too long", t->host);
     struct redis_lookup *l = TAKE(*lookup);
