@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static PRINTF(3, 0) void vset(struct err *e, enum err_code code, const char *fmt, va_list ap)
+static PRINTF(3, 0) void vset(struct err *e, enum err_code code, const char *fmt,
+                              va_list ap)
 {
     char text[sizeof e->text]; /* an argument may point into e->text */
 
