@@ -111,3 +111,49 @@ const char *responder_id(const struct fcgi_response *r)
     (void)snprintf(id, sizeof id, "%.*s", (int)strcspn(start + 6, "\""), start + 6);
     return id;
 }
+
+struct fcgi_request responder_get(const char *uri)
+{
+    return (struct fcgi_request){.method = "GET", .uri = uri};
+}
+
+const char *responder_job_uri(const char *id, const char *rest)
+{
+    static char uri[256];
+
+    snprintf(uri, sizeof uri, "/v1/jobs/%s%s", id, rest);
+    return uri;
+}
+
+/* A field of the job's hash in Redis; the caller frees. */
+static char *field(const char *id, const char *name)
+{
+    char key[256];
+    const char *dot = strchr(id, '.');
+
+    snprintf(key, sizeof key, "hoist:{%.*s}:job:%s", (int)(dot - id), id, dot + 1);
+    return redis_fixture_ask(&rig.redis, "HGET", key, name, NULL);
+}
+
+bool responder_field_is(const char *id, const char *name, const char *want)
+{
+    char *got = field(id, name);
+    bool same = strcmp(got, want) == 0;
+
+    free(got);
+    return same;
+}
+
+/* Upload "hello" and wait until Redis knows. */
+const char *responder_upload(const char *uri)
+{
+    struct fcgi_request put = {
+        .method = "PUT", .uri = uri, .body = "hello", .body_len = 5};
+    struct fcgi_response r = responder_ask(&put);
+
+    cr_assert(r.status == 202, "%s", r.text);
+    const char *id = responder_id(&r);
+    fcgi_response_release(&r);
+    cr_assert(WAIT_UNTIL(responder_field_is(id, "v", "1"), 5000));
+    return id;
+}

@@ -14,6 +14,7 @@
 #include "tests/support/spawn.h"
 #include "tests/support/tmpdir.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct responder_rig {
@@ -39,6 +40,14 @@ int responder_status(const struct fcgi_request *r);
 size_t responder_count(const char *below);
 /* The first "id":"..." in a response, in a static buffer. */
 const char *responder_id(const struct fcgi_response *r);
+/* "/v1/jobs/ID" and what comes after it, in a static buffer. */
+const char *responder_job_uri(const char *id, const char *rest);
+/* PUT "hello" to uri and wait until Redis knows the job; its id, as responder_id. */
+const char *responder_upload(const char *uri);
+/* Whether this field of the job's hash in Redis is just this. */
+bool responder_field_is(const char *id, const char *name, const char *want);
+
+struct fcgi_request responder_get(const char *uri);
 
 #define FORM_TYPE "multipart/form-data; boundary=B"
 #define FORM_FILE(name, data)                                                          \

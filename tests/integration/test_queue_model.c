@@ -4,6 +4,7 @@
  * ready, later, leased, dead and done, with a record that agrees.
  */
 #include "tests/integration/queue_harness.h"
+#include "tests/integration/queue_look.h"
 
 #include "shared/clock.h"
 

@@ -1,5 +1,6 @@
 /* What people and idle workers do with a queue: cancel, retry, status, waking, registration. */
 #include "tests/integration/queue_harness.h"
+#include "tests/integration/queue_look.h"
 
 #include "shared/clock.h"
 

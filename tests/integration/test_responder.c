@@ -1,11 +1,10 @@
 /*
- * responder: uploads become jobs on disk and in Redis; jobs can be looked at, waited for, cancelled and run again.
+ * responder: uploads become jobs on disk and in Redis, whatever Redis does meanwhile; it is live, ready, and ends.
  */
 #include "tests/integration/responder_rig.h"
 
 #include "tests/support/wait_until.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,52 +17,6 @@
 TestSuite(responder, .init = responder_up, .fini = responder_down, .timeout = 60);
 
 #define HELLO_SHA256 "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
-
-static struct fcgi_request get(const char *uri)
-{
-    return (struct fcgi_request){.method = "GET", .uri = uri};
-}
-
-static char *job_uri(const char *id, const char *rest)
-{
-    static char uri[256];
-
-    snprintf(uri, sizeof uri, "/v1/jobs/%s%s", id, rest);
-    return uri;
-}
-
-/* A field of the job's hash in Redis; the caller frees. */
-static char *field(const char *id, const char *name)
-{
-    char key[256];
-    const char *dot = strchr(id, '.');
-
-    snprintf(key, sizeof key, "hoist:{%.*s}:job:%s", (int)(dot - id), id, dot + 1);
-    return redis_fixture_ask(&rig.redis, "HGET", key, name, NULL);
-}
-
-static bool field_is(const char *id, const char *name, const char *want)
-{
-    char *got = field(id, name);
-    bool same = strcmp(got, want) == 0;
-
-    free(got);
-    return same;
-}
-
-/* Upload "hello" and wait until Redis knows. */
-static const char *upload(const char *uri)
-{
-    struct fcgi_request put = {
-        .method = "PUT", .uri = uri, .body = "hello", .body_len = 5};
-    struct fcgi_response r = responder_ask(&put);
-
-    cr_assert(eq(int, r.status, 202), "%s", r.text);
-    const char *id = responder_id(&r);
-    fcgi_response_release(&r);
-    cr_assert(WAIT_UNTIL(field_is(id, "v", "1"), 5000));
-    return id;
-}
 
 Test(responder, a_raw_body_is_one_job)
 {
@@ -82,8 +35,8 @@ Test(responder, a_raw_body_is_one_job)
                      "\",\"state\":\"waiting\"") != NULL,
               "%s", r.body);
     cr_expect(strncmp(id, "media.", 6) == 0);
-    cr_assert(WAIT_UNTIL(field_is(id, "state", "waiting"), 5000));
-    cr_expect(field_is(id, "priority", "3"));
+    cr_assert(WAIT_UNTIL(responder_field_is(id, "state", "waiting"), 5000));
+    cr_expect(responder_field_is(id, "priority", "3"));
     cr_expect(eq(sz, responder_count("jobs"), 2));
     cr_expect(eq(sz, responder_count("tmp"), 0));
     fcgi_response_release(&r);
@@ -174,7 +127,8 @@ Test(responder, a_post_of_any_type_is_a_raw_body_with_its_name_from_a_header)
 
     cr_assert(eq(int, r.status, 202), "%s", r.text);
     cr_expect(strstr(r.body, "\"name\":\"p.png\"") != NULL, "%s", r.body);
-    cr_assert(WAIT_UNTIL(field_is(responder_id(&r), "type", "image/png"), 5000));
+    cr_assert(
+        WAIT_UNTIL(responder_field_is(responder_id(&r), "type", "image/png"), 5000));
     fcgi_response_release(&r);
 }
 
@@ -184,86 +138,15 @@ Test(responder, a_delayed_upload_is_scheduled)
     struct fcgi_response r = responder_ask(&put);
 
     cr_expect(strstr(r.body, "\"state\":\"scheduled\"") != NULL, "%s", r.text);
-    cr_expect(WAIT_UNTIL(field_is(responder_id(&r), "state", "scheduled"), 5000));
-    fcgi_response_release(&r);
-}
-
-Test(responder, a_job_can_be_looked_at_and_cancelled)
-{
-    const char *id = upload("/v1/uploads/a");
-    struct fcgi_request show = get(job_uri(id, ""));
-    struct fcgi_response r = responder_ask(&show);
-
-    cr_expect(eq(int, r.status, 200));
-    cr_expect(strstr(r.body, "\"state\":\"waiting\"") != NULL, "%s", r.body);
-    cr_expect(strstr(r.body, "spool") == NULL, "no detail of the file system");
-    fcgi_response_release(&r);
-    show.method = "DELETE";
-    r = responder_ask(&show);
-    cr_expect(eq(int, r.status, 200));
-    cr_expect(strstr(r.body, "\"state\":\"cancelled\"") != NULL, "%s", r.body);
-    cr_expect(eq(sz, responder_count("jobs"), 0), "its bytes are gone");
-    fcgi_response_release(&r);
-    cr_expect(eq(int, responder_status(&show), 409));
-    struct fcgi_request retry = {.method = "POST", .uri = job_uri(id, "/retry")};
-    cr_expect(eq(int, responder_status(&retry), 409));
-}
-
-Test(responder, a_job_that_redis_lost_is_accepted_and_can_be_cancelled)
-{
-    const char *id = upload("/v1/uploads/a");
-    free(redis_fixture_ask(&rig.redis, "FLUSHALL", NULL));
-    struct fcgi_request show = get(job_uri(id, ""));
-    struct fcgi_response r = responder_ask(&show);
-
-    cr_expect(strstr(r.body, "\"state\":\"accepted\"") != NULL, "%s", r.text);
-    fcgi_response_release(&r);
-    show.method = "DELETE";
-    cr_expect(eq(int, responder_status(&show), 200));
-    cr_expect(eq(sz, responder_count("jobs"), 0));
-    show.method = "GET";
-    r = responder_ask(&show);
-    cr_expect(strstr(r.body, "\"state\":\"cancelled\"") != NULL, "%s", r.text);
-    fcgi_response_release(&r);
-}
-
-Test(responder, ids_that_are_none_and_ids_of_nobody_are_the_same_404)
-{
-    static const char *const ids[] = {"x",
-                                      "default.",
-                                      "default.01a203d3-6eb4-7917-a21f-6d22207c6968",
-                                      "DEFAULT.01a203d3-6eb4-7917-a21f-6d22207c6968",
-                                      "..%2fx.01a203d3-6eb4-7917-a21f-6d22207c6968",
-                                      "%7B%7D"};
-    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
-        struct fcgi_request show = get(job_uri(ids[i], ""));
-        struct fcgi_response r = responder_ask(&show);
-        cr_expect(eq(int, r.status, 404), "%s", ids[i]);
-        cr_expect(strstr(r.body, "urn:hoist:problem:no-such-job") != NULL, "%s",
-                  r.body);
-        fcgi_response_release(&r);
-    }
-}
-
-Test(responder, queues_show_their_depth)
-{
-    (void)upload("/v1/uploads/a?queue=media");
-    struct fcgi_request list = get("/v1/queues");
-    struct fcgi_response r = responder_ask(&list);
-
-    cr_expect(eq(int, r.status, 200));
-    cr_expect(strstr(r.body,
-                     "{\"name\":\"media\",\"ready\":1,\"scheduled\":0,\"running\":0") !=
-                  NULL,
-              "%s", r.body);
-    cr_expect(strstr(r.body, "{\"name\":\"default\",\"ready\":0") != NULL, "%s",
-              r.body);
+    cr_expect(
+        WAIT_UNTIL(responder_field_is(responder_id(&r), "state", "scheduled"), 5000));
     fcgi_response_release(&r);
 }
 
 Test(responder, it_is_live_and_ready)
 {
-    struct fcgi_request live = get("/healthz"), ready = get("/readyz");
+    struct fcgi_request live = responder_get("/healthz"),
+                        ready = responder_get("/readyz");
     struct fcgi_response r = responder_ask(&ready);
 
     cr_expect(eq(int, responder_status(&live), 200));
@@ -287,97 +170,18 @@ Test(responder, head_has_no_body_and_options_says_what_is_allowed)
     fcgi_response_release(&r);
 }
 
-/* Mark the job as done, as a worker's finish would. */
-static void finish(const char *id)
-{
-    char key[256];
-    const char *uuid = strchr(id, '.') + 1;
-
-    snprintf(key, sizeof key, "hoist:{default}:job:%s", uuid);
-    free(redis_fixture_ask(&rig.redis, "HSET", key, "state", "done", "ended",
-                           "1700000000000", "url", "file:///x", NULL));
-    free(redis_fixture_ask(&rig.redis, "XADD", "hoist:{default}:events", "*", "id",
-                           uuid, "state", "done", NULL));
-}
-
-enum { CLIENTS = 12, PARKED = 8 /* max_waiters; there are four threads */ };
-
-/* How many of the clients have something to read. */
-static int count_answered(const struct fcgi_client *clients)
-{
-    struct pollfd fds[CLIENTS];
-    for (int i = 0; i < CLIENTS; i++)
-        fds[i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
-    return poll(fds, CLIENTS, 0);
-}
-
-Test(responder, waiting_ends_when_the_job_does_and_costs_no_thread)
-{
-    struct fcgi_client clients[CLIENTS];
-    const char *id = upload("/v1/uploads/a");
-    struct fcgi_request wait = get(job_uri(id, "?wait=30")), live = get("/healthz");
-    int waiting = 0, done = 0;
-
-    wait.keep = true;
-    for (int i = 0; i < CLIENTS; i++) {
-        fcgi_client_open(&clients[i], rig.socket.path);
-        fcgi_client_request(&clients[i], &wait);
-    }
-    /* Those over max_waiters are answered at once, the others when the job ends. */
-    cr_assert(WAIT_UNTIL(count_answered(clients) == CLIENTS - PARKED, 5000));
-    cr_expect(eq(int, responder_status(&live), 200));
-    finish(id);
-    for (int i = 0; i < CLIENTS; i++) {
-        struct fcgi_response r = fcgi_client_response(&clients[i], 4000);
-        waiting += strstr(r.body, "\"state\":\"waiting\"") != NULL;
-        done += strstr(r.body, "\"state\":\"done\"") != NULL;
-        fcgi_response_release(&r);
-        fcgi_client_request(&clients[i], &live); /* the connection goes on */
-        r = fcgi_client_response(&clients[i], 5000);
-        cr_expect(eq(int, r.status, 200), "%d", i);
-        fcgi_response_release(&r);
-        fcgi_client_close(&clients[i]);
-    }
-    cr_expect(eq(int, waiting, CLIENTS - PARKED));
-    cr_expect(eq(int, done, PARKED));
-}
-
-Test(responder, waiting_ends_with_its_time_and_with_its_client)
-{
-    struct fcgi_client clients[8];
-    const char *id = upload("/v1/uploads/a");
-    struct fcgi_request brief = get(job_uri(id, "?wait=1"));
-    int64_t start_ms = wait_now_ms();
-    struct fcgi_response r = responder_ask(&brief);
-
-    cr_expect(strstr(r.body, "\"state\":\"waiting\"") != NULL, "%s", r.text);
-    cr_expect(ge(i64, wait_now_ms() - start_ms, 900));
-    fcgi_response_release(&r);
-    struct fcgi_request wait = get(job_uri(id, "?wait=30"));
-    for (int i = 0; i < 8; i++) {
-        fcgi_client_open(&clients[i], rig.socket.path);
-        fcgi_client_request(&clients[i], &wait);
-        fcgi_client_close(&clients[i]);
-    }
-    /* Their places are free again: this one is parked, not answered at once. */
-    cr_expect(WAIT_UNTIL((start_ms = wait_now_ms(), r = responder_ask(&brief),
-                          fcgi_response_release(&r), wait_now_ms() - start_ms >= 900),
-                         10000));
-    struct fcgi_request bad = get(job_uri(id, "?wait=x"));
-    cr_expect(eq(int, responder_status(&bad), 400));
-}
-
 Test(responder, uploads_are_accepted_while_redis_does_not_answer)
 {
-    struct fcgi_request put = PUT("/v1/uploads/a", "hello"), list = get("/v1/queues");
-    struct fcgi_request ready = get("/readyz");
+    struct fcgi_request put = PUT("/v1/uploads/a", "hello"),
+                        list = responder_get("/v1/queues");
+    struct fcgi_request ready = responder_get("/readyz");
 
     redis_fixture_pause(&rig.redis);
     int64_t start_ms = wait_now_ms();
     struct fcgi_response r = responder_ask(&put);
     cr_expect(eq(int, r.status, 202), "%s", r.text);
     cr_expect(lt(i64, wait_now_ms() - start_ms, 400), "it did not wait for redis");
-    struct fcgi_request show = get(job_uri(responder_id(&r), ""));
+    struct fcgi_request show = responder_get(responder_job_uri(responder_id(&r), ""));
     fcgi_response_release(&r);
     r = responder_ask(&show);
     cr_expect(strstr(r.body, "\"state\":\"accepted\"") != NULL, "%s", r.text);
@@ -417,7 +221,7 @@ Test(responder, sigterm_answers_what_is_under_way_and_publishes)
     cr_expect(eq(int, r.status, 202), "%s", r.text);
     cr_assert(spawn_wait(&rig.process, 5000, &status));
     cr_expect(eq(int, status, 0));
-    cr_expect(field_is(responder_id(&r), "state", "waiting"));
+    cr_expect(responder_field_is(responder_id(&r), "state", "waiting"));
     cr_expect(access(rig.socket.path, F_OK) != 0, "its socket is removed");
     fcgi_response_release(&r);
     fcgi_client_close(&c);

@@ -5,7 +5,7 @@
 
 #include "tests/support/wait_until.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -171,8 +171,9 @@ Test(responder_bad, is_refused_by_name_and_leaves_nothing)
 {
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct fcgi_response r = responder_ask(&rows[i].request);
-        char type[64] = "\"type\":\"urn:hoist:problem:";
-        strcat(strcat(type, rows[i].type), "\"");
+        char type[64];
+        (void)snprintf(type, sizeof type, "\"type\":\"urn:hoist:problem:%s\"",
+                       rows[i].type);
         cr_expect(eq(int, r.status, rows[i].status), "%s: %s", rows[i].label, r.text);
         cr_expect(strstr(r.body, type) != NULL, "%s: %s", rows[i].label, r.body);
         cr_expect(r.ended, "%s", rows[i].label);

@@ -3,10 +3,7 @@
  */
 #include "tests/integration/responder_rig.h"
 
-#include "tests/support/wait_until.h"
-
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 

@@ -60,10 +60,10 @@ Test(request, targets_are_cut_first_and_decoded_once)
     for (size_t i = 0; i < COUNT(uris); i++) {
         struct request r;
         struct err e = ERR_INIT;
-        char uri[1024] = "REQUEST_URI=";
+        char uri[1024];
         char *params[] = {"REQUEST_METHOD=GET", uri, NULL};
         CLEANUP(buf_release) struct buf got = BUF_INIT(4096);
-        strcat(uri, uris[i].uri);
+        (void)snprintf(uri, sizeof uri, "REQUEST_URI=%s", uris[i].uri);
         request_init(&r);
         enum problem p = request_parse(&r, params, &e);
         cr_expect(eq(int, p == PROBLEM_NONE, uris[i].want != NULL), "%s", uris[i].uri);
@@ -105,9 +105,9 @@ Test(request, a_content_length_is_digits_alone)
     for (size_t i = 0; i < COUNT(lengths); i++) {
         struct request r;
         struct err e = ERR_INIT;
-        char length[64] = "CONTENT_LENGTH=";
+        char length[64];
         char *params[] = {"REQUEST_METHOD=GET", "REQUEST_URI=/", length, NULL};
-        strcat(length, lengths[i].text);
+        (void)snprintf(length, sizeof length, "CONTENT_LENGTH=%s", lengths[i].text);
         request_init(&r);
         enum problem p = request_parse(&r, params, &e);
         cr_expect(
@@ -168,9 +168,9 @@ Test(request, methods_that_no_route_has_are_other)
     for (size_t i = 0; i < COUNT(names); i++) {
         struct request r;
         struct err e = ERR_INIT;
-        char method[64] = "REQUEST_METHOD=";
+        char method[64];
         char *params[] = {method, "REQUEST_URI=/", NULL};
-        strcat(method, names[i]);
+        (void)snprintf(method, sizeof method, "REQUEST_METHOD=%s", names[i]);
         request_init(&r);
         cr_expect(eq(int, request_parse(&r, params, &e), PROBLEM_NONE));
         cr_expect(eq(int, r.method, METHOD_OTHER), "%s", names[i]);

@@ -5,6 +5,7 @@
 
 #include "shared/cleanup.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -50,12 +51,12 @@ Test(router, finds_the_route_or_says_what_is_allowed)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct request r;
         struct err e = ERR_INIT;
-        char method[64] = "REQUEST_METHOD=", uri[128] = "REQUEST_URI=";
+        char method[64], uri[128];
         char *params[] = {method, uri, NULL};
         CLEANUP(buf_release) struct buf names = BUF_INIT(128);
         unsigned allowed = 0;
-        strcat(method, rows[i].method);
-        strcat(uri, rows[i].uri);
+        (void)snprintf(method, sizeof method, "REQUEST_METHOD=%s", rows[i].method);
+        (void)snprintf(uri, sizeof uri, "REQUEST_URI=%s", rows[i].uri);
         request_init(&r);
         cr_assert(eq(int, request_parse(&r, params, &e), PROBLEM_NONE));
         const struct route *found = router_find(routes, COUNT(routes), &r, &allowed);

@@ -1,0 +1,252 @@
+/* How an attempt ends, and what comes after it: finish, fail, release, promote, reap. */
+#include "tests/integration/queue_harness.h"
+#include "tests/integration/queue_look.h"
+
+#include "shared/clock.h"
+#include "tests/support/wait_until.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(queue_ends, .init = harness_up, .fini = harness_down, .timeout = 30);
+
+/* --- finish --- */
+
+Test(queue_ends, finish_keeps_the_result_and_claims_the_next)
+{
+    struct job_id a = add(0, 0), b = add(0, 0);
+    struct queue_lease l = claim_and_start();
+    struct queue_claimed c = finish(&l, JOB_DONE, 5);
+
+    cr_expect(c.answer == QUEUE_OK && c.count == 1 && same(&c.leases[0].id, &b));
+    cr_expect(stands(&a, "done", "done"));
+    cr_expect(field_is(&a, "url", "file:///o/x"));
+    cr_expect(field_is(&a, "etag", "\"abc\""));
+    cr_expect(field_is(&a, "sent", "1000"));
+    cr_expect(field_is(&a, "worker", "") && field_is(&a, "token", ""));
+    int64_t ttl = redis_fixture_ask_int(&h.server, "PTTL", key_of(&a).text, NULL);
+    cr_expect(ttl > 3500000 && ttl <= 3600000, "%ld", (long)ttl);
+    cr_expect(finish(&l, JOB_DONE, 0).answer == QUEUE_LOST, "done twice is refused");
+    cr_expect(start(&c.leases[0]) == QUEUE_OK);
+}
+
+Test(queue_ends, finish_clears_the_error_of_an_earlier_attempt)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start();
+
+    cr_assert(fail(&l, 0) == QUEUE_OK);
+    cr_expect(field_is(&id, "error", "the store said 503"));
+    make_due(&id);
+    cr_assert(promote(&id) == QUEUE_OK);
+    l = claim_and_start();
+    finish(&l, JOB_DONE, 0);
+    cr_expect(field_is(&id, "error", "") && field_is(&id, "error_class", ""));
+}
+
+Test(queue_ends, done_is_capped_by_count)
+{
+    struct job_id first = add(0, 0);
+
+    for (int i = 0; i < 5; i++) {
+        if (i > 0)
+            add(0, 0);
+        struct queue_lease l = claim_and_start();
+        finish_keep(&l, 3600000, 3);
+        cr_expect(card("done") == (i < 3 ? i + 1 : 3));
+    }
+    cr_expect_not(is_in("done", &first));
+}
+
+Test(queue_ends, done_is_capped_by_age_a_batch_at_a_time)
+{
+    struct job_id fresh = add(0, 0);
+    struct queue_lease l = claim_and_start();
+    char member[24];
+
+    for (int i = 0; i < 150; i++) {
+        (void)snprintf(member, sizeof member, "old%d", i);
+        edit("ZADD", "hoist:{q}:done", "1", member, NULL);
+    }
+    finish_keep(&l, 3600000, 100000);
+    cr_expect(card("done") == 51);
+    cr_expect(is_in("done", &fresh));
+}
+
+/* --- fail, release, promote --- */
+
+Test(queue_ends, a_delayed_job_waits_until_it_is_due)
+{
+    struct job_id id = add(0, clock_wall_ms() + 3600000);
+
+    cr_expect(stands(&id, "later", "scheduled"));
+    cr_expect(claim(10).count == 0);
+    cr_expect(promote(&id) == QUEUE_MISSING, "too early");
+    make_due(&id);
+    struct queue_claimed c = claim(0);
+    cr_assert(c.due_count == 1 && strcmp(c.due[0].text, id.uuid.text) == 0);
+    cr_expect(promote(&id) == QUEUE_OK);
+    cr_expect(stands(&id, "ready", "waiting"));
+    cr_expect(promote(&id) == QUEUE_MISSING, "twice");
+    cr_expect(claim(1).count == 1);
+}
+
+Test(queue_ends, a_retry_keeps_its_place)
+{
+    struct job_id first = add(5, 0);
+    struct queue_lease l = claim_and_start();
+
+    add(5, 0);
+    cr_assert(fail(&l, 5000) == QUEUE_OK);
+    cr_expect_str_eq(last_state(), "scheduled");
+    cr_expect(stands(&first, "later", "scheduled"));
+    cr_expect(field_is(&first, "error_class", "store") &&
+              field_is(&first, "sent", "10"));
+    make_due(&first);
+    cr_assert(promote(&first) == QUEUE_OK);
+    l = claim_one();
+    cr_expect(same(&l.id, &first));
+}
+
+Test(queue_ends, attempts_used_up_are_dead_with_the_reason)
+{
+    struct job_id id = add(0, 0);
+
+    for (int attempt = 1; attempt <= 3; attempt++) {
+        struct queue_lease l = claim_and_start();
+        enum queue_answer answer = fail(&l, 0);
+        cr_assert(answer == (attempt < 3 ? QUEUE_OK : QUEUE_CONFLICT));
+        if (attempt < 3) {
+            make_due(&id);
+            cr_assert(promote(&id) == QUEUE_OK);
+        }
+    }
+    cr_expect_str_eq(last_state(), "dead");
+    cr_expect(stands(&id, "dead", "dead"));
+    cr_expect(field_is(&id, "error", "the store said 503") &&
+              field_is(&id, "attempts", "3"));
+    cr_expect(redis_fixture_ask_int(&h.server, "PTTL", key_of(&id).text, NULL) == -1);
+    struct queue_status s = status();
+    cr_expect(s.failed_total == 3 && s.retried_total == 2 && s.dead_total == 1 &&
+              s.dead == 1);
+}
+
+Test(queue_ends, an_error_no_retry_can_mend_is_dead_at_once)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start();
+
+    cr_expect(fail(&l, -1) == QUEUE_CONFLICT);
+    cr_expect(stands(&id, "dead", "dead"));
+}
+
+Test(queue_ends, fail_keeps_256_bytes_of_the_error_cut_between_characters)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start();
+    struct redis_cmd c;
+    char text[600];
+
+    memset(text, 'x', 255);
+    for (size_t i = 255; i + 3 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa9", 3);
+    redis_cmd_init(&c);
+    queue_fail_cmd(&c,
+                   &(struct queue_fail){.lease = l, .error = text, .error_class = "x"},
+                   &h.worker);
+    redis_reply_free(run(&c));
+    cr_expect(redis_fixture_ask_int(&h.server, "HSTRLEN", key_of(&id).text, "error",
+                                    NULL) == 255);
+}
+
+Test(queue_ends, release_refunds_the_attempt_and_keeps_the_place)
+{
+    struct job_id first = add(0, 0);
+    struct queue_lease l = claim_and_start();
+
+    add(0, 0);
+    cr_expect(release(&l) == QUEUE_OK);
+    cr_expect(stands(&first, "ready", "waiting"));
+    cr_expect(field_is(&first, "attempts", "0"));
+    l = claim_one();
+    cr_expect(same(&l.id, &first));
+    cr_expect(release(&l) == QUEUE_OK, "claimed, never started");
+    cr_expect(field_is(&first, "attempts", "0"), "nothing to refund");
+}
+
+/* --- reap --- */
+
+Test(queue_ends, a_job_of_a_dead_worker_returns_to_its_place)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start();
+
+    add(0, 0);
+    cr_expect(reap(&id) == QUEUE_MISSING, "not expired");
+    expire(&id);
+    struct queue_claimed c = claim(0);
+    cr_assert(c.expired_count == 1 && strcmp(c.expired[0].text, id.uuid.text) == 0);
+    cr_expect(reap(&id) == QUEUE_OK);
+    cr_expect(reap(&id) == QUEUE_MISSING, "twice");
+    cr_expect(stands(&id, "ready", "waiting"));
+    cr_expect(field_is(&id, "crashes", "1") && field_is(&id, "attempts", "1"));
+    l = claim_one();
+    cr_expect(same(&l.id, &id));
+    cr_expect(status().crashed_total == 1);
+}
+
+Test(queue_ends, the_lease_runs_out_by_the_servers_clock)
+{
+    struct job_id id = add(0, 0);
+
+    h.worker.lease_ms = 20;
+    claim_and_start();
+    cr_expect(WAIT_UNTIL(claim(0).expired_count == 1, 5000));
+    cr_expect(reap(&id) == QUEUE_OK);
+}
+
+Test(queue_ends, a_claim_that_never_started_burns_nothing)
+{
+    struct job_id id = add(0, 0);
+
+    for (int i = 0; i < 5; i++) {
+        claim_one();
+        expire(&id);
+        cr_assert(reap(&id) == QUEUE_OK);
+    }
+    cr_expect(field_is(&id, "attempts", "0") && field_is(&id, "crashes", "0"));
+    cr_expect(stands(&id, "ready", "waiting"));
+}
+
+Test(queue_ends, three_crashes_are_dead)
+{
+    struct job j = new_job(0, 0);
+
+    j.max_attempts = 10;
+    cr_assert(enqueue(&j) == QUEUE_OK);
+    for (int i = 1; i <= 3; i++) {
+        claim_and_start();
+        expire(&j.id);
+        cr_expect(reap(&j.id) == (i < 3 ? QUEUE_OK : QUEUE_CONFLICT));
+    }
+    cr_expect_str_eq(last_state(), "dead");
+    cr_expect(stands(&j.id, "dead", "dead"));
+    cr_expect(field_is(&j.id, "error_class", "crashed"));
+    cr_expect(field_is(&j.id, "error", "its worker died 3 times"));
+    job_release(&j);
+}
+
+Test(queue_ends, a_crash_in_the_last_attempt_is_dead)
+{
+    struct job j = new_job(0, 0);
+
+    j.max_attempts = 1;
+    cr_assert(enqueue(&j) == QUEUE_OK);
+    claim_and_start();
+    expire(&j.id);
+    cr_expect(reap(&j.id) == QUEUE_CONFLICT);
+    cr_expect(field_is(&j.id, "error", "its worker died in attempt 1 of 1"));
+    job_release(&j);
+}

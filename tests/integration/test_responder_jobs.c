@@ -1,0 +1,171 @@
+/*
+ * responder: jobs can be looked at, waited for and cancelled, and queues show their depth.
+ */
+#include "tests/integration/responder_rig.h"
+
+#include "tests/support/wait_until.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+TestSuite(responder_jobs, .init = responder_up, .fini = responder_down, .timeout = 60);
+
+Test(responder_jobs, a_job_can_be_looked_at_and_cancelled)
+{
+    const char *id = responder_upload("/v1/uploads/a");
+    struct fcgi_request show = responder_get(responder_job_uri(id, ""));
+    struct fcgi_response r = responder_ask(&show);
+
+    cr_expect(eq(int, r.status, 200));
+    cr_expect(strstr(r.body, "\"state\":\"waiting\"") != NULL, "%s", r.body);
+    cr_expect(strstr(r.body, "spool") == NULL, "no detail of the file system");
+    fcgi_response_release(&r);
+    show.method = "DELETE";
+    r = responder_ask(&show);
+    cr_expect(eq(int, r.status, 200));
+    cr_expect(strstr(r.body, "\"state\":\"cancelled\"") != NULL, "%s", r.body);
+    cr_expect(eq(sz, responder_count("jobs"), 0), "its bytes are gone");
+    fcgi_response_release(&r);
+    cr_expect(eq(int, responder_status(&show), 409));
+    struct fcgi_request retry = {.method = "POST",
+                                 .uri = responder_job_uri(id, "/retry")};
+    cr_expect(eq(int, responder_status(&retry), 409));
+}
+
+Test(responder_jobs, a_job_that_redis_lost_is_accepted_and_can_be_cancelled)
+{
+    const char *id = responder_upload("/v1/uploads/a");
+    free(redis_fixture_ask(&rig.redis, "FLUSHALL", NULL));
+    struct fcgi_request show = responder_get(responder_job_uri(id, ""));
+    struct fcgi_response r = responder_ask(&show);
+
+    cr_expect(strstr(r.body, "\"state\":\"accepted\"") != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+    show.method = "DELETE";
+    cr_expect(eq(int, responder_status(&show), 200));
+    cr_expect(eq(sz, responder_count("jobs"), 0));
+    show.method = "GET";
+    r = responder_ask(&show);
+    cr_expect(strstr(r.body, "\"state\":\"cancelled\"") != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+}
+
+Test(responder_jobs, ids_that_are_none_and_ids_of_nobody_are_the_same_404)
+{
+    static const char *const ids[] = {"x",
+                                      "default.",
+                                      "default.01a203d3-6eb4-7917-a21f-6d22207c6968",
+                                      "DEFAULT.01a203d3-6eb4-7917-a21f-6d22207c6968",
+                                      "..%2fx.01a203d3-6eb4-7917-a21f-6d22207c6968",
+                                      "%7B%7D"};
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        struct fcgi_request show = responder_get(responder_job_uri(ids[i], ""));
+        struct fcgi_response r = responder_ask(&show);
+        cr_expect(eq(int, r.status, 404), "%s", ids[i]);
+        cr_expect(strstr(r.body, "urn:hoist:problem:no-such-job") != NULL, "%s",
+                  r.body);
+        fcgi_response_release(&r);
+    }
+}
+
+Test(responder_jobs, queues_show_their_depth)
+{
+    (void)responder_upload("/v1/uploads/a?queue=media");
+    struct fcgi_request list = responder_get("/v1/queues");
+    struct fcgi_response r = responder_ask(&list);
+
+    cr_expect(eq(int, r.status, 200));
+    cr_expect(strstr(r.body,
+                     "{\"name\":\"media\",\"ready\":1,\"scheduled\":0,\"running\":0") !=
+                  NULL,
+              "%s", r.body);
+    cr_expect(strstr(r.body, "{\"name\":\"default\",\"ready\":0") != NULL, "%s",
+              r.body);
+    fcgi_response_release(&r);
+}
+
+/* Mark the job as done, as a worker's finish would. */
+static void finish(const char *id)
+{
+    char key[256];
+    const char *uuid = strchr(id, '.') + 1;
+
+    snprintf(key, sizeof key, "hoist:{default}:job:%s", uuid);
+    free(redis_fixture_ask(&rig.redis, "HSET", key, "state", "done", "ended",
+                           "1700000000000", "url", "file:///x", NULL));
+    free(redis_fixture_ask(&rig.redis, "XADD", "hoist:{default}:events", "*", "id",
+                           uuid, "state", "done", NULL));
+}
+
+enum { CLIENTS = 12, PARKED = 8 /* max_waiters; there are four threads */ };
+
+/* How many of the clients have something to read. */
+static int count_answered(const struct fcgi_client *clients)
+{
+    struct pollfd fds[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
+    return poll(fds, CLIENTS, 0);
+}
+
+Test(responder_jobs, waiting_ends_when_the_job_does_and_costs_no_thread)
+{
+    struct fcgi_client clients[CLIENTS];
+    const char *id = responder_upload("/v1/uploads/a");
+    struct fcgi_request wait = responder_get(responder_job_uri(id, "?wait=30")),
+                        live = responder_get("/healthz");
+    int waiting = 0, done = 0;
+
+    wait.keep = true;
+    for (int i = 0; i < CLIENTS; i++) {
+        fcgi_client_open(&clients[i], rig.socket.path);
+        fcgi_client_request(&clients[i], &wait);
+    }
+    /* Those over max_waiters are answered at once, the others when the job ends. */
+    cr_assert(WAIT_UNTIL(count_answered(clients) == CLIENTS - PARKED, 5000));
+    cr_expect(eq(int, responder_status(&live), 200));
+    finish(id);
+    for (int i = 0; i < CLIENTS; i++) {
+        struct fcgi_response r = fcgi_client_response(&clients[i], 4000);
+        waiting += strstr(r.body, "\"state\":\"waiting\"") != NULL;
+        done += strstr(r.body, "\"state\":\"done\"") != NULL;
+        fcgi_response_release(&r);
+        fcgi_client_request(&clients[i], &live); /* the connection goes on */
+        r = fcgi_client_response(&clients[i], 5000);
+        cr_expect(eq(int, r.status, 200), "%d", i);
+        fcgi_response_release(&r);
+        fcgi_client_close(&clients[i]);
+    }
+    cr_expect(eq(int, waiting, CLIENTS - PARKED));
+    cr_expect(eq(int, done, PARKED));
+}
+
+Test(responder_jobs, waiting_ends_with_its_time_and_with_its_client)
+{
+    struct fcgi_client clients[8];
+    const char *id = responder_upload("/v1/uploads/a");
+    struct fcgi_request brief = responder_get(responder_job_uri(id, "?wait=1"));
+    int64_t start_ms = wait_now_ms();
+    struct fcgi_response r = responder_ask(&brief);
+
+    cr_expect(strstr(r.body, "\"state\":\"waiting\"") != NULL, "%s", r.text);
+    cr_expect(ge(i64, wait_now_ms() - start_ms, 900));
+    fcgi_response_release(&r);
+    struct fcgi_request wait = responder_get(responder_job_uri(id, "?wait=30"));
+    for (int i = 0; i < 8; i++) {
+        fcgi_client_open(&clients[i], rig.socket.path);
+        fcgi_client_request(&clients[i], &wait);
+        fcgi_client_close(&clients[i]);
+    }
+    /* Their places are free again: this one is parked, not answered at once. */
+    cr_expect(WAIT_UNTIL((start_ms = wait_now_ms(), r = responder_ask(&brief),
+                          fcgi_response_release(&r), wait_now_ms() - start_ms >= 900),
+                         10000));
+    struct fcgi_request bad = responder_get(responder_job_uri(id, "?wait=x"));
+    cr_expect(eq(int, responder_status(&bad), 400));
+}
