@@ -16,8 +16,7 @@ struct waiters;
 
 struct app {
     const struct config *config;
-    struct redis_options
-        redis; /* for threads that open a connection of their own; target is owned */
+    struct redis_options redis; /* of a thread's own connection; target is owned */
     struct spool *spool;
     struct gate *gate;
     struct publisher *publisher;

@@ -26,8 +26,8 @@ struct batch {
 };
 
 struct batch_file {
-    const char *name,
-        *type; /* as the client said; type "" when it did not; name NULL: that of the options */
+    /* As the client said; type "" when it did not; name NULL: that of the options. */
+    const char *name, *type;
     size_t name_len;
 };
 

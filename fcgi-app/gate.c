@@ -17,8 +17,7 @@ enum {
     ACCEPT_PAUSE_MS = 100,
     STOPPING_TICK_MS = 20,
     LINGER_BYTES = 64 * 1024 * 1024,
-    LINGER_TURN_BYTES =
-        1024 * 1024 /* one connection does not keep the gate for longer */
+    LINGER_TURN_BYTES = 1024 * 1024 /* no connection keeps the gate for longer */
 };
 
 static bool watch(int epoll_fd, int fd, void *ptr)

@@ -50,9 +50,8 @@ struct gate_options {
     size_t max_connections;
     int64_t receive_timeout_ms, send_timeout_ms;
     int64_t drain_ms; /* after gate_stop: how long requests under way may take */
-    void (*on_tick)(
-        void *
-            ctx); /* on the gate thread, every GATE_TICK_MS while there are connections */
+    /* On the gate thread, every GATE_TICK_MS while there are connections. */
+    void (*on_tick)(void *ctx);
     void *ctx;
 };
 

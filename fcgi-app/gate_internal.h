@@ -59,8 +59,7 @@ struct gate {
     char *scratch;     /* FASTCGI_HEAD_MAX; the gate thread's */
     struct gate_conn *conns; /* max_connections of them */
 
-    pthread_mutex_t
-        lock; /* for what follows, and while a connection is given away or closed */
+    pthread_mutex_t lock; /* of what follows, and of giving away and closing */
     struct gate_conn *free_list;
     size_t open_count;
 };

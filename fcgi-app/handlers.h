@@ -22,7 +22,8 @@ enum { HANDLERS_HELD_MS = 100 };
 struct handlers;
 
 /* Start threads on app->gate.  On failure those that were started still run: stop the gate, then join. */
-MUST_CHECK enum err_code handlers_start(struct app *app, size_t threads, size_t max_threads,
+MUST_CHECK enum err_code handlers_start(struct app *app, size_t threads,
+                                        size_t max_threads,
                                         struct handlers **ret_handlers, struct err *e);
 /* From the gate thread, once in a while (gate.h, on_tick). */
 void handlers_tick(struct handlers *h);

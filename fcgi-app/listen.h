@@ -18,10 +18,9 @@
 #include <sys/types.h>
 
 struct listener {
-    int fd; /* -1: none */
-    const char
-        *path;    /* of our own socket, borrowed from the configuration; else NULL */
-    dev_t device; /* what was bound at path, so that only that is removed */
+    int fd;           /* -1: none */
+    const char *path; /* of our own socket, the configuration's; else NULL */
+    dev_t device;     /* what was bound at path, so that only that is removed */
     ino_t inode;
 };
 

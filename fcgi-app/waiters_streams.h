@@ -23,8 +23,7 @@ struct stream {
 };
 
 struct streams {
-    struct stream
-        list[STREAMS_MAX]; /* queues beyond that are looked at by time alone */
+    struct stream list[STREAMS_MAX]; /* queues beyond it are looked at by time alone */
     size_t count;
 };
 

@@ -37,7 +37,10 @@ struct buf {
 
 extern char buf_empty[1]; /* what data points at before the first append */
 
-#define BUF_INIT(max_bytes) {buf_empty, 0, 0, (max_bytes), false}
+#define BUF_INIT(max_bytes)                                                            \
+    {                                                                                  \
+        buf_empty, 0, 0, (max_bytes), false                                            \
+    }
 
 /* Life cycle.  release frees and leaves an empty, reusable buf with the same max. */
 void buf_init(struct buf *b, size_t max_bytes);
@@ -63,8 +66,10 @@ void buf_added(struct buf *b, size_t len);
 /* Drop the first n bytes (n <= len). */
 void buf_consume(struct buf *b, size_t n);
 
-/* Text of untrusted origin, made safe to print: see each. */
-bool buf_add_json(struct buf *b, const char *s, size_t len);    /* with quotes; < > & and controls as \u00XX; bad UTF-8 as U+FFFD */
-bool buf_add_percent(struct buf *b, const char *s, size_t len); /* all but A-Z a-z 0-9 - . _ ~ as %XX, upper case (RFC 3986) */
+/* Text of untrusted origin, made safe to print.
+ * json     with quotes; < > & and controls as \u00XX, bad UTF-8 as U+FFFD
+ * percent  all but A-Z a-z 0-9 - . _ ~ as %XX, upper case (RFC 3986) */
+bool buf_add_json(struct buf *b, const char *s, size_t len);
+bool buf_add_percent(struct buf *b, const char *s, size_t len);
 
 #endif

@@ -17,27 +17,27 @@
 #define CLEANUP(function) __attribute__((cleanup(function)))
 
 /* Define `name(type *)`, which calls function(*p) when *p is not NULL. */
-#define DEFINE_CLEANUP(type, name, function)                                             \
-    static inline void name(type *p)                                                     \
-    {                                                                                    \
-        if (*p)                                                                          \
-            function(*p);                                                                \
+#define DEFINE_CLEANUP(type, name, function)                                           \
+    static inline void name(type *p)                                                   \
+    {                                                                                  \
+        if (*p)                                                                        \
+            function(*p);                                                              \
     }
 
 /* Hand a pointer over to the caller. */
-#define TAKE(p)                                                                          \
-    __extension__({                                                                      \
-        __typeof__(p) taken_ = (p);                                                      \
-        (p) = NULL;                                                                      \
-        taken_;                                                                          \
+#define TAKE(p)                                                                        \
+    __extension__({                                                                    \
+        __typeof__(p) taken_ = (p);                                                    \
+        (p) = NULL;                                                                    \
+        taken_;                                                                        \
     })
 
 /* Hand a descriptor over to the caller: -1 is left behind. */
-#define TAKE_FD(fd)                                                                      \
-    __extension__({                                                                      \
-        int taken_ = (fd);                                                               \
-        (fd) = -1;                                                                       \
-        taken_;                                                                          \
+#define TAKE_FD(fd)                                                                    \
+    __extension__({                                                                    \
+        int taken_ = (fd);                                                             \
+        (fd) = -1;                                                                     \
+        taken_;                                                                        \
     })
 
 static inline void str_free(char **s)
@@ -48,7 +48,7 @@ static inline void str_free(char **s)
 static inline void fd_close(int *fd)
 {
     if (*fd >= 0)
-        (void)close(*fd); /* nothing was written through it that is not already synced */
+        (void)close(*fd); /* what was written through it is synced already */
 }
 
 #endif

@@ -47,11 +47,11 @@ enum config_style {
 enum config_scheme { CONFIG_FILE, CONFIG_S3 };
 
 struct config_redis {
-    char *url;              /* unix:///… | redis://… */
-    char *password_file;    /* a file with the password; wins over one in the url */
-    char *password;         /* what was read from it; or HOIST_REDIS_PASSWORD */
+    char *url;                  /* unix:///… | redis://… */
+    char *password_file;        /* a file with the password; wins over one in the url */
+    char *password;             /* what was read from it; or HOIST_REDIS_PASSWORD */
     int64_t connect_timeout_ms; /* 1000 */
-    int64_t timeout_ms;     /* 1000: one command */
+    int64_t timeout_ms;         /* 1000: one command */
 };
 
 struct config_spool {
@@ -61,64 +61,64 @@ struct config_spool {
 };
 
 struct config_http {
-    char *listen;            /* path of the unix socket the responder listens on when it was given no descriptor */
-    int64_t socket_mode;     /* octal; 0660 */
-    char *socket_group;      /* group of the socket; empty: unchanged */
-    int64_t threads;         /* 4: requests handled at the same time */
-    int64_t max_threads;     /* 256: with those that slow clients hold up */
-    int64_t max_connections; /* 1024 */
-    int64_t receive_timeout_seconds; /* 60: nothing came from the web server for so long */
+    char *listen;                    /* unix socket, where it was given no descriptor */
+    int64_t socket_mode;             /* octal; 0660 */
+    char *socket_group;              /* group of the socket; empty: unchanged */
+    int64_t threads;                 /* 4: requests handled at the same time */
+    int64_t max_threads;             /* 256: with those that slow clients hold up */
+    int64_t max_connections;         /* 1024 */
+    int64_t receive_timeout_seconds; /* 60: so long nothing came from the web server */
     int64_t send_timeout_seconds;    /* 60 */
-    int64_t max_parts;       /* 64: parts of one form, files and fields */
-    int64_t max_part_header_bytes; /* 16K */
-    int64_t max_field_bytes; /* 4K: one text field */
-    int64_t max_waiters;     /* 256: ?wait= requests parked at the same time */
-    int64_t wait_max_seconds; /* 60 */
-    enum log_level log_level; /* info */
+    int64_t max_parts;               /* 64: parts of one form, files and fields */
+    int64_t max_part_header_bytes;   /* 16K */
+    int64_t max_field_bytes;         /* 4K: one text field */
+    int64_t max_waiters;             /* 256: ?wait= requests parked at the same time */
+    int64_t wait_max_seconds;        /* 60 */
+    enum log_level log_level;        /* info */
 };
 
 struct config_queue {
     char name[CONFIG_NAME_MAX + 1];
-    char *to;               /* destination name; default */
-    int64_t priority;       /* 5 */
-    int64_t max_attempts;   /* 10 */
-    int64_t max_crashes;    /* 3 */
-    int64_t max_bytes;      /* 5G: one file */
-    int64_t retry_base_ms;  /* setting retry_base, 1s */
-    int64_t retry_cap_ms;   /* setting retry_cap, 5m */
+    char *to;                  /* destination name; default */
+    int64_t priority;          /* 5 */
+    int64_t max_attempts;      /* 10 */
+    int64_t max_crashes;       /* 3 */
+    int64_t max_bytes;         /* 5G: one file */
+    int64_t retry_base_ms;     /* setting retry_base, 1s */
+    int64_t retry_cap_ms;      /* setting retry_cap, 5m */
     int64_t keep_done_seconds; /* 7 days: how long a finished job can be looked up */
     int64_t keep_done_count;   /* 100000 */
 };
 
 struct config_destination {
     char name[CONFIG_NAME_MAX + 1];
-    char *url;              /* file:///dir | s3://bucket/prefix */
-    char *endpoint;         /* http(s)://host[:port]; empty: https://s3.REGION.amazonaws.com */
-    char *region;           /* us-east-1 */
-    enum config_style style; /* path | virtual; default virtual for Amazon's own endpoint, else path */
+    char *url;      /* file:///dir | s3://bucket/prefix */
+    char *endpoint; /* http(s)://host[:port]; empty: https://s3.REGION.amazonaws.com */
+    char *region;   /* us-east-1 */
+    enum config_style style; /* path | virtual; default: virtual for Amazon's only */
     char *access_key, *secret_key, *secret_key_file;
-    char *session_token, *session_token_file; /* a secret and its file, as for secret_key */
-    bool conditional;       /* yes: If-None-Match: * */
-    bool checksum;          /* yes: x-amz-checksum-sha256 */
-    char *content_type;     /* used where the upload named none: application/octet-stream */
+    char *session_token, *session_token_file; /* as secret_key and its file */
+    bool conditional;                         /* yes: If-None-Match: * */
+    bool checksum;                            /* yes: x-amz-checksum-sha256 */
+    char *content_type; /* where the upload named none: application/octet-stream */
     int64_t connect_timeout_seconds; /* 10 */
     int64_t stall_timeout_seconds;   /* 30: no byte moved for so long */
     int64_t answer_timeout_seconds;  /* 120: waiting for the answer after the body */
-    char *ca_file;          /* PEM; empty: the system's */
+    char *ca_file;                   /* PEM; empty: the system's */
 
     /* Derived from url at load. */
     enum config_scheme scheme;
-    char *bucket;           /* s3 */
-    char *prefix;           /* s3: without slashes at its ends, may be "" */
-    char *dir;              /* file: absolute path */
+    char *bucket; /* s3 */
+    char *prefix; /* s3: without slashes at its ends, may be "" */
+    char *dir;    /* file: absolute path */
 };
 
 struct config_worker {
-    char *queues;           /* comma-separated names, or * for all configured */
-    int64_t concurrency;    /* 64, 1..1024 */
-    int64_t drain_seconds;  /* 30 */
-    int64_t lease_ms;       /* 10000, 1000.. */
-    char *id;               /* default: host-pid-random, made by the worker */
+    char *queues;          /* comma-separated names, or * for all configured */
+    int64_t concurrency;   /* 64, 1..1024 */
+    int64_t drain_seconds; /* 30 */
+    int64_t lease_ms;      /* 10000, 1000.. */
+    char *id;              /* default: host-pid-random, made by the worker */
     enum log_level log_level;
 };
 
@@ -133,20 +133,25 @@ struct config {
     size_t destination_count;
 };
 
-void config_init(struct config *c); /* all zero: release-able; config_load fills in the defaults */
+/* All zero: it can be released; config_load fills in the defaults. */
+void config_init(struct config *c);
 void config_release(struct config *c);
 
 /* Read path (NULL: no file, defaults and environment only), apply env (an environ-like list; NULL: none), check.
  * On success what *c held is released, on failure it is kept: a bad file at SIGHUP leaves the old settings.
  * ERR_CONFIG: "hoist.ini:12: [spool] durability: 'disc' is not one of disk, memory", or with "environment HOIST_X" for
  * the place.  ERR_NOMEM. */
-MUST_CHECK enum err_code config_load(struct config *c, const char *path, char *const *env, struct err *e);
+MUST_CHECK enum err_code config_load(struct config *c, const char *path,
+                                     char *const *env, struct err *e);
 /* The same from text, name standing for the file in errors; pure but for secret files.  For tests and fuzzing. */
-MUST_CHECK enum err_code config_parse(struct config *c, const char *name, const char *text, char *const *env,
+MUST_CHECK enum err_code config_parse(struct config *c, const char *name,
+                                      const char *text, char *const *env,
                                       struct err *e);
 
-const struct config_queue *config_find_queue(const struct config *c, const char *name, size_t len);
-const struct config_destination *config_find_destination(const struct config *c, const char *name, size_t len);
+const struct config_queue *config_find_queue(const struct config *c, const char *name,
+                                             size_t len);
+const struct config_destination *config_find_destination(const struct config *c,
+                                                         const char *name, size_t len);
 
 /* The effective settings as an INI file, secrets as "(set)". */
 void config_show(const struct config *c, FILE *out);

@@ -34,8 +34,8 @@ enum {
 
 struct config_line {
     int number; /* from 1 */
-    const char
-        *section; /* of a section line: what stands between the brackets; else NULL */
+    /* Of a section line: what stands between the brackets; else NULL. */
+    const char *section;
     const char *key;   /* of a setting */
     const char *value; /* of a setting; may be "" */
     bool commented;    /* a comment was dropped from the end of the line */

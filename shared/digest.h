@@ -53,8 +53,14 @@ struct digest_md5 {
     struct digest_state state;
 };
 
-#define DIGEST_SHA256_INIT {{NULL, false}}
-#define DIGEST_MD5_INIT {{NULL, false}}
+#define DIGEST_SHA256_INIT                                                             \
+    {                                                                                  \
+        .state = { NULL, false }                                                       \
+    }
+#define DIGEST_MD5_INIT                                                                \
+    {                                                                                  \
+        .state = { NULL, false }                                                       \
+    }
 
 /*
  * SHA-256 (FIPS 180-4).  init starts, or starts again.  final stores the sum and ends: only init or release may

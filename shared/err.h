@@ -23,19 +23,23 @@ enum err_code {
     ERR_RETRY,  /* transient: the same call may succeed later */
     ERR_REJECT, /* the input is at fault: never try again */
     ERR_CONFIG, /* an operator must act (settings, rights, disk) before it can succeed */
-    ERR_NOMEM   /* memory is short; the caller gives up this piece of work and frees what it holds */
+    ERR_NOMEM   /* memory is short; the caller gives up this piece of work, and frees */
 };
 
 struct err {
     enum err_code code;
-    char text[256]; /* NUL-terminated, never cut in the middle of an escape, no line breaks */
+    char text[256]; /* NUL-terminated, not cut inside an escape, no line breaks */
     int os_errno;   /* the errno behind it, where err_errno set it; else 0 */
 };
 
-#define ERR_INIT {ERR_OK, {0}, 0}
+#define ERR_INIT                                                                       \
+    {                                                                                  \
+        ERR_OK, {0}, 0                                                                 \
+    }
 
 /* Set code and text; returns the code, so that `return err_set(...)` is one line. */
-enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...) PRINTF(3, 4);
+enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...)
+    PRINTF(3, 4);
 
 /* The same, with ": " and the text of errno appended, and os_errno set.  errno is kept. */
 enum err_code err_errno(struct err *e, enum err_code code, const char *fmt, ...)

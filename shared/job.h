@@ -42,13 +42,13 @@
 
 enum {
     JOB_VERSION = 1,
-    JOB_PRIORITY_MAX = 9, /* 0 runs first */
-    JOB_META_MAX = 16,    /* entries */
-    JOB_META_BYTES = 2048, /* names and values together: what S3 takes as user metadata */
-    JOB_NAME_MAX = 255,   /* bytes of a sanitised file name */
-    JOB_KEY_MAX = 1024,   /* bytes of an object key (S3's limit) */
+    JOB_PRIORITY_MAX = 9,  /* 0 runs first */
+    JOB_META_MAX = 16,     /* entries */
+    JOB_META_BYTES = 2048, /* names and values together: as much as S3 takes */
+    JOB_NAME_MAX = 255,    /* bytes of a sanitised file name */
+    JOB_KEY_MAX = 1024,    /* bytes of an object key (S3's limit) */
     JOB_ERROR_MAX = 256,
-    JOB_RECORD_MAX = 32 * 1024 /* bytes of any text form; every record within the limits fits */
+    JOB_RECORD_MAX = 32 * 1024 /* bytes of any text form of a record within them */
 };
 
 enum job_state {
@@ -78,9 +78,9 @@ struct job {
     char *source;         /* "spool" */
     char *sha256;         /* of the bytes, 64 hex digits */
     char *name;           /* file name as sanitised metadata; never a path */
-    char *type;           /* media type as the client said, checked: type/subtype[; parameters] */
-    char *to;             /* name of a configured destination */
-    char *key;            /* object key below the destination's prefix; job_key_is_safe */
+    char *type; /* media type as the client said: type/subtype[; parameters] */
+    char *to;   /* name of a configured destination */
+    char *key;  /* object key below the destination's prefix; job_key_is_safe */
     struct job_meta meta[JOB_META_MAX];
     size_t meta_count;
 
@@ -101,14 +101,18 @@ struct job {
     char *error;         /* the latest failure, for people */
     char *error_class;   /* the latest failure, one word */
 
-    uint64_t seen; /* which fields job_decode_field has met, for job_check; 0 in a job made by hand */
+    uint64_t seen; /* fields job_decode_field has met, for job_check; else 0 */
 };
 
-#define JOB_INIT {.v = JOB_VERSION}
+#define JOB_INIT                                                                       \
+    {                                                                                  \
+        .v = JOB_VERSION                                                               \
+    }
 
 void job_release(struct job *j);
 /* Copy src into *ret (which must be JOB_INIT).  ERR_NOMEM leaves *ret released. */
-MUST_CHECK enum err_code job_copy(const struct job *src, struct job *ret, struct err *e);
+MUST_CHECK enum err_code job_copy(const struct job *src, struct job *ret,
+                                  struct err *e);
 
 /* States as words ("waiting"), as they stand in Redis and in answers. */
 const char *job_state_name(enum job_state state);
@@ -119,14 +123,18 @@ bool job_state_is_final(enum job_state state);
 bool job_state_can_follow(enum job_state from, enum job_state to);
 
 /* Setters that check what they are given (ERR_REJECT names field and reason) and copy it. */
-MUST_CHECK enum err_code job_set_key(struct job *j, const char *s, size_t len, struct err *e);
-MUST_CHECK enum err_code job_set_type(struct job *j, const char *s, size_t len, struct err *e);
-MUST_CHECK enum err_code job_add_meta(struct job *j, const char *name, size_t name_len, const char *value,
-                                      size_t value_len, struct err *e);
+MUST_CHECK enum err_code job_set_key(struct job *j, const char *s, size_t len,
+                                     struct err *e);
+MUST_CHECK enum err_code job_set_type(struct job *j, const char *s, size_t len,
+                                      struct err *e);
+MUST_CHECK enum err_code job_add_meta(struct job *j, const char *name, size_t name_len,
+                                      const char *value, size_t value_len,
+                                      struct err *e);
 /* The file name as metadata: the part after the last / or \, invalid UTF-8 as U+FFFD, control and bidirectional
  * control characters as '_', at most JOB_NAME_MAX bytes cut between characters, never empty, "." or "..": those are
  * "file".  Never fails but for memory. */
-MUST_CHECK enum err_code job_set_name(struct job *j, const char *s, size_t len, struct err *e);
+MUST_CHECK enum err_code job_set_name(struct job *j, const char *s, size_t len,
+                                      struct err *e);
 
 /* A key is relative, 1..JOB_KEY_MAX bytes of [A-Za-z0-9/_.=+@,()!' -], no empty, "." or ".." segment, no leading or
  * trailing '/', no segment over 255 bytes. */
@@ -142,15 +150,18 @@ void job_encode_hash(const struct job *j, job_emit_fn *emit, void *ctx);
 
 /* One field of a hash that came back; fields may come in any order.  ERR_REJECT: this field is impossible (the text
  * names it).  After the last one call job_check. */
-MUST_CHECK enum err_code job_decode_field(struct job *j, const char *name, const char *value, size_t value_len,
+MUST_CHECK enum err_code job_decode_field(struct job *j, const char *name,
+                                          const char *value, size_t value_len,
                                           struct err *e);
 /* What no single field shows: required fields are there, version known, sizes and states fit together. */
 MUST_CHECK enum err_code job_check(const struct job *j, struct err *e);
 
 /* Manifest text, one line of JSON; its last member "checksum" is the SHA-256 of all bytes before it. */
-MUST_CHECK enum err_code job_encode_manifest(const struct job *j, struct buf *ret_text, struct err *e);
+MUST_CHECK enum err_code job_encode_manifest(const struct job *j, struct buf *ret_text,
+                                             struct err *e);
 /* ERR_REJECT: not a manifest of ours, damaged, of a newer version, or a field is impossible. */
-MUST_CHECK enum err_code job_decode_manifest(const char *text, size_t len, struct job *ret_job, struct err *e);
+MUST_CHECK enum err_code job_decode_manifest(const char *text, size_t len,
+                                             struct job *ret_job, struct err *e);
 
 /* Append the status object, see design section 2: {"id":…,"queue":…,"name":…,"type":…,"size":N,"sha256":…,"state":…,
  * "priority":N,"attempts":N,"max_attempts":N,"sent":N,"to":…,"key":…,"created":"RFC 3339",…,"url":"/v1/jobs/…"}.

@@ -11,9 +11,9 @@
 
 enum job_kind {
     JOB_KIND_INT,   /* int64_t; 0 is a value like others */
-    JOB_KIND_TIME,  /* int64_t, ms since the epoch; 0 is "not set"; RFC 3339 in the status answer */
+    JOB_KIND_TIME,  /* int64_t, ms; 0 is "not set"; RFC 3339 in the status answer */
     JOB_KIND_TEXT,  /* char *, refused unless is_valid */
-    JOB_KIND_NOTE,  /* char *, what other machines said: made harmless rather than refused */
+    JOB_KIND_NOTE,  /* char *, what other machines said: made harmless, not refused */
     JOB_KIND_FLAG,  /* bool, "1" or "0" */
     JOB_KIND_STATE, /* enum job_state as its word */
 };
@@ -35,25 +35,28 @@ struct job_field {
 };
 
 extern const struct job_field job_fields[];
-extern const size_t job_field_count; /* at most 64: one bit each in struct job's `seen` */
+/* At most 64: one bit each in struct job's `seen`. */
+extern const size_t job_field_count;
 
 /* The field of that name, or NULL. */
 const struct job_field *job_field_find(const char *name);
 
-/* Where the field lives. */
+/* Where the field lives, and what it holds (NULL: not set). */
 const int64_t *job_field_int(const struct job *j, const struct job_field *f);
-const char *job_field_text(const struct job *j, const struct job_field *f); /* NULL: not set */
+const char *job_field_text(const struct job *j, const struct job_field *f);
 
 /* Whether there is something to write: text that is not NULL, a time or a flag that is not 0, any number. */
 bool job_field_is_set(const struct job *j, const struct job_field *f);
 
 /* Check, and store a copy of, a value.  ERR_REJECT names the field; j is then unchanged. */
-MUST_CHECK enum err_code job_field_set_int(struct job *j, const struct job_field *f, int64_t n, struct err *e);
-MUST_CHECK enum err_code job_field_set_text(struct job *j, const struct job_field *f, const char *s, size_t len,
-                                            struct err *e);
+MUST_CHECK enum err_code job_field_set_int(struct job *j, const struct job_field *f,
+                                           int64_t n, struct err *e);
+MUST_CHECK enum err_code job_field_set_text(struct job *j, const struct job_field *f,
+                                            const char *s, size_t len, struct err *e);
 
 /* Check the value that stands there. */
-MUST_CHECK enum err_code job_field_check(const struct job *j, const struct job_field *f, struct err *e);
+MUST_CHECK enum err_code job_field_check(const struct job *j, const struct job_field *f,
+                                         struct err *e);
 
 /* Remember that f was met.  False when it had been met before. */
 bool job_field_mark(struct job *j, const struct job_field *f);
@@ -65,9 +68,14 @@ struct job_text {
     size_t len;
 };
 
-enum { JOB_TYPE_MAX = 255, JOB_META_NAME_MAX = 64, JOB_URL_MAX = 4096, JOB_ETAG_MAX = 256 };
+enum {
+    JOB_TYPE_MAX = 255,
+    JOB_META_NAME_MAX = 64,
+    JOB_URL_MAX = 4096,
+    JOB_ETAG_MAX = 256
+};
 
-bool job_text_is_plain(const char *s, size_t len);  /* UTF-8 without control characters */
+bool job_text_is_plain(const char *s, size_t len);  /* UTF-8, no control characters */
 bool job_text_is_word(const char *s, size_t len);   /* [A-Za-z0-9][A-Za-z0-9._-]* */
 bool job_text_is_sha256(const char *s, size_t len); /* 64 lower-case hex digits */
 bool job_text_is_type(const char *s, size_t len);   /* RFC 9110 section 8.3.1 */

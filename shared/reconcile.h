@@ -21,18 +21,21 @@
 #include <stdint.h>
 
 struct reconcile_options {
-    int64_t min_age_ms;       /* default 2,000; by the id's creation time */
-    int64_t sweep_age_ms;     /* default one day */
-    const atomic_bool *stop;  /* checked between pipelines; may be NULL */
+    int64_t min_age_ms;      /* default 2,000; by the id's creation time */
+    int64_t sweep_age_ms;    /* default one day */
+    const atomic_bool *stop; /* checked between pipelines; may be NULL */
 };
 
-#define RECONCILE_OPTIONS_INIT {.min_age_ms = 2000, .sweep_age_ms = 24 * 3600 * 1000}
+#define RECONCILE_OPTIONS_INIT                                                         \
+    {                                                                                  \
+        .min_age_ms = 2000, .sweep_age_ms = 24 * 3600 * 1000                           \
+    }
 
 struct reconcile_stats {
     size_t scanned;  /* manifests met, young ones included */
     size_t enqueued; /* jobs Redis did not know */
     size_t removed;  /* ended jobs whose files were still there */
-    size_t damaged;  /* manifests that cannot be read, keys in Redis that hold no job: left to people */
+    size_t damaged;  /* unreadable manifests, keys with no job: left to people */
     size_t swept;    /* files of debris; at most 1,000 a pass */
 };
 
@@ -40,7 +43,9 @@ struct reconcile_stats {
  * ERR_RETRY   Redis or the disk is away or full; what was repaired stays repaired
  * ERR_CONFIG  Redis refuses us, or the spool is closed to us
  * One thread at a time for r; s may be in use by others. */
-MUST_CHECK enum err_code reconcile_run(struct spool *s, struct redis *r, const struct reconcile_options *o,
-                                       struct reconcile_stats *ret_stats, struct err *e);
+MUST_CHECK enum err_code reconcile_run(struct spool *s, struct redis *r,
+                                       const struct reconcile_options *o,
+                                       struct reconcile_stats *ret_stats,
+                                       struct err *e);
 
 #endif

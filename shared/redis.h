@@ -42,19 +42,23 @@ struct redis_target {
     char *password;
 };
 
-#define REDIS_TARGET_INIT {0}
+#define REDIS_TARGET_INIT                                                              \
+    {                                                                                  \
+        0                                                                              \
+    }
 
 /* ERR_CONFIG: not such a URL; the text never repeats a password. */
-MUST_CHECK enum err_code redis_target_parse(const char *url, struct redis_target *ret_target, struct err *e);
+MUST_CHECK enum err_code
+redis_target_parse(const char *url, struct redis_target *ret_target, struct err *e);
 void redis_target_release(struct redis_target *t);
 
 /* --- Scripts: made at build time from shared/queue/NAME.lua --- */
 
 struct redis_script {
     const char *name;
-    const char *body;       /* for servers before 7 */
-    const char *sha1;       /* of body, 40 hex digits */
-    const char *body_7;     /* with the line "#!lua flags=..." */
+    const char *body;   /* for servers before 7 */
+    const char *sha1;   /* of body, 40 hex digits */
+    const char *body_7; /* with the line "#!lua flags=..." */
     const char *sha1_7;
 };
 
@@ -62,21 +66,26 @@ struct redis_script {
 
 /* An argument vector with its own copy of the bytes.  Reusable after redis_cmd_clear. */
 struct redis_cmd {
-    struct buf bytes;                    /* all arguments, one after the other */
-    size_t *end;                         /* end[i]: where argument i stops in bytes; owned */
+    struct buf bytes; /* all arguments, one after the other */
+    size_t *end;      /* end[i]: where argument i stops in bytes; owned */
     size_t count, capacity;
-    const struct redis_script *script;   /* set: EVALSHA of this; arguments are numkeys keys... args... */
-    bool failed;                         /* did not fit: sending it is an ERR_NOMEM */
+    const struct redis_script *script; /* set: EVALSHA numkeys keys... args... */
+    bool failed;                       /* did not fit: sending it is an ERR_NOMEM */
 };
 
-enum { REDIS_CMD_BYTES_MAX = 1 << 20, REDIS_CMD_ARGS_MAX = 4096, REDIS_REPLY_BYTES_MAX = 16 << 20 };
+enum {
+    REDIS_CMD_BYTES_MAX = 1 << 20,
+    REDIS_CMD_ARGS_MAX = 4096,
+    REDIS_REPLY_BYTES_MAX = 16 << 20
+};
 
 void redis_cmd_init(struct redis_cmd *c);
 void redis_cmd_release(struct redis_cmd *c);
 void redis_cmd_clear(struct redis_cmd *c);
 /* Begin a plain command, or the call of a script with numkeys keys. */
 void redis_cmd_begin(struct redis_cmd *c, const char *name);
-void redis_cmd_begin_script(struct redis_cmd *c, const struct redis_script *s, size_t numkeys);
+void redis_cmd_begin_script(struct redis_cmd *c, const struct redis_script *s,
+                            size_t numkeys);
 void redis_cmd_add(struct redis_cmd *c, const void *data, size_t len);
 void redis_cmd_add_str(struct redis_cmd *c, const char *s);
 void redis_cmd_add_int(struct redis_cmd *c, int64_t n);
@@ -87,13 +96,23 @@ void redis_cmd_add_parts(struct redis_cmd *c, const char *const *parts);
 /* --- Replies: opaque, read through these.  NULL is a value of type NIL. --- */
 
 struct redis_value;
-enum redis_type { REDIS_NIL, REDIS_INTEGER, REDIS_STRING, REDIS_ARRAY, REDIS_STATUS, REDIS_ERROR };
+enum redis_type {
+    REDIS_NIL,
+    REDIS_INTEGER,
+    REDIS_STRING,
+    REDIS_ARRAY,
+    REDIS_STATUS,
+    REDIS_ERROR
+};
 
 enum redis_type redis_value_type(const struct redis_value *v);
-int64_t redis_value_int(const struct redis_value *v); /* also of a string that is a whole decimal number; else 0 */
-const char *redis_value_str(const struct redis_value *v, size_t *ret_len); /* NUL-terminated; "" when not text */
-size_t redis_value_len(const struct redis_value *v);                       /* elements of an array, else 0 */
-const struct redis_value *redis_value_at(const struct redis_value *v, size_t i); /* NULL past the end */
+/* An integer, or a string that is a whole decimal number; else 0. */
+int64_t redis_value_int(const struct redis_value *v);
+/* NUL-terminated; "" when not text.  ret_len may be NULL. */
+const char *redis_value_str(const struct redis_value *v, size_t *ret_len);
+/* An array: how many elements (else 0), and each of them (NULL past the end). */
+size_t redis_value_len(const struct redis_value *v);
+const struct redis_value *redis_value_at(const struct redis_value *v, size_t i);
 /* ERR_OK unless v is an error reply, which is classed as above. */
 MUST_CHECK enum err_code redis_value_error(const struct redis_value *v, struct err *e);
 
@@ -108,19 +127,23 @@ struct redis_options {
 };
 
 /* Allocates only; the first call connects.  ERR_NOMEM. */
-MUST_CHECK enum err_code redis_open(const struct redis_options *o, struct redis **ret_redis, struct err *e);
+MUST_CHECK enum err_code redis_open(const struct redis_options *o,
+                                    struct redis **ret_redis, struct err *e);
 void redis_close(struct redis *r); /* takes NULL */
 
 /* One command; *ret_reply is to be freed with redis_reply_free.  An error reply is an error of the call. */
-MUST_CHECK enum err_code redis_call(struct redis *r, const struct redis_cmd *c, struct redis_value **ret_reply,
-                                    struct err *e);
+MUST_CHECK enum err_code redis_call(struct redis *r, const struct redis_cmd *c,
+                                    struct redis_value **ret_reply, struct err *e);
 /* The same with another deadline, for blocking commands (XREAD BLOCK): wait_ms is added to timeout_ms. */
-MUST_CHECK enum err_code redis_call_wait(struct redis *r, const struct redis_cmd *c, int wait_ms,
-                                         struct redis_value **ret_reply, struct err *e);
+MUST_CHECK enum err_code redis_call_wait(struct redis *r, const struct redis_cmd *c,
+                                         int wait_ms, struct redis_value **ret_reply,
+                                         struct err *e);
 /* count commands in one write, count replies (error replies are given as values, not as an error of the call; but
- * NOSCRIPT is seen to: such commands run again in their order, behind the others).  Not ERR_OK: no reply is given; commands may or may not have run. */
-MUST_CHECK enum err_code redis_pipeline(struct redis *r, const struct redis_cmd *cmds, size_t count,
-                                        struct redis_value **ret_replies, struct err *e);
+ * NOSCRIPT is seen to: such commands run again in their order, behind the others).  Not ERR_OK: no reply is given;
+ * commands may or may not have run. */
+MUST_CHECK enum err_code redis_pipeline(struct redis *r, const struct redis_cmd *cmds,
+                                        size_t count, struct redis_value **ret_replies,
+                                        struct err *e);
 void redis_reply_free(struct redis_value *v); /* takes NULL */
 
 /* Time of the last successful exchange (clock_mono_ms), 0 for never. */

@@ -29,25 +29,32 @@ struct redis_async;
 struct redis_async_options {
     struct redis_target target; /* copied */
     int connect_timeout_ms;
-    int timeout_ms;                          /* of a command, unless it says another */
-    const struct redis_script *const *scripts; /* loaded on every connect; NULL-terminated; may be NULL */
-    void (*on_ready)(void *ctx);             /* (re)connected */
-    void (*on_lost)(const struct err *why, void *ctx); /* was ready, or failed to become so: once per attempt */
+    int timeout_ms; /* of a command, unless it says another */
+    /* NULL-terminated, loaded on every connect; may be NULL. */
+    const struct redis_script *const *scripts;
+
+    void (*on_ready)(void *ctx); /* (re)connected */
+    /* It was ready, or failed to become so: once per attempt. */
+    void (*on_lost)(const struct err *why, void *ctx);
     void *ctx;
 };
 
 /* reply is NULL when code is not ERR_OK (e says why; an error reply of the server counts as an error); it is valid
  * only during the callback. */
-typedef void redis_async_fn(enum err_code code, const struct redis_value *reply, const struct err *e, void *ctx);
+typedef void redis_async_fn(enum err_code code, const struct redis_value *reply,
+                            const struct err *e, void *ctx);
 
-MUST_CHECK enum err_code redis_async_open(uv_loop_t *loop, const struct redis_async_options *o,
-                                          struct redis_async **ret_redis, struct err *e);
+MUST_CHECK enum err_code redis_async_open(uv_loop_t *loop,
+                                          const struct redis_async_options *o,
+                                          struct redis_async **ret_redis,
+                                          struct err *e);
 /* Fails what is under way (ERR_RETRY) on a later turn of the loop, then calls on_closed.  The handle is gone then. */
 void redis_async_close(struct redis_async *r, void (*on_closed)(void *ctx), void *ctx);
 
 bool redis_async_is_ready(const struct redis_async *r);
 /* wait_ms: added to the time-out, for blocking commands.  The command is copied. */
-void redis_async_send(struct redis_async *r, const struct redis_cmd *c, int wait_ms, redis_async_fn *fn, void *ctx);
+void redis_async_send(struct redis_async *r, const struct redis_cmd *c, int wait_ms,
+                      redis_async_fn *fn, void *ctx);
 /* Commands sent and not answered yet. */
 size_t redis_async_pending(const struct redis_async *r);
 

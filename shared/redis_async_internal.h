@@ -30,10 +30,9 @@ struct request {
     enum request_kind kind;
     redis_async_fn *fn;
     void *ctx;
-    int64_t deadline_ms; /* never before that of the request in front of it */
-    struct redis_cmd
-        again;          /* a script's command, for NOSCRIPT; else without arguments */
-    enum err_code code; /* from here on: of an ended one */
+    int64_t deadline_ms;    /* never before that of the request in front of it */
+    struct redis_cmd again; /* a script's command, for NOSCRIPT; else empty */
+    enum err_code code;     /* from here on: of an ended one */
     struct redis_value *reply;
     struct err e;
 };
@@ -60,8 +59,8 @@ struct redis_async {
     struct redis_link link;
     uv_poll_t *poll; /* of link.fd; NULL: none */
     int poll_events;
-    uv_timer_t
-        timer; /* WAITING: the next attempt; READY: the first deadline; else the end of the attempt */
+    /* WAITING: the next attempt; READY: the first deadline; else the end of the attempt */
+    uv_timer_t timer;
     uv_idle_t turn;
     uv_getaddrinfo_t lookup;
     bool is_looking_up;

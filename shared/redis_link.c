@@ -113,8 +113,7 @@ void redis_link_init(struct redis_link *l)
 void redis_link_close(struct redis_link *l)
 {
     if (l->fd >= 0)
-        (void)close(
-            l->fd); /* nothing is to be saved: whoever waited for an answer is told */
+        (void)close(l->fd); /* nothing is lost: whoever waits for an answer is told */
     if (l->reader)
         redisReaderFree(l->reader);
     buf_release(&l->out);

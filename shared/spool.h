@@ -44,33 +44,38 @@
 struct spool; /* a handle; thread-safe */
 
 struct spool_options {
-    const char *dir; /* created with tmp/ and jobs/ when missing; its parent must exist */
+    const char *dir; /* made where it is missing; its parent must exist */
     bool durable;    /* sync before the promise; false is `durability = memory` */
 };
 
 /* Open, creating what is missing.  ERR_CONFIG: wrong owner or rights, not a directory, tmp/ and jobs/ on different
  * file systems; the text says what is and what is allowed. */
-MUST_CHECK enum err_code spool_open(const struct spool_options *o, struct spool **ret_spool, struct err *e);
+MUST_CHECK enum err_code spool_open(const struct spool_options *o,
+                                    struct spool **ret_spool, struct err *e);
 void spool_close(struct spool *s); /* takes NULL */
 
 /* --- Writing one upload: begin, write ..., then commit or abort.  One thread at a time. --- */
 
 struct spool_upload {
-    int fd;              /* tmp/<uuid>.data; -1 when none is open */
-    struct uuid uuid;    /* also the job's; "" when there is nothing to commit or abort */
-    int64_t size;        /* bytes written so far */
-    struct digest_sha256 sha256; /* borrowed from the spool, which keeps a few for reuse */
+    int fd;           /* tmp/<uuid>.data; -1 when none is open */
+    struct uuid uuid; /* also the job's; "" when there is nothing to commit or abort */
+    int64_t size;     /* bytes written so far */
+    struct digest_sha256 sha256; /* the spool's own, which keeps a few for reuse */
 };
 
-#define SPOOL_UPLOAD_INIT {.fd = -1}
+#define SPOOL_UPLOAD_INIT                                                              \
+    {                                                                                  \
+        .fd = -1                                                                       \
+    }
 
 /* ERR_RETRY: no space, no descriptors (the request is to be refused with 507 or 503, see spool_is_full).
  * ERR_CONFIG: the directory is gone, read-only or closed to us.  The same holds for write and commit. */
-MUST_CHECK enum err_code spool_begin(struct spool *s, struct spool_upload *ret_upload, struct err *e);
+MUST_CHECK enum err_code spool_begin(struct spool *s, struct spool_upload *ret_upload,
+                                     struct err *e);
 /* Append; short writes and EINTR are seen to.  On failure the upload must be aborted.  A program with a limit on file
  * sizes must ignore SIGXFSZ. */
-MUST_CHECK enum err_code spool_write(struct spool *s, struct spool_upload *u, const void *data, size_t len,
-                                     struct err *e);
+MUST_CHECK enum err_code spool_write(struct spool *s, struct spool_upload *u,
+                                     const void *data, size_t len, struct err *e);
 /* Remove what was written.  Takes an upload that was never begun, committed or aborted. */
 void spool_abort(struct spool *s, struct spool_upload *u);
 
@@ -79,8 +84,8 @@ void spool_abort(struct spool *s, struct spool_upload *u);
  * Directory syncs are shared between the threads that commit at the same time.
  * ERR_OK: all are on disk.  Otherwise: none is; what was written has been removed; the uploads are aborted.
  * ERR_REJECT: a job cannot be written as a manifest (shared/job.h). */
-MUST_CHECK enum err_code spool_commit(struct spool *s, struct spool_upload *uploads, struct job *jobs, size_t count,
-                                      struct err *e);
+MUST_CHECK enum err_code spool_commit(struct spool *s, struct spool_upload *uploads,
+                                      struct job *jobs, size_t count, struct err *e);
 
 /* Whether an error of begin, write or commit meant "no space left" (ENOSPC, EDQUOT, EFBIG): answer 507. */
 bool spool_is_full(const struct err *e);
@@ -89,19 +94,23 @@ bool spool_is_full(const struct err *e);
 
 /* Open the bytes of a job for reading and check that they are expected_size long.
  * ERR_REJECT: missing, not a regular file of ours, or of another size ("spool missing", "spool short"). */
-MUST_CHECK enum err_code spool_open_data(struct spool *s, const struct job_id *id, int64_t expected_size, int *ret_fd,
+MUST_CHECK enum err_code spool_open_data(struct spool *s, const struct job_id *id,
+                                         int64_t expected_size, int *ret_fd,
                                          struct err *e);
 /* Read and check a manifest.  ERR_REJECT: none, or damaged; *ret_missing tells which. */
-MUST_CHECK enum err_code spool_read_manifest(struct spool *s, const struct job_id *id, struct job *ret_job,
-                                             bool *ret_missing, struct err *e);
+MUST_CHECK enum err_code spool_read_manifest(struct spool *s, const struct job_id *id,
+                                             struct job *ret_job, bool *ret_missing,
+                                             struct err *e);
 
 /* Remove a job that ended: manifest, then data.  What is gone already is no error. */
-MUST_CHECK enum err_code spool_remove(struct spool *s, const struct job_id *id, struct err *e);
+MUST_CHECK enum err_code spool_remove(struct spool *s, const struct job_id *id,
+                                      struct err *e);
 
 /* --- Scanning, for reconcile --- */
 
 struct spool_scan; /* walks jobs/ in directory order, constant memory */
-MUST_CHECK enum err_code spool_scan_open(struct spool *s, struct spool_scan **ret_scan, struct err *e);
+MUST_CHECK enum err_code spool_scan_open(struct spool *s, struct spool_scan **ret_scan,
+                                         struct err *e);
 /* The next manifest's id; false at the end.  Names that are not ours are skipped. */
 bool spool_scan_next(struct spool_scan *scan, struct job_id *ret_id);
 /* Whether the end was the end: ERR_RETRY when the directory could not be read further. */

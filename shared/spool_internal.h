@@ -9,9 +9,9 @@
 #include <pthread.h>
 
 enum {
-    SPOOL_DIGESTS_MAX = 64,                   /* kept for reuse */
-    SPOOL_TMP_NAME = ID_UUID_LEN + 5 + 1,     /* <uuid>.data */
-    SPOOL_JOB_NAME = ID_JOB_MAX + 5 + 1       /* <queue>.<uuid>.data */
+    SPOOL_DIGESTS_MAX = 64,               /* kept for reuse */
+    SPOOL_TMP_NAME = ID_UUID_LEN + 5 + 1, /* <uuid>.data */
+    SPOOL_JOB_NAME = ID_JOB_MAX + 5 + 1   /* <queue>.<uuid>.data */
 };
 
 struct spool_waiter; /* a thread that waits for a directory sync */
@@ -34,16 +34,20 @@ struct spool {
 };
 
 /* File names, NUL-terminated; suffix is ".data" or ".json". */
-void spool_tmp_name(const struct uuid *uuid, const char *suffix, char ret[static SPOOL_TMP_NAME]);
-void spool_job_name(const struct job_id *id, const char *suffix, char ret[static SPOOL_JOB_NAME]);
+void spool_tmp_name(const struct uuid *uuid, const char *suffix,
+                    char ret[static SPOOL_TMP_NAME]);
+void spool_job_name(const struct job_id *id, const char *suffix,
+                    char ret[static SPOOL_JOB_NAME]);
 
 /* Class errno: what another try can mend is ERR_RETRY, what takes an operator is ERR_CONFIG. */
 enum err_code spool_errno(struct err *e, const char *doing);
 
 /* Write all of it; EINTR and short writes are seen to. */
-MUST_CHECK enum err_code spool_write_all(int fd, const void *data, size_t len, struct err *e);
+MUST_CHECK enum err_code spool_write_all(int fd, const void *data, size_t len,
+                                         struct err *e);
 /* A new file in tmp/, never one that is there. */
-MUST_CHECK enum err_code spool_create_tmp(struct spool *s, const char *name, int *ret_fd, struct err *e);
+MUST_CHECK enum err_code spool_create_tmp(struct spool *s, const char *name,
+                                          int *ret_fd, struct err *e);
 /* Close u->fd, give its digest back, forget the upload.  Removes nothing. */
 void spool_forget(struct spool *s, struct spool_upload *u);
 

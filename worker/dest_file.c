@@ -303,8 +303,7 @@ static struct destination_run *file_begin(struct destination *d,
 static void file_abort(struct destination_run *run)
 {
     atomic_store_explicit(&run->stop, true, memory_order_relaxed);
-    (void)uv_cancel(
-        (uv_req_t *)&run->request); /* fails when it runs: then it sees stop */
+    (void)uv_cancel((uv_req_t *)&run->request); /* fails when it runs: it sees stop */
 }
 
 static int64_t file_sent(const struct destination_run *run)

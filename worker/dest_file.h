@@ -26,9 +26,8 @@
 
 struct dest_file_options {
     uv_loop_t *loop;
-    const struct config_destination
-        *config; /* scheme CONFIG_FILE; outlives the destination */
-    bool named;  /* always use `.<uuid>.tmp`, as where O_TMPFILE is missing */
+    const struct config_destination *config; /* CONFIG_FILE; outlives the destination */
+    bool named; /* always use `.<uuid>.tmp`, as where O_TMPFILE is missing */
 };
 
 /* ERR_NOMEM; or ERR_CONFIG: dir cannot be made or opened, *ret is set all the same and jobs will be tried. */

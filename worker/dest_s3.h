@@ -24,9 +24,8 @@
 
 struct dest_s3_options {
     uv_loop_t *loop;
-    struct http *http; /* outlives the destination */
-    const struct config_destination
-        *config; /* scheme CONFIG_S3; outlives the destination */
+    struct http *http;                       /* outlives the destination */
+    const struct config_destination *config; /* CONFIG_S3; outlives the destination */
 };
 
 /* ERR_CONFIG: an endpoint that is none, *ret is untouched; ERR_NOMEM. */

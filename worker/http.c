@@ -228,8 +228,7 @@ void http_close(struct http *h)
         return;
     while (h->pooled > 0)
         curl_easy_cleanup(h->pool[--h->pooled]);
-    (void)curl_multi_cleanup(
-        h->multi); /* closes kept connections, which ends their polls */
+    (void)curl_multi_cleanup(h->multi); /* and kept connections, ending their polls */
     curl_global_cleanup();
     uv_close((uv_handle_t *)&h->timer, on_timer_closed);
     uv_close((uv_handle_t *)&h->tick, on_timer_closed);

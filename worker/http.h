@@ -41,10 +41,9 @@ struct http_header {
 struct http_result {
     enum retry_net net; /* RETRY_NET_OK: a whole answer came; else why not */
     bool body_sent;     /* all of the request had left */
-    bool
-        source_failed; /* net is ABORTED because the body could not be read, or pass refused it */
-    int64_t sent;      /* bytes of the body that left */
-    const char *error; /* for people, when net is not OK; no line breaks */
+    bool source_failed; /* ABORTED: the body could not be read, or pass refused it */
+    int64_t sent;       /* bytes of the body that left */
+    const char *error;  /* for people, when net is not OK; no line breaks */
     const struct http_response *response; /* what came; status 0 when nothing did */
 };
 

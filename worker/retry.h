@@ -53,8 +53,8 @@ struct retry_outcome {
     enum retry_net net;
     bool body_sent; /* the whole request had left us: the store may have acted on it */
     int status;     /* HTTP status of the final answer; 0 when none came */
-    const char
-        *code; /* <Code> of the answer's <Error>; NULL or "" when there is none */
+    /* <Code> of the answer's <Error>; NULL or "" when there is none. */
+    const char *code;
 };
 
 enum retry_class retry_classify(const struct retry_outcome *o);

@@ -104,12 +104,13 @@ struct sigv4_signed {
 };
 
 #define SIGV4_SIGNED_INIT                                                              \
-    {.path = BUF_INIT(SIGV4_TEXT_MAX),                                                 \
-     .query = BUF_INIT(SIGV4_TEXT_MAX),                                                \
-     .authorization = BUF_INIT(SIGV4_TEXT_MAX),                                        \
-     .signed_headers = BUF_INIT(SIGV4_TEXT_MAX),                                       \
-     .canonical_request = BUF_INIT(SIGV4_TEXT_MAX),                                    \
-     .string_to_sign = BUF_INIT(SIGV4_TEXT_MAX)}
+    {                                                                                  \
+        .path = BUF_INIT(SIGV4_TEXT_MAX), .query = BUF_INIT(SIGV4_TEXT_MAX),           \
+        .authorization = BUF_INIT(SIGV4_TEXT_MAX),                                     \
+        .signed_headers = BUF_INIT(SIGV4_TEXT_MAX),                                    \
+        .canonical_request = BUF_INIT(SIGV4_TEXT_MAX),                                 \
+        .string_to_sign = BUF_INIT(SIGV4_TEXT_MAX),                                    \
+    }
 
 /* Free the memory; the struct is reusable. */
 void sigv4_signed_release(struct sigv4_signed *s);

@@ -24,8 +24,8 @@ struct fake_reply {
 
 struct fake_server {
     struct tmpdir_file socket;
-    const struct fake_reply
-        *replies; /* the caller's; ends with one whose bytes are NULL */
+    /* The caller's; ends with one whose bytes are NULL. */
+    const struct fake_reply *replies;
     bool close_at_end;
     int listener, stop[2];
     pthread_t thread;

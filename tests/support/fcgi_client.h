@@ -27,11 +27,10 @@ struct fcgi_request {
     const char *type; /* CONTENT_TYPE; NULL: none */
     const char *body; /* NULL: none */
     size_t body_len;
-    const char *
-        content_length; /* text of CONTENT_LENGTH; NULL: that of body; "": none is sent */
-    const char *param; /* one more parameter, "NAME=value"; NULL: none */
-    bool keep;         /* FCGI_KEEP_CONN */
-    bool open_ended;   /* leave out the empty STDIN record */
+    const char *content_length; /* its text; NULL: that of body; "": none is sent */
+    const char *param;          /* one more parameter, "NAME=value"; NULL: none */
+    bool keep;                  /* FCGI_KEEP_CONN */
+    bool open_ended;            /* leave out the empty STDIN record */
 };
 
 struct fcgi_response {
@@ -40,8 +39,7 @@ struct fcgi_response {
     const char *body; /* within text; "" when none */
     size_t len;       /* of text */
     bool ended;       /* END_REQUEST came */
-    bool
-        closed; /* the peer closed (possibly after END_REQUEST; looked at only without it) */
+    bool closed; /* the peer closed; looked at only where END_REQUEST did not come */
 };
 
 /* Aborts the test when nobody listens there. */

@@ -40,8 +40,8 @@ struct s3_fault {
     enum s3_fault_kind kind;
     int status;
     const char *code; /* of the <Error>; a literal; NULL: no body */
-    const char
-        *headers; /* more header lines, each with "\r\n"; a literal; may be NULL */
+    /* More header lines, each with "\r\n"; a literal; may be NULL. */
+    const char *headers;
     int64_t bytes;
 };
 

@@ -20,8 +20,8 @@
 
 struct spawn_options {
     const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
-    const char *const
-        *env; /* "NAME=value" laid over the environment, NULL-terminated; may be NULL */
+    /* "NAME=value" laid over the environment, NULL-terminated; may be NULL. */
+    const char *const *env;
     const char *dir;      /* working directory; NULL: the test's own */
     const char *log_path; /* appended to; NULL: the test's standard error */
     int stdin_fd;         /* becomes descriptor 0; 0 (as unset) and -1: /dev/null */

@@ -26,8 +26,9 @@ static void *serve(void *arg)
     while (FCGX_Accept_r(&request) == 0) {
         while (FCGX_GetStr(body, sizeof body, request.in) > 0)
             ;
-        (void)FCGX_PutS("Status: 202 Accepted\r\nContent-Type: application/json\r\n\r\n{}\n",
-                        request.out);
+        (void)FCGX_PutS(
+            "Status: 202 Accepted\r\nContent-Type: application/json\r\n\r\n{}\n",
+            request.out);
         FCGX_Finish_r(&request);
     }
     return NULL;
