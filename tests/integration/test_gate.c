@@ -131,21 +131,26 @@ Test(gate, stopping_it_waits_for_requests_that_are_on_their_way)
 {
     static const char head[] = "\1\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0"
                                "\1\4\0\1\0\0\0\0\1\5\0\1\0\0\0\0";
-    struct fcgi_client half, fresh, never;
-    char byte;
+    struct fcgi_client half, fresh, never, used;
+    char request[4096];
 
     start(5000, 5000);
     fcgi_client_open(&half, rig.socket.path);
     fcgi_client_raw(&half, head, 20);
     fcgi_client_open(&fresh, rig.socket.path);
     fcgi_client_open(&never, rig.socket.path);
+    ask(&used);
+    struct gate_conn *kept = gate_take(rig.gate);
+    cr_assert(kept && recv(gate_conn_fd(kept), request, sizeof request, 0) > 0);
+    gate_give_back(rig.gate, kept, GATE_KEEP);
     gate_stop(rig.gate);
+    cr_expect(fcgi_client_is_closed(&used, 5000), "the others were looked at, too");
     fcgi_client_raw(&half, head + 20, sizeof head - 1 - 20);
     fcgi_client_raw(&fresh, head, sizeof head - 1);
     for (int i = 0; i < 2; i++) {
         struct gate_conn *c = gate_take(rig.gate);
         cr_assert(c != NULL);
-        cr_expect(recv(gate_conn_fd(c), &byte, 1, MSG_PEEK) == 1);
+        cr_expect(recv(gate_conn_fd(c), request, sizeof request, 0) == sizeof head - 1);
         gate_give_back(rig.gate, c, GATE_CLOSE);
     }
     int64_t start_ms = wait_now_ms();
@@ -155,4 +160,5 @@ Test(gate, stopping_it_waits_for_requests_that_are_on_their_way)
     fcgi_client_close(&half);
     fcgi_client_close(&fresh);
     fcgi_client_close(&never);
+    fcgi_client_close(&used);
 }
