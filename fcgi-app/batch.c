@@ -43,6 +43,15 @@ static enum problem of_spool(const struct err *e)
     return e->code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
 }
 
+/* The batch of a job; made with the first one of the request. */
+static enum problem join(struct batch *b, struct job *j, struct err *e)
+{
+    if (b->count == 1)
+        b->id = id_new();
+    j->batch = strdup(b->id.text);
+    return j->batch ? PROBLEM_NONE : problem_set(e, PROBLEM_INTERNAL, "out of memory");
+}
+
 /* Name, type and key of a job that is otherwise filled in. */
 static enum problem describe(struct job *j, const struct batch_file *file,
                              struct err *e)
@@ -86,7 +95,9 @@ enum problem batch_begin_file(struct batch *b, const struct options *o,
     b->count++;
     b->max_bytes = o->queue->max_bytes;
     j->id.uuid = u->uuid;
-    p = describe(j, file, e);
+    p = join(b, j, e);
+    if (!p)
+        p = describe(j, file, e);
     return p ? p : check_key(b, j, e);
 }
 

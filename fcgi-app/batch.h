@@ -1,5 +1,6 @@
 /*
- * batch: the files of one request on their way into the spool.  All become jobs, or none does.
+ * batch: the files of one request on their way into the spool.  All become jobs, which
+ * share the batch's id, or none does.
  *
  *     batch_begin_file -> batch_write ... -> (next file) ... -> batch_commit     the promise
  *                                                            \-> batch_abort     nothing is left
@@ -20,6 +21,7 @@
 struct batch {
     struct spool *spool;
     struct spool_upload *uploads;
+    struct uuid id;   /* stands in all jobs; once there is a file */
     struct job *jobs; /* jobs[i] belongs to uploads[i] */
     size_t count, capacity;
     int64_t max_bytes; /* of the file being written */

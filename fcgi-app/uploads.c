@@ -127,14 +127,13 @@ static void accept_batch(struct exchange *x)
 {
     struct response *r = &x->response;
     const struct batch *b = &x->batch;
-    struct uuid batch = id_new();
     response_begin(r, 202, "application/json");
     if (b->count == 1) {
         char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
         id_format_job(&b->jobs[0].id, url + strlen(url));
         response_header(r, "Location", url);
     }
-    buf_printf(&r->body, "{\"batch\":\"%s\",\"jobs\":[", batch.text);
+    buf_printf(&r->body, "{\"batch\":\"%s\",\"jobs\":[", b->id.text);
     for (size_t i = 0; i < b->count; i++) {
         if (i > 0)
             buf_putc(&r->body, ',');

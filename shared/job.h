@@ -78,9 +78,10 @@ struct job {
     char *source;         /* "spool" */
     char *sha256;         /* of the bytes, 64 hex digits */
     char *name;           /* file name as sanitised metadata; never a path */
-    char *type; /* media type as the client said: type/subtype[; parameters] */
-    char *to;   /* name of a configured destination */
-    char *key;  /* object key below the destination's prefix; job_key_is_safe */
+    char *type;  /* media type as the client said: type/subtype[; parameters] */
+    char *to;    /* name of a configured destination */
+    char *batch; /* UUIDv7, one for all jobs of a request; old records have none */
+    char *key;   /* object key below the destination's prefix; job_key_is_safe */
     struct job_meta meta[JOB_META_MAX];
     size_t meta_count;
 
@@ -163,8 +164,8 @@ MUST_CHECK enum err_code job_encode_manifest(const struct job *j, struct buf *re
 MUST_CHECK enum err_code job_decode_manifest(const char *text, size_t len,
                                              struct job *ret_job, struct err *e);
 
-/* Append the status object, see design section 2: {"id":…,"queue":…,"name":…,"type":…,"size":N,"sha256":…,"state":…,
- * "priority":N,"attempts":N,"max_attempts":N,"sent":N,"to":…,"key":…,"created":"RFC 3339",…,"url":"/v1/jobs/…"}.
+/* Append the status object, see design section 2: {"id":…,"queue":…,"batch":…,"name":…,"type":…,"size":N,"sha256":…,
+ * "state":…,"priority":N,"attempts":N,"max_attempts":N,"sent":N,"to":…,"key":…,"created":"RFC 3339",…,"url":"/v1/jobs/…"}.
  * Members that are not set are left out; "result":{"url":…,"etag":…} once done; "error":{"class":…,"text":…} when the
  * latest attempt failed; "cancelling":true while a running job is asked to stop.  False when the buf is full. */
 bool job_add_status(struct buf *b, const struct job *j);

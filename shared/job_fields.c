@@ -16,6 +16,7 @@
 const struct job_field job_fields[] = {
     /* name           status          kind            flags           offset            min  max             text rule */
     {"v",             NULL,           JOB_KIND_INT,   ASKED_REQUIRED, AT(v),            1, COUNT_MAX,        NULL},
+    {"batch",         "batch",        JOB_KIND_TEXT,  JOB_ASKED,      AT(batch), ID_UUID_LEN, ID_UUID_LEN,      id_is_uuid},
     {"name",          "name",         JOB_KIND_TEXT,  JOB_ASKED,      AT(name),         1, JOB_NAME_MAX,     job_text_is_name},
     {"type",          "type",         JOB_KIND_TEXT,  JOB_ASKED,      AT(type),         1, JOB_TYPE_MAX,     job_text_is_type},
     {"bytes",         "size",         JOB_KIND_INT,   ASKED_REQUIRED, AT(size),         0, SIZE_MAX_BYTES,   NULL},
@@ -115,14 +116,14 @@ static bool text_is_valid(const struct job_field *f, const char *s, size_t len)
 enum err_code job_field_set_int(struct job *j, const struct job_field *f, int64_t n,
                                 struct err *e)
 {
+    if (f->kind != JOB_KIND_FLAG && !is_number(f))
+        return err_set(e, ERR_REJECT, "job: %s is not a text", f->name);
     if (n < f->min || n > f->max)
         return bad_number(f, e);
     if (f->kind == JOB_KIND_FLAG)
         *(bool *)place(j, f) = n != 0;
-    else if (is_number(f))
-        *(int64_t *)place(j, f) = n;
     else
-        return err_set(e, ERR_REJECT, "job: %s is not a text", f->name);
+        *(int64_t *)place(j, f) = n;
     return ERR_OK;
 }
 

@@ -3,6 +3,7 @@
  */
 #include "tests/integration/responder_rig.h"
 
+#include "shared/id.h"
 #include "tests/support/wait_until.h"
 
 #include <signal.h>
@@ -62,6 +63,63 @@ Test(responder, every_file_of_a_form_is_a_job_and_fields_are_for_those_after_the
     free(first);
     cr_expect(eq(sz, responder_count("jobs"), 4));
     fcgi_response_release(&r);
+}
+
+/* The value of the first "batch":"..." in a text; the caller frees. */
+static char *batch_in(const char *text)
+{
+    const char *start = strstr(text, "\"batch\":\"");
+
+    cr_assert(start != NULL, "no batch in: %s", text);
+    return strndup(start + 9, strcspn(start + 9, "\""));
+}
+
+/* The batch in the manifest of a job; the caller frees. */
+static char *batch_on_disk(const char *id)
+{
+    char path[512], text[4096];
+
+    snprintf(path, sizeof path, "%s/spool/jobs/%s.json", rig.dir.path, id);
+    FILE *f = fopen(path, "re");
+    cr_assert(f != NULL, "%s", path);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    return batch_in(text);
+}
+
+Test(responder, the_jobs_of_one_request_share_its_batch_everywhere)
+{
+    struct fcgi_request post =
+        FORM(FORM_FILE("a", "hello") FORM_FILE("b", "") FORM_END);
+    struct fcgi_response r = responder_ask(&post), other = responder_ask(&post);
+    const char *rest = r.body;
+
+    cr_assert(eq(int, r.status, 202), "%s", r.text);
+    char *batch = batch_in(r.body), *next = batch_in(other.body);
+    cr_expect(id_is_uuid(batch, strlen(batch)), "%s", batch);
+    cr_expect(ne(str, batch, next), "another request is another batch");
+    for (int i = 0; i < 2; i++) {
+        struct fcgi_response at = r;
+        at.body = strstr(rest, "\"id\":\"");
+        cr_assert(at.body != NULL);
+        rest = at.body + 1;
+        const char *id = responder_id(&at);
+        char *disk = batch_on_disk(id);
+        cr_expect(eq(str, disk, batch), "manifest of job %d", i);
+        cr_assert(WAIT_UNTIL(responder_field_is(id, "v", "1"), 5000));
+        cr_expect(responder_field_is(id, "batch", batch), "record of job %d", i);
+        struct fcgi_request show = responder_get(responder_job_uri(id, ""));
+        struct fcgi_response status = responder_ask(&show);
+        char *shown = batch_in(status.body);
+        cr_expect(eq(str, shown, batch), "status of job %d", i);
+        free(disk);
+        free(shown);
+        fcgi_response_release(&status);
+    }
+    free(batch);
+    free(next);
+    fcgi_response_release(&r);
+    fcgi_response_release(&other);
 }
 
 Test(responder, a_file_input_left_empty_is_no_file)

@@ -14,6 +14,7 @@
 
 #define EMPTY_SUM "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define SAMPLE_ID "media.0193c0de-7a1b-7c3d-9e4f-0123456789ab"
+#define SAMPLE_BATCH "0193c0de-7a1b-7c3e-8e4f-ba9876543210"
 
 /* A job with every asked-for field set. */
 static inline struct job full_job(void)
@@ -30,6 +31,7 @@ static inline struct job full_job(void)
     j.source = strdup("spool");
     j.sha256 = strdup(EMPTY_SUM);
     j.to = strdup("default");
+    j.batch = strdup(SAMPLE_BATCH);
     cr_assert(not(job_set_name(&j, "Grüße \"1\" <b>.PDF", 19, &e)));
     cr_assert(not(job_set_type(&j, "text/plain; charset=\"utf-8\"", 27, &e)));
     cr_assert(not(job_set_key(&j, "a/b c.pdf", 9, &e)));
@@ -51,6 +53,7 @@ static inline void expect_same(const struct job *a, const struct job *b)
     cr_expect(eq(str, a->type, b->type));
     cr_expect(eq(str, a->to, b->to));
     cr_expect(eq(str, a->key, b->key));
+    cr_expect(eq(str, a->batch, b->batch));
     cr_assert(eq(sz, a->meta_count, b->meta_count));
     for (size_t i = 0; i < a->meta_count; i++) {
         cr_expect(eq(str, a->meta[i].name, b->meta[i].name));

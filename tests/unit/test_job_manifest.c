@@ -132,6 +132,10 @@ static const struct {
     const char *body, *text; /* text NULL: accepted */
 } manifests[] = {
     {BODY(V KEY CREATED), NULL},
+    {BODY(V KEY CREATED ",\"batch\":\"" SAMPLE_BATCH "\""), NULL},
+    {BODY(V KEY CREATED ",\"batch\":\"\""), "job: batch is not valid"},
+    {BODY(V KEY CREATED ",\"batch\":\"../x\""), "job: batch is not valid"},
+    {BODY(V KEY CREATED ",\"batch\":1"), "job: batch is not a text"},
     {BODY(V KEY CREATED ",\"new\":{\"a\":[1,2]}"), NULL},
     {BODY(V KEY CREATED ",\"state\":\"done\",\"token\":7"), NULL},
     {BODY(",\"v\":2" KEY CREATED), "job: version 2 is newer"},

@@ -67,6 +67,23 @@ Test(job_record, a_hash_gives_the_job_back)
     free(h);
 }
 
+Test(job_record, a_hash_from_before_there_were_batches_is_read)
+{
+    struct hash *h = stored_hash();
+    struct job got = JOB_INIT;
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < h->count; i++)
+        if (strcmp(h->names[i], "batch") != 0)
+            cr_assert(not(job_decode_field(&got, h->names[i], h->values[i],
+                                           strlen(h->values[i]), &e)),
+                      "%s", e.text);
+    cr_assert(not(job_check(&got, &e)), "%s", e.text);
+    cr_expect(eq(ptr, got.batch, NULL));
+    job_release(&got);
+    free(h);
+}
+
 /* One field of a stored hash replaced (or, with NULL, removed): refused, with a text that names it. */
 static const struct {
     const char *name, *value, *text;
@@ -127,6 +144,10 @@ static const struct {
     {"error_class", "two words", "job: error_class is not valid"},
     {"url", "a\nb", "job: url is not valid"},
     {"etag", "\x01", "job: etag is not valid"},
+    {"batch", "", "job: batch is not valid"},
+    {"batch", SAMPLE_ID, "job: batch is longer than 36 bytes"},
+    {"batch", "0193c0de-7a1b-4c3d-9e4f-0123456789ab", "job: batch is not valid"},
+    {"batch", "0193C0DE-7A1B-7C3D-9E4F-0123456789AB", "job: batch is not valid"},
     {"meta.B", "x", "job: a meta name is not"},
     {"meta.", "x", "job: a meta name is not"},
     {"meta.author", "a\nb", "job: meta.author is not UTF-8"},
@@ -202,7 +223,8 @@ Test(job_record, status_tells_clients_what_is_theirs_to_know)
     j.error_class = strdup("server");
     cr_assert(job_add_status(&b, &j));
     cr_expect(eq(str, b.data,
-                 "{\"id\":\"" ID "\",\"queue\":\"media\","
+                 "{\"id\":\"" ID "\",\"queue\":\"media\",\"batch\":\"" SAMPLE_BATCH
+                 "\","
                  "\"name\":\"Grüße \\\"1\\\" \\u003cb\\u003e.PDF\","
                  "\"type\":\"text/plain; charset=\\\"utf-8\\\"\",\"size\":4096,"
                  "\"sha256\":\"" EMPTY_SUM "\",\"state\":\"running\",\"priority\":3,"
