@@ -57,6 +57,7 @@ static void on_put(const struct http_result *result, void *ctx)
 
     run->call = NULL;
     run->sent = result->sent;
+    run->taken = a.taken;
     run->put_status = result->response->status;
     memcpy(run->etag, result->response->etag, sizeof run->etag);
     memcpy(run->put_error, a.error, sizeof run->put_error);

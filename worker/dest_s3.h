@@ -5,6 +5,7 @@
  *              |-- proven ----------------------------------------------------> done
  *              |-- 412, answer lost, no proof --> HEAD --> the same bytes ----> done
  *              |                                   |-----> other bytes -------> never ("key exists with other content")
+ *              |                                   |-----> cannot be proven --> never, unless only ours (below)
  *              |                                   '-----> none --------------> transient
  *              |-- 501 to a condition or checksum --> remembered, PUT without
  *              |-- clock differs ------------------> remembered, PUT with the store's time
@@ -13,8 +14,11 @@
  * Guarantees, besides those of destination.h: the last piece of a body is not sent before all of it was hashed and found
  * to be what the manifest says; so a damaged spool file never becomes an object ("spool corrupt").
  * Where the store knows no conditions (501), or conditional = no, an object of this key is overwritten.
- * A HEAD that can compare nothing but the size takes that; when it gives an MD5 and ours is not known, it is computed
- * on the thread pool.
+ * A HEAD that gives no digest to compare (object made in parts, composite checksum, SSE-KMS) proves nothing by its size.
+ * The size is taken as proof only where the object can be nobody else's: the key begins with the job's UUID (the default
+ * key), or the store said that it took our PUT.  Otherwise the job fails for good, its bytes are kept: "an object with
+ * this key is there and cannot be proven to be these bytes".
+ * When HEAD gives an MD5 and ours is not known, it is computed on the thread pool.
  */
 #ifndef HOIST_WORKER_DEST_S3_H
 #define HOIST_WORKER_DEST_S3_H

@@ -35,6 +35,7 @@ struct destination_run {
     char sha256_base64[DIGEST_BASE64_SIZE(DIGEST_SHA256_BYTES)];
     unsigned puts;
     bool was_conditional, was_checksummed; /* the latest PUT */
+    bool taken;                            /* the store said that it has what was put */
     int put_status;
     char put_error[256];
     char etag[HTTP_VALUE_SIZE];

@@ -3,17 +3,21 @@
 #include <string.h>
 #include <strings.h>
 
-static void deliver_other(struct destination_run *run)
+/* An object that is not known to be ours is there.  unproven: why nobody can tell; NULL: it differs. */
+static void deliver_other(struct destination_run *run, const char *unproven)
 {
-    /* Where our own PUT was taken, the store holds something else than it took: that may mend itself. */
+    /* Where our own PUT was taken, the store holds something else than it took; where it was sent without a condition,
+     * the next one replaces what is there. */
     bool refused = run->put_status == 412 || run->put_status == 304 ||
                    (run->put_status == 0 && run->was_conditional);
 
     if (refused)
-        outcome_fail(&run->outcome, RETRY_NEVER, "key exists with other content");
+        outcome_fail(&run->outcome, RETRY_NEVER, "%s",
+                     unproven ? unproven : "key exists with other content");
     else
-        outcome_fail(&run->outcome, RETRY_TRANSIENT,
-                     "the store holds other bytes than were sent");
+        outcome_fail(&run->outcome, RETRY_TRANSIENT, "%s",
+                     unproven ? unproven
+                              : "the store holds other bytes than were sent");
     dest_s3_deliver(run);
 }
 
@@ -40,7 +44,7 @@ static void after_hash(uv_work_t *work, int status)
     } else if (strncasecmp(etag, run->hash.md5, DIGEST_MD5_HEX) == 0) {
         dest_s3_deliver_done(run);
     } else {
-        deliver_other(run);
+        deliver_other(run, NULL);
     }
 }
 
@@ -65,8 +69,8 @@ static void on_head(const struct http_result *result, void *ctx)
     }
     if (a.verdict == S3_DONE) {
         dest_s3_deliver_done(run);
-    } else if (a.verdict == S3_OTHER) {
-        deliver_other(run);
+    } else if (a.verdict == S3_OTHER || a.verdict == S3_UNPROVEN) {
+        deliver_other(run, a.verdict == S3_UNPROVEN ? a.error : NULL);
     } else if (a.verdict == S3_ABSENT) {
         outcome_fail(&run->outcome, RETRY_TRANSIENT, "%s", run->put_error);
         dest_s3_deliver(run);

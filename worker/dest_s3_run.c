@@ -22,9 +22,15 @@ struct s3_ask dest_s3_ask(struct destination_run *run)
 
 struct s3_expected dest_s3_expected(const struct destination_run *run)
 {
-    return (struct s3_expected){.size = run->work.job->size,
+    const struct job *j = run->work.job;
+    /* A default key begins with the job's UUID, which nobody can know beforehand; a key that was chosen can be
+     * another object's. */
+    bool own_key = j->key && strncmp(j->key, j->id.uuid.text, ID_UUID_LEN) == 0;
+
+    return (struct s3_expected){.size = j->size,
                                 .sha256_base64 = run->sha256_base64,
-                                .md5_hex = run->hash.md5};
+                                .md5_hex = run->hash.md5,
+                                .only_ours = own_key || run->taken};
 }
 
 static bool pass(const void *data, size_t len, int64_t offset, void *ctx)

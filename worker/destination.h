@@ -7,8 +7,9 @@
  * Guarantees of every implementation
  *   - Delivery is all or nothing: an object with this key has the right bytes, or there is none.
  *   - It may be done any number of times, by any number of workers at once: the bytes and the key of a job never
- *     change, an object that is there already with the same bytes is a success, one with other bytes a failure that
- *     no retry mends.  Nothing existing is ever replaced where the store can refuse that.
+ *     change, an object that is there already with the same bytes is a success, one with other bytes, or with bytes
+ *     that cannot be proven to be the same, a failure that no retry mends.  Nothing existing is ever replaced where the
+ *     store can refuse that.
  *   - The bytes are hashed while they pass; when they are not what the manifest promised, the object is not made.
  *   - done is called on the loop, exactly once, after begin has returned, also after abort.  After abort the outcome is
  *     `aborted` unless the object was finished all the same.

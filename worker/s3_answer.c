@@ -90,7 +90,7 @@ struct s3_answer s3_answer_put(const struct http_result *r,
 
     (void)s3_error_parse(h->body.data, h->body.len, &error); /* no error is no code */
     if (is_success(r) && !error.is_error) {
-        struct s3_answer a = {.verdict = S3_DONE};
+        struct s3_answer a = {.verdict = S3_DONE, .taken = true};
         if (compare(h, want) != PROOF_SAME) {
             a.verdict = S3_RESOLVE;
             (void)snprintf(
@@ -134,6 +134,11 @@ struct s3_answer s3_answer_head(const struct http_result *r,
         a.verdict = S3_OTHER;
         a.needs_md5 = false;
         (void)snprintf(a.error, sizeof a.error, "key exists with other content");
+    } else if (proof == PROOF_NONE && !want->only_ours) {
+        a.verdict = S3_UNPROVEN;
+        (void)snprintf(a.error, sizeof a.error,
+                       "an object with this key is there and cannot be proven to be "
+                       "these bytes");
     }
     return a;
 }

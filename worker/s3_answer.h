@@ -3,7 +3,9 @@
  *
  *   PUT:  2xx that proves what was stored -> DONE      412, 304 -> RESOLVE    501 to our extras -> PLAINER
  *         2xx that proves nothing, lost answer -> RESOLVE    clock -> SKEWED      all else -> FAILED (retry.h)
- *   HEAD: same size, and no digest that differs -> DONE;  another object -> OTHER;  none -> ABSENT;  else FAILED
+ *   HEAD: the same digest -> DONE;  another size or digest -> OTHER;  no such object -> ABSENT;  else FAILED
+ *         the same size and no digest to compare (made in parts, SSE-KMS): DONE where the object can only be ours,
+ *         else UNPROVEN: equal sizes are no equal bytes
  *
  * Proof is x-amz-checksum-sha256, else an ETag of 32 hex digits that is the MD5 of what was sent (not under SSE-KMS or
  * SSE-C, where the ETag is something else).
@@ -21,9 +23,10 @@ enum s3_verdict {
     S3_DONE,
     S3_RESOLVE, /* HEAD tells */
     S3_PLAINER, /* the store does not know the condition or the checksum: once more without */
-    S3_SKEWED, /* our clock differs from the store's: once more with its time */
-    S3_ABSENT, /* HEAD: there is no such object */
-    S3_OTHER,  /* HEAD: there is one, with other bytes */
+    S3_SKEWED,   /* our clock differs from the store's: once more with its time */
+    S3_ABSENT,   /* HEAD: there is no such object */
+    S3_OTHER,    /* HEAD: there is one, with other bytes */
+    S3_UNPROVEN, /* HEAD: there is one of this size, which may be anybody's */
     S3_FAILED
 };
 
@@ -32,6 +35,8 @@ struct s3_expected {
     int64_t size;
     const char *sha256_base64;
     const char *md5_hex; /* "" when it is not known */
+    bool
+        only_ours; /* nobody else has this key, or our PUT was taken: the size is proof enough */
 };
 
 struct s3_answer {
@@ -39,6 +44,7 @@ struct s3_answer {
     enum retry_class class; /* of S3_FAILED */
     int64_t retry_after_ms;
     int64_t skew_s;  /* of S3_SKEWED: the store's time less ours */
+    bool taken;      /* PUT: the store says that it has the object */
     bool needs_md5;  /* HEAD: only the MD5 could tell, and it is not known */
     char error[256]; /* for people; not of S3_DONE */
 };

@@ -2,6 +2,7 @@
 #include "tests/integration/dest_s3_harness.h"
 
 #include <criterion/parameterized.h>
+#include <stdio.h>
 
 TestSuite(dest_s3_answers, .init = up, .fini = down, .timeout = 60);
 
@@ -170,6 +171,45 @@ static const struct {
      .puts = 1,
      .heads = 1,
      .stored = 1},
+    {.label = "412, nothing to compare, a key that was chosen",
+     .there = "the bytes of an OBJECT.",
+     .traits = {.silent_checksums = true, .random_etags = true},
+     .class = RETRY_NEVER,
+     .error = "cannot be proven to be these bytes",
+     .puts = 1,
+     .heads = 1,
+     .stored = 1},
+    {.label = "304 for 412, nothing to compare, a key that was chosen",
+     .there = "the bytes of an OBJECT.",
+     .faults = {{.kind = S3_FAULT_STATUS, .status = 304}},
+     .traits = {.silent_checksums = true, .random_etags = true},
+     .class = RETRY_NEVER,
+     .error = "cannot be proven to be these bytes",
+     .puts = 1,
+     .heads = 1,
+     .stored = 1},
+    {.label = "answer lost, nothing to compare, a key that was chosen",
+     .faults = {{.kind = S3_FAULT_LOST_ANSWER}},
+     .traits = {.silent_checksums = true, .random_etags = true},
+     .class = RETRY_NEVER,
+     .error = "cannot be proven to be these bytes",
+     .puts = 1,
+     .heads = 1,
+     .stored = 1},
+    {.label = "412, nothing to compare, another size",
+     .there = "x",
+     .traits = {.silent_checksums = true, .random_etags = true},
+     .class = RETRY_NEVER,
+     .error = "key exists with other content",
+     .puts = 1,
+     .heads = 1,
+     .stored = 1},
+    {.label = "taken, nothing to compare, a key that was chosen",
+     .traits = {.silent_checksums = true, .random_etags = true},
+     .done = true,
+     .puts = 1,
+     .heads = 1,
+     .stored = 1},
     {.label = "304 for 412",
      .there = BODY,
      .faults = {{.kind = S3_FAULT_STATUS, .status = 304}},
@@ -256,4 +296,45 @@ ParameterizedTest(size_t *i, dest_s3_answers, each)
         eq(i64, r.outcome.retry_after_ms, strcmp(label, "slow down") == 0 ? 7000 : 0),
         "%s", label);
     outcome_release(&r.outcome);
+}
+
+/* The object of a job under its default key can be nobody else's: equal sizes are enough. */
+Test(dest_s3_answers, under_the_key_of_the_job_a_lost_answer_needs_no_digest)
+{
+    struct job j = dest_job("a key", BODY, strlen(BODY));
+    struct err e = ERR_INIT;
+    char key[ID_UUID_LEN + 5];
+
+    (void)snprintf(key, sizeof key, "%s.txt", j.id.uuid.text);
+    cr_assert(job_set_key(&j, key, strlen(key), &e) == ERR_OK, "%s", e.text);
+    s3_faulty_set_traits(
+        s3, (struct s3_faulty_traits){.silent_checksums = true, .random_etags = true});
+    s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_LOST_ANSWER});
+    struct dest_result lost = dest_run(&loop, dest, &j, dest_data(BODY, strlen(BODY)));
+    cr_expect(lost.outcome.done, "lost answer: %s", lost.outcome.error);
+    struct dest_result again = dest_run(&loop, dest, &j, dest_data(BODY, strlen(BODY)));
+    cr_expect(again.outcome.done, "412: %s", again.outcome.error);
+    cr_expect(eq(int, s3_faulty_count(s3, "PUT"), 2));
+    cr_expect(eq(int, s3_faulty_count(s3, "HEAD"), 2));
+    cr_expect(eq(int, s3_faulty_objects(s3), 1));
+    job_release(&j);
+    outcome_release(&lost.outcome);
+    outcome_release(&again.outcome);
+}
+
+Test(dest_s3_answers, without_conditions_what_cannot_be_proven_is_put_again)
+{
+    config.conditional = false;
+    destination_release(dest);
+    open_dest();
+    s3_faulty_set_traits(
+        s3, (struct s3_faulty_traits){.silent_checksums = true, .random_etags = true});
+    s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_LOST_ANSWER});
+    struct dest_result lost = deliver(BODY), again = deliver(BODY);
+    cr_expect(not(lost.outcome.done));
+    cr_expect(eq(int, lost.outcome.class, RETRY_TRANSIENT), "%s", lost.outcome.error);
+    cr_expect(again.outcome.done, "%s", again.outcome.error);
+    cr_expect(eq(int, stored(), 2));
+    outcome_release(&lost.outcome);
+    outcome_release(&again.outcome);
 }

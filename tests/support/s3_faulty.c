@@ -205,6 +205,8 @@ void s3_faulty_put(struct s3_faulty *s, const char *path, const void *data,
     digest_md5_update(&h.md5, data, (size_t)size);
     s3_faulty_hash_end(&h, &o);
     pthread_mutex_lock(&s->lock);
+    if (s->traits.random_etags)
+        memcpy(o.md5, S3_FAULTY_RANDOM_ETAG, sizeof o.md5);
     s3_faulty_store(s, path, &o);
     pthread_mutex_unlock(&s->lock);
 }

@@ -7,6 +7,9 @@
 #ifndef HOIST_TESTS_SUPPORT_S3_FAULTY_INTERNAL_H
 #define HOIST_TESTS_SUPPORT_S3_FAULTY_INTERNAL_H
 
+/* An ETag as of an object made in parts: as long as an MD5, and none. */
+#define S3_FAULTY_RANDOM_ETAG "f00f00f00f00f00f00f00f00f00f00-1"
+
 #include "tests/support/s3_faulty.h"
 
 #include <pthread.h>

@@ -173,7 +173,7 @@ static bool answer_put(struct connection *c, const struct request *r,
     if (r->fault.kind == S3_FAULT_CORRUPT)
         (void)(memcpy(o->md5, other.md5, 33), memcpy(o->sha256, other.sha256, 65));
     if (s->traits.random_etags)
-        memcpy(o->md5, "f00f00f00f00f00f00f00f00f00f00f0-1", 33);
+        memcpy(o->md5, S3_FAULTY_RANDOM_ETAG, sizeof o->md5);
     o->has_checksum = r->checksum;
     pthread_mutex_lock(&s->lock);
     exists = s3_faulty_find(s, r->path) != NULL;
