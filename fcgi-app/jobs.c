@@ -167,8 +167,9 @@ static int64_t keep_ms(const struct exchange *x, const struct job_id *id)
     return q ? q->keep_done_seconds * 1000 : 0;
 }
 
-static enum problem cancel(struct exchange *x, const struct job_id *id,
-                           enum queue_answer *ret, struct err *e)
+/* PROBLEM_NO_JOB: Redis does not know it. */
+static enum problem cancel_record(struct exchange *x, const struct job_id *id,
+                                  enum queue_answer *ret, struct err *e)
 {
     CLEANUP(talk_release) struct talk t;
     talk_init(&t);
@@ -195,6 +196,16 @@ static enum problem enqueue(struct exchange *x, const struct job_id *id, struct 
     return steer(x, &t, "enqueued", &answer, e);
 }
 
+static enum problem cancel(struct exchange *x, const struct job_id *id,
+                           enum queue_answer *ret, struct err *e)
+{
+    enum problem p = cancel_record(x, id, ret, e);
+    if (p != PROBLEM_NO_JOB)
+        return p;
+    p = enqueue(x, id, e);
+    return p ? p : cancel_record(x, id, ret, e);
+}
+
 void jobs_cancel(struct exchange *x)
 {
     CLEANUP(job_release) struct job j = JOB_INIT;
@@ -202,11 +213,8 @@ void jobs_cancel(struct exchange *x)
     struct job_id id;
     enum queue_answer answer = QUEUE_OK;
     enum problem p = get_id(x, &id, &e);
-    if (!p) {
+    if (!p)
         p = cancel(x, &id, &answer, &e);
-        if (p == PROBLEM_NO_JOB && enqueue(x, &id, &e) == PROBLEM_NONE)
-            p = cancel(x, &id, &answer, &e);
-    }
     if (!p)
         p = read_record(x, &id, &j, &e);
     if (p)
@@ -223,10 +231,12 @@ static enum problem retry(struct exchange *x, const struct job_id *id, struct er
     talk_init(&t);
     queue_retry_cmd(&t.cmd, id);
     enum problem p = steer(x, &t, "run again", &answer, e);
-    if (p == PROBLEM_NO_JOB && read_manifest(x, id, &manifest, e) == PROBLEM_NONE)
-        return problem_set(e, PROBLEM_CONFLICT,
+    if (p != PROBLEM_NO_JOB)
+        return p;
+    p = read_manifest(x, id, &manifest, e);
+    return p ? p
+             : problem_set(e, PROBLEM_CONFLICT,
                            "a job that is accepted cannot be run again");
-    return p;
 }
 
 void jobs_retry(struct exchange *x)

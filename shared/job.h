@@ -14,8 +14,8 @@
  *        v   \----> cancelled
  *      done                      dead --retry--> waiting        waiting, scheduled, dead --cancel--> cancelled
  *
- * `accepted` is what a status answer says of a job whose manifest is on disk and which Redis does not know yet; it
- * never stands in Redis.
+ * `accepted` is what a status answer says of a job that is on disk and that Redis does not know yet or cannot be asked
+ * about now: the manifest is all that is known, the job may be further.  It never stands in Redis.
  *
  * One struct, three text forms, all from one table of fields (job_fields.h):
  *   - a Redis hash (HSET name value ...): every field that is set, as readable text (`HGETALL` shows it to people);

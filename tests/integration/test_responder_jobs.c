@@ -55,6 +55,69 @@ Test(responder_jobs, a_job_that_redis_lost_is_accepted_and_can_be_cancelled)
     fcgi_response_release(&r);
 }
 
+Test(responder_jobs, while_redis_cannot_be_asked_a_job_on_disk_is_accepted)
+{
+    const char *id = responder_upload("/v1/uploads/a");
+    struct fcgi_request show = responder_get(responder_job_uri(id, ""));
+    struct fcgi_response r = responder_ask(&show);
+
+    cr_expect(strstr(r.body, "\"state\":\"waiting\"") != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+    redis_fixture_kill(&rig.redis);
+    r = responder_ask(&show);
+    cr_expect(eq(int, r.status, 200), "its manifest is all that is known");
+    cr_expect(strstr(r.body, "\"state\":\"accepted\"") != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+    show.uri = "/v1/jobs/default.01a203d3-6eb4-7917-a21f-6d22207c6968";
+    cr_expect(eq(int, responder_status(&show), 503), "Redis would know");
+}
+
+/* Overwrite the manifest of a job with what is none. */
+static void damage_manifest(const char *id)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/spool/jobs/%s.json", rig.dir.path, id);
+    FILE *f = fopen(path, "we");
+    cr_assert(f != NULL, "%s", path);
+    fputs("{}", f);
+    fclose(f);
+}
+
+Test(responder_jobs, cancelling_what_cannot_be_enqueued_first_says_why)
+{
+    const char *id = responder_upload("/v1/uploads/a");
+    struct fcgi_request cancel = {.method = "DELETE", .uri = responder_job_uri(id, "")};
+
+    free(redis_fixture_ask(&rig.redis, "FLUSHALL", NULL));
+    damage_manifest(id);
+    struct fcgi_response r = responder_ask(&cancel);
+    cr_expect(eq(int, r.status, 500), "it exists: 404 would be a lie");
+    cr_expect(strstr(r.body, "the job's manifest cannot be read") != NULL, "%s",
+              r.body);
+    fcgi_response_release(&r);
+    cancel.uri = "/v1/jobs/default.01a203d3-6eb4-7917-a21f-6d22207c6968";
+    r = responder_ask(&cancel);
+    cr_expect(eq(int, r.status, 404));
+    cr_expect(strstr(r.body, "no job has this id") != NULL, "%s", r.body);
+    fcgi_response_release(&r);
+}
+
+Test(responder_jobs, running_again_what_cannot_be_read_says_why)
+{
+    const char *id = responder_upload("/v1/uploads/a");
+    struct fcgi_request retry = {.method = "POST",
+                                 .uri = responder_job_uri(id, "/retry")};
+
+    free(redis_fixture_ask(&rig.redis, "FLUSHALL", NULL));
+    damage_manifest(id);
+    struct fcgi_response r = responder_ask(&retry);
+    cr_expect(eq(int, r.status, 500));
+    cr_expect(strstr(r.body, "the job's manifest cannot be read") != NULL, "%s",
+              r.body);
+    fcgi_response_release(&r);
+}
+
 Test(responder_jobs, ids_that_are_none_and_ids_of_nobody_are_the_same_404)
 {
     static const char *const ids[] = {"x",
