@@ -138,8 +138,10 @@ const struct config_setting config_settings[] = {
     {QUEUE_AS("retry_cap", CONFIG_MS, retry_cap_ms, "5m", "The longest such pause."),
      RANGE(1, DAY * 1000)},
     {QUEUE(CONFIG_SECONDS, keep_done_seconds, "7d",
-           "How long a finished job can still be looked up."),
-     RANGE(0, DAY * 3650)},
+           "How long a finished job can still be looked up.  Not less than a minute: "
+           "who\n"
+           "waits for it, and the comparison of spool and Redis, must still find it."),
+     RANGE(60, DAY * 3650)},
     {QUEUE(CONFIG_NUMBER, keep_done_count, "100000",
            "How many finished jobs can still be looked up."),
      RANGE(0, 100000000)},
