@@ -20,6 +20,7 @@ struct claim_queue {
     const char *name;
     bool maybe;       /* there may be something to claim */
     bool woken;       /* we hold its wake marker: look even without a free slot */
+    bool timed;       /* its time has come: the same, for what is due or expired */
     bool in_flight;   /* a claim is under way */
     size_t asked;     /* jobs it asked for */
     int64_t asked_ms; /* monotonic, when */
@@ -41,6 +42,7 @@ struct claimer {
     void *ctx;
 };
 
+static void arm_timer(struct claimer *c);
 static void pump(struct claimer *c);
 
 static size_t free_slots(const struct claimer *c)
@@ -76,8 +78,10 @@ static void on_timer(uv_timer_t *timer)
     for (size_t i = 0; i < c->queue_count; i++)
         if (now >= c->queues[i].look_ms) {
             c->queues[i].maybe = true;
+            c->queues[i].timed = true;
             c->queues[i].look_ms = now + idle_ms(c);
         }
+    arm_timer(c);
     pump(c);
 }
 
@@ -178,6 +182,7 @@ static void send_claim(struct claim_queue *q, size_t want)
 
     q->maybe = false;
     q->woken = false;
+    q->timed = false;
     q->in_flight = true;
     q->asked = want < QUEUE_BATCH_MAX ? want : QUEUE_BATCH_MAX;
     q->asked_ms = clock_mono_ms();
@@ -212,8 +217,8 @@ static void pump(struct claimer *c)
     for (size_t i = 0; i < c->queue_count; i++) {
         struct claim_queue *q = &c->queues[i];
         size_t free = free_slots(c);
-        /* A marker taken without a slot to use it: a look for 0 jobs puts it back for others. */
-        if (!q->in_flight && (q->woken || (q->maybe && free > 0)))
+        /* Without a slot, a look for 0 jobs: it puts a marker back for others, and tells what is due or expired. */
+        if (!q->in_flight && (q->woken || q->timed || (q->maybe && free > 0)))
             send_claim(q, free);
     }
     if (free_slots(c) > 0)

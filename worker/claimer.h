@@ -11,7 +11,8 @@
  *   - Never claims more than there are free slots; slots asked for in commands under way are reserved.
  *   - Queues in strict order: a queue is asked only when those before it are not known to have work.
  *   - Idle, with one queue and a lease of 10 s: 0.4 commands a second (one wait of 5 s, one look each 5 s).
- *   - A look at least once a lease: the lease of a dead worker is seen before it runs out, and reaped as it does.
+ *   - A look at least once a lease, full or not: the lease of a dead worker is seen before it runs out, and reaped as it
+ *     does; a job that falls due is made ready for whoever has a slot.
  *   - A broken queue (a key of a wrong type) is looked at only once per interval, and logged.
  *
  * Belongs to the loop's thread.

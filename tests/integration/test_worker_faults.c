@@ -144,6 +144,29 @@ Test(worker_faults, the_same_with_the_default_lease)
     kill_and_take_over(10000);
 }
 
+Test(worker_faults, a_full_worker_takes_back_what_expires_and_readies_what_falls_due)
+{
+    enum { LEASE_MS = 1500 };
+    rig_up_s3(&rig, "lease_ms = 1500\nconcurrency = 1\n");
+    struct spawn *a = rig_start(&rig, "a");
+    s3_faulty_close_gate(rig.s3);
+    struct job_id orphan = put_s3("the dead worker's");
+    cr_assert(WAIT_UNTIL(s3_faulty_waiting(rig.s3) == 1, 5000));
+    rig_start(&rig, "b");
+    struct job_id kept = put_s3("fills the other");
+    cr_assert(WAIT_UNTIL(s3_faulty_waiting(rig.s3) == 2, 5000));
+    struct job_id late =
+        rig_put(&rig, &(struct rig_job){.data = "late", .to = "s3", .delay_ms = 1000});
+    spawn_kill(a);
+
+    cr_expect(rig_wait_state(&rig, &orphan, "waiting", LEASE_MS + 1000));
+    cr_expect(rig_wait_state(&rig, &late, "waiting", 1000));
+    cr_expect(eq(str, (char *)rig_field(&rig, &kept, "state"), "running"));
+    s3_faulty_open_gate(rig.s3);
+    cr_expect(rig_wait_state(&rig, &orphan, "done", 5000));
+    cr_expect(rig_wait_state(&rig, &late, "done", 5000));
+}
+
 Test(worker_faults, a_worker_that_slept_past_its_lease_is_fenced)
 {
     rig_up_s3(&rig, NULL);
