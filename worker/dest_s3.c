@@ -9,8 +9,8 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 
-/* PUTs in one run: without condition, without checksum, with the right time */
-enum { PUTS_MAX = 4 };
+/* PUTs in one run: the four of make_plainer, and one with the right time */
+enum { PUTS_MAX = 5 };
 
 static void send_put(struct destination_run *run);
 
@@ -29,24 +29,44 @@ static void deliver_source_failure(struct destination_run *run)
     dest_s3_deliver(run);
 }
 
-/* The store does not know something we asked for.  False: it was nothing of ours. */
+/*
+ * The store does not know something we asked for: first without the checksum, then without the condition, which is worth
+ * more, then without both.  False: it was nothing of ours.
+ */
 static bool make_plainer(struct destination_run *run)
+{
+    const struct dest_s3 *d = run->dest;
+
+    if (run->was_checksummed && !run->no_condition) {
+        run->no_checksum = true;
+    } else if (run->was_conditional) {
+        run->no_condition = true;
+        run->no_checksum = !d->checksum;
+    } else if (run->was_checksummed) {
+        run->no_checksum = true;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* A plainer PUT was taken: that it was plainer is why. */
+static void remember_plainer(struct destination_run *run)
 {
     struct dest_s3 *d = run->dest;
 
-    if (run->was_conditional)
+    if (run->no_condition && d->conditional) {
         d->conditional = false;
-    else if (run->was_checksummed)
+        log_warn(
+            "dest_s3",
+            "the store knows no If-None-Match: objects are overwritten from now on",
+            LOG_STR("destination", d->base.config->name));
+    }
+    if (run->no_checksum && d->checksum) {
         d->checksum = false;
-    else
-        return false;
-    log_warn("dest_s3",
-             run->was_conditional
-                 ? "the store knows no If-None-Match: objects are "
-                   "overwritten from now on"
-                 : "the store knows no checksums: none is sent from now on",
-             LOG_STR("destination", d->base.config->name));
-    return true;
+        log_warn("dest_s3", "the store knows no checksums: none is sent from now on",
+                 LOG_STR("destination", d->base.config->name));
+    }
 }
 
 static void on_put(const struct http_result *result, void *ctx)
@@ -56,8 +76,11 @@ static void on_put(const struct http_result *result, void *ctx)
     struct s3_answer a = s3_answer_put(result, &want, clock_wall_ms() / 1000);
 
     run->call = NULL;
+    run->putting = false;
     run->sent = result->sent;
     run->taken = a.taken;
+    if (a.taken)
+        remember_plainer(run);
     run->put_status = result->response->status;
     memcpy(run->etag, result->response->etag, sizeof run->etag);
     memcpy(run->put_error, a.error, sizeof run->put_error);
@@ -98,6 +121,7 @@ static void send_put(struct destination_run *run)
             err_set(&e, ERR_REJECT, "spool corrupt: its SHA-256 is not the manifest's");
     if (code == ERR_OK && !dest_s3_send(run, &request, "PUT", on_put))
         code = err_set(&e, ERR_NOMEM, "no memory for a request");
+    run->putting = code == ERR_OK;
     s3_request_release(&request);
     if (code != ERR_OK) {
         outcome_fail(&run->outcome, dest_s3_class(code), "%s", e.text);
@@ -137,7 +161,7 @@ static void s3_abort(struct destination_run *run)
 
 static int64_t s3_sent(const struct destination_run *run)
 {
-    return run->call && run->puts ? http_sent(run->call) : run->sent;
+    return run->putting ? http_sent(run->call) : run->sent;
 }
 
 static void s3_release(struct destination *d)

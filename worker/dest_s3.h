@@ -7,7 +7,7 @@
  *              |                                   |-----> other bytes -------> never ("key exists with other content")
  *              |                                   |-----> cannot be proven --> never, unless only ours (below)
  *              |                                   '-----> none --------------> transient
- *              |-- 501 to a condition or checksum --> remembered, PUT without
+ *              |-- 501 --> PUT without checksum, without condition, without both; what was taken is remembered
  *              |-- clock differs ------------------> remembered, PUT with the store's time
  *              '-- anything else -----------------------------------------------> by retry.h
  *

@@ -31,10 +31,12 @@ struct destination_run {
     struct dest_s3 *dest;
     struct destination_work work;
     struct http_call *call; /* under way; NULL between */
+    bool putting;           /* it is the PUT */
     struct spool_hash hash;
     char sha256_base64[DIGEST_BASE64_SIZE(DIGEST_SHA256_BYTES)];
     unsigned puts;
     bool was_conditional, was_checksummed; /* the latest PUT */
+    bool no_condition, no_checksum;        /* of the next one: the store answered 501 */
     bool taken;                            /* the store said that it has what was put */
     int put_status;
     char put_error[256];

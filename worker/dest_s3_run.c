@@ -15,8 +15,8 @@ struct s3_ask dest_s3_ask(struct destination_run *run)
                            .endpoint = &d->endpoint,
                            .key = &d->key,
                            .job = run->work.job,
-                           .conditional = d->conditional,
-                           .checksum = d->checksum,
+                           .conditional = d->conditional && !run->no_condition,
+                           .checksum = d->checksum && !run->no_checksum,
                            .time_s = clock_wall_ms() / 1000 + d->skew_s};
 }
 

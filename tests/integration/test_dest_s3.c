@@ -50,9 +50,87 @@ Test(dest_s3, what_the_store_does_not_know_is_remembered)
 
     cr_expect(first.outcome.done);
     cr_expect(second.outcome.done);
-    cr_expect(eq(int, s3_faulty_count(s3, "PUT"), 3), "two for the first, one after");
+    cr_expect(eq(int, s3_faulty_count(s3, "PUT"), 4), "three for the first, one after");
     outcome_release(&first.outcome);
     outcome_release(&second.outcome);
+}
+
+Test(dest_s3, a_store_without_checksums_keeps_its_condition)
+{
+    char head[8192];
+
+    s3_faulty_set_traits(s3, (struct s3_faulty_traits){.no_checksums = true});
+    struct dest_result first = deliver(BODY), second = deliver("another object's");
+
+    cr_expect(first.outcome.done, "%s", first.outcome.error);
+    cr_expect(not(second.outcome.done), "nothing is overwritten");
+    cr_expect(eq(int, second.outcome.class, RETRY_NEVER));
+    cr_expect(eq(int, s3_faulty_count(s3, "PUT"), 3), "two for the first, one after");
+    s3_faulty_head(s3, "PUT", head, sizeof head);
+    cr_expect(strstr(head, "\r\nIf-None-Match: *\r\n") != NULL, "%s", head);
+    cr_expect(strstr(head, "x-amz-checksum") == NULL, "%s", head);
+    outcome_release(&first.outcome);
+    outcome_release(&second.outcome);
+}
+
+Test(dest_s3, a_store_without_conditions_keeps_its_checksum)
+{
+    char head[8192];
+
+    s3_faulty_set_traits(s3, (struct s3_faulty_traits){.no_conditions = true});
+    struct dest_result r = deliver(BODY);
+
+    cr_expect(r.outcome.done, "%s", r.outcome.error);
+    s3_faulty_head(s3, "PUT", head, sizeof head);
+    cr_expect(strstr(head, "\r\nx-amz-checksum-sha256: ") != NULL, "%s", head);
+    cr_expect(strstr(head, "If-None-Match") == NULL, "%s", head);
+    outcome_release(&r.outcome);
+}
+
+Test(dest_s3, a_501_that_plainer_requests_do_not_mend_is_forgotten)
+{
+    char head[8192];
+
+    for (int i = 0; i < 4; i++)
+        s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_STATUS,
+                                             .status = 501,
+                                             .code = "NotImplemented"});
+    struct dest_result first = deliver(BODY), second = deliver(BODY);
+
+    cr_expect(not(first.outcome.done));
+    cr_expect(second.outcome.done, "%s", second.outcome.error);
+    cr_expect(eq(int, s3_faulty_count(s3, "PUT"), 5), "four for the first, one after");
+    s3_faulty_head(s3, "PUT", head, sizeof head);
+    cr_expect(strstr(head, "\r\nIf-None-Match: *\r\n") != NULL, "%s", head);
+    cr_expect(strstr(head, "\r\nx-amz-checksum-sha256: ") != NULL, "%s", head);
+    outcome_release(&first.outcome);
+    outcome_release(&second.outcome);
+}
+
+/* What has left stays told while a HEAD, which sends nothing, asks. */
+Test(dest_s3, progress_does_not_fall_back_while_the_store_is_asked)
+{
+    struct job j = dest_job("a key", BODY, strlen(BODY));
+    struct dest_result r = {0};
+    int64_t told = -1;
+
+    s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_LOST_ANSWER});
+    s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_HANG});
+    struct destination_run *run = destination_begin(
+        dest, &(struct destination_work){.job = &j,
+                                         .fd = dest_data(BODY, strlen(BODY)),
+                                         .done = dest_on_done,
+                                         .ctx = &r});
+    cr_assert(run != NULL);
+    while (r.calls == 0) {
+        if (s3_faulty_count(s3, "HEAD") == 1)
+            told = destination_sent(dest, run);
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    }
+    cr_expect(eq(i64, told, (int64_t)strlen(BODY)));
+    cr_expect(not(r.outcome.done));
+    job_release(&j);
+    outcome_release(&r.outcome);
 }
 
 /* A body of several buffers; every piece of it is looked at. */

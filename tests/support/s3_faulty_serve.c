@@ -113,6 +113,15 @@ static void answer_object(struct connection *c, const struct s3_faulty_object *o
     (void)send_text(c, text);
 }
 
+/* Until the test is over. */
+static void hang(struct s3_faulty *s)
+{
+    pthread_mutex_lock(&s->lock);
+    while (!s->stopping)
+        pthread_cond_wait(&s->changed, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void answer_head(struct connection *c, const struct request *r)
 {
     struct s3_faulty *s = c->store;
@@ -123,6 +132,8 @@ static void answer_head(struct connection *c, const struct request *r)
         answer_error(c, r->fault.status, r->fault.code, r->fault.headers, false);
         return;
     }
+    if (r->fault.kind == S3_FAULT_HANG)
+        hang(s);
     if (!there) {
         answer_error(c, 404, NULL, NULL, false);
         return;
@@ -140,15 +151,6 @@ static void pass_gate(struct s3_faulty *s)
     while (s->gate_closed && !s->stopping)
         pthread_cond_wait(&s->changed, &s->lock);
     s->waiting--;
-    pthread_mutex_unlock(&s->lock);
-}
-
-/* Until the test is over. */
-static void hang(struct s3_faulty *s)
-{
-    pthread_mutex_lock(&s->lock);
-    while (!s->stopping)
-        pthread_cond_wait(&s->changed, &s->lock);
     pthread_mutex_unlock(&s->lock);
 }
 
