@@ -5,6 +5,7 @@
 #include "shared/cleanup.h"
 #include "shared/config.h"
 #include "shared/log.h"
+#include "shared/spool.h"
 
 #include <getopt.h>
 #include <malloc.h>
@@ -19,7 +20,7 @@ static void print_help(void)
         "Usage: hoist-fcgi [--config FILE] [--check | --show-config]\n"
         "Takes uploads from a web server by FastCGI, spools them and answers 202.\n\n"
         "  --config FILE  settings; without it the defaults and the environment\n"
-        "  --check        read the settings, say what is wrong with them, exit\n"
+        "  --check        check the settings, open the spool, say what is wrong, exit\n"
         "  --show-config  print the settings in effect, secrets left out, exit\n"
         "  --help         this text and every setting\n"
         "  --version      print the version\n\n"
@@ -34,14 +35,12 @@ static enum err_code run(const struct config *config, struct err *e)
 {
     struct spool *spool = NULL;
     struct listener listener = LISTENER_INIT;
-    struct spool_options options = {config->spool.dir,
-                                    config->spool.durability == CONFIG_DISK};
     (void)mallopt(M_ARENA_MAX,
                   8); /* enough not to wait for each other; not one for each thread */
     log_set_level(config->http.log_level);
     enum err_code code = fastcgi_setup(e);
     if (!code)
-        code = spool_open(&options, &spool, e);
+        code = spool_open_config(config, &spool, e);
     if (!code)
         code = listener_open(&config->http, &listener, e);
     if (!code)
@@ -51,13 +50,24 @@ static enum err_code run(const struct config *config, struct err *e)
     return code;
 }
 
+/* What config_load cannot know: whether the spool can be used. */
+static enum err_code check(const struct config *config, struct err *e)
+{
+    struct spool *spool = NULL;
+    enum err_code code = spool_open_config(config, &spool, e);
+    spool_close(spool);
+    return code;
+}
+
 static enum err_code act(enum what what, const char *file, struct err *e)
 {
     CLEANUP(config_release) struct config config;
     config_init(&config);
     enum err_code code = config_load(&config, file, environ, e);
-    if (code || what == WHAT_CHECK)
+    if (code)
         return code;
+    if (what == WHAT_CHECK)
+        return check(&config, e);
     if (what == WHAT_SHOW) {
         config_show(&config, stdout);
         return ERR_OK;

@@ -19,6 +19,7 @@ void config_release(struct config *c)
         for (size_t k = 0; k < config_section_count(c, s->kind); k++)
             config_value_release(s, (char *)c + config_section_offset(s->kind, k));
     }
+    free(c->spool.dir_place);
     for (size_t i = 0; i < c->destination_count; i++) {
         free(c->destinations[i].bucket);
         free(c->destinations[i].prefix);
@@ -75,33 +76,59 @@ void config_env_name(const struct config *c, struct config_where where,
     config_env_add(b, s->key);
 }
 
-/* Put "[queue media] to: " in front of *e. */
-static enum err_code name_setting(const struct config_load *l,
-                                  struct config_where where,
-                                  const struct config_setting *s, struct err *e)
+/* [queue media] to */
+static void add_setting(const struct config_load *l, struct config_where where,
+                        const struct config_setting *s, struct buf *b)
 {
     const char *name = config_section_name(&l->config, where.kind, where.index);
 
-    return err_prefix(e, "[%s%s%s] %s", config_kind_name(where.kind), *name ? " " : "",
-                      name, s->key);
+    buf_printf(b, "[%s%s%s] %s", config_kind_name(where.kind), *name ? " " : "", name,
+               s->key);
+}
+
+/* "hoist.ini:12: [queue media] to" or "environment HOIST_QUEUE_MEDIA_TO". */
+static void add_place(const struct config_load *l, struct config_where where,
+                      const struct config_setting *s, struct buf *b)
+{
+    int line = config_load_origin(l, where, s);
+
+    if (line == CONFIG_FROM_ENVIRONMENT) {
+        buf_puts(b, "environment ");
+        config_env_name(&l->config, where, s, b);
+        return;
+    }
+    if (line == CONFIG_FROM_DEFAULT)
+        line = l->section_lines[where.kind][where.index];
+    buf_printf(b, "%.120s:", l->name);
+    if (line > 0)
+        buf_printf(b, "%d:", line);
+    buf_putc(b, ' ');
+    add_setting(l, where, s, b);
 }
 
 enum err_code config_load_blame(const struct config_load *l, struct config_where where,
                                 const struct config_setting *s, struct err *e)
 {
-    int line = config_load_origin(l, where, s);
+    CLEANUP(buf_release) struct buf b = BUF_INIT(CONFIG_PLACE_MAX);
 
-    if (line == CONFIG_FROM_ENVIRONMENT) {
-        CLEANUP(buf_release) struct buf b = BUF_INIT(CONFIG_ENV_NAME_MAX);
-        config_env_name(&l->config, where, s, &b);
-        return err_prefix(e, "environment %s", b.data);
-    }
-    if (line == CONFIG_FROM_DEFAULT)
-        line = l->section_lines[where.kind][where.index];
-    name_setting(l, where, s, e);
-    if (line == 0)
-        return err_prefix(e, "%.120s", l->name);
-    return err_prefix(e, "%.120s:%d", l->name, line);
+    add_place(l, where, s, &b);
+    return err_prefix(e, "%s", b.data);
+}
+
+/* What config_blame_spool says later. */
+static enum err_code keep_place(struct config_load *l, struct err *e)
+{
+    CLEANUP(buf_release) struct buf b = BUF_INIT(CONFIG_PLACE_MAX);
+
+    add_place(l, (struct config_where){CONFIG_KIND_SPOOL, 0},
+              config_find_setting(CONFIG_KIND_SPOOL, "dir"), &b);
+    l->config.spool.dir_place = buf_detach(&b);
+    return l->config.spool.dir_place ? ERR_OK : err_set(e, ERR_NOMEM, "out of memory");
+}
+
+enum err_code config_blame_spool(const struct config *c, struct err *e)
+{
+    return err_prefix(e, "%s", c->spool.dir_place ? c->spool.dir_place : "[spool] dir");
 }
 
 /* --- Settings --- */
@@ -138,7 +165,11 @@ static enum err_code set_from_line(struct config_load *l,
     else if (config_value_set(s, line->value, config_load_section(l, l->current), e) ==
              ERR_OK)
         *origin = line->number;
-    return *origin == line->number ? ERR_OK : name_setting(l, l->current, s, e);
+    if (*origin == line->number)
+        return ERR_OK;
+    CLEANUP(buf_release) struct buf b = BUF_INIT(CONFIG_PLACE_MAX);
+    add_setting(l, l->current, s, &b);
+    return err_prefix(e, "%s", b.data);
 }
 
 static enum err_code on_line(void *user, const struct config_line *line, struct err *e)
@@ -208,7 +239,8 @@ static enum err_code load_text(struct config *c, struct config_load *l,
                                const char *text, char *const *env, struct err *e)
 {
     if (config_file_parse(l->name, text, on_line, l, e) ||
-        config_load_add_defaults(l, e) || complete(l, env, e) || config_check(l, e))
+        config_load_add_defaults(l, e) || complete(l, env, e) || config_check(l, e) ||
+        keep_place(l, e))
         return e->code;
     config_release(c);
     *c = l->config;

@@ -56,6 +56,7 @@ struct config_redis {
 
 struct config_spool {
     char *dir;
+    char *dir_place;                   /* where dir was set; NULL: not by config_load */
     enum config_durability durability; /* disk */
     int64_t reconcile_seconds;         /* 30 */
 };
@@ -147,6 +148,10 @@ MUST_CHECK enum err_code config_load(struct config *c, const char *path,
 MUST_CHECK enum err_code config_parse(struct config *c, const char *name,
                                       const char *text, char *const *env,
                                       struct err *e);
+
+/* The directory of the spool turned out to be wrong, *e says how: put the place in front of it where [spool] dir was
+ * set, as config_load does.  Returns its code. */
+enum err_code config_blame_spool(const struct config *c, struct err *e);
 
 const struct config_queue *config_find_queue(const struct config *c, const char *name,
                                              size_t len);

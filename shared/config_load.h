@@ -15,7 +15,9 @@
 enum {
     CONFIG_FROM_DEFAULT = 0,
     CONFIG_FROM_ENVIRONMENT = -1,
-    CONFIG_ENV_NAME_MAX = 128
+    CONFIG_ENV_NAME_MAX = 128,
+    CONFIG_PLACE_MAX =
+        256 /* a file's name (its first 120 bytes), line, section and key */
 };
 
 /* One section. */

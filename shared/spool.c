@@ -95,7 +95,8 @@ static enum err_code open_dir(int at_fd, const char *path, int flags, int *ret_f
                               struct err *e)
 {
     if (mkdirat(at_fd, path, 0700) < 0 && errno != EEXIST)
-        return err_errno(e, ERR_CONFIG, "spool: make directory %s", path);
+        return err_errno(e, ERR_CONFIG, "spool: make directory %s%s", path,
+                         errno == ENOENT ? "; the directory above it must exist" : "");
     int fd = openat(at_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
     if (fd < 0)
         return err_errno(e, ERR_CONFIG, "spool: open directory %s", path);

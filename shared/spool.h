@@ -41,6 +41,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct config;
 struct spool; /* a handle; thread-safe */
 
 struct spool_options {
@@ -52,6 +53,9 @@ struct spool_options {
  * file systems; the text says what is and what is allowed. */
 MUST_CHECK enum err_code spool_open(const struct spool_options *o,
                                     struct spool **ret_spool, struct err *e);
+/* The same as [spool] of the configuration says; ERR_CONFIG names the file and the line of its dir, too. */
+MUST_CHECK enum err_code spool_open_config(const struct config *c,
+                                           struct spool **ret_spool, struct err *e);
 void spool_close(struct spool *s); /* takes NULL */
 
 /* --- Writing one upload: begin, write ..., then commit or abort.  One thread at a time. --- */

@@ -47,12 +47,10 @@ static void print_usage(FILE *out)
 /* Open what the configuration names and, unless it was only to be checked, work. */
 static enum err_code run(const struct config *config, enum mode mode, struct err *e)
 {
-    struct spool_options options = {.dir = config->spool.dir,
-                                    .durable = config->spool.durability == CONFIG_DISK};
     struct spool *spool = NULL;
     struct worker *worker = NULL;
 
-    if (spool_open(&options, &spool, e) != ERR_OK)
+    if (spool_open_config(config, &spool, e) != ERR_OK)
         return e->code;
     enum err_code code = worker_check(config, e);
     if (code == ERR_OK && mode == MODE_RUN)

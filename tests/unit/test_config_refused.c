@@ -263,3 +263,35 @@ Test(config_refused, more_sections_than_there_may_be)
     cr_expect(ne(ptr, strstr(e.text, "t.ini:65: [queue b]: at most 64"), NULL), "%s",
               e.text);
 }
+
+static const struct {
+    const char *text, *want;
+    const char *env[2];
+} spool_places[] = {
+    {"[spool]\ndurability=disk\n\ndir=/x", "t.ini:4: [spool] dir: closed", {NULL}},
+    {"\n[spool]\ndurability=disk", "t.ini:2: [spool] dir: closed", {NULL}},
+    {"[http]", "t.ini: [spool] dir: closed", {NULL}},
+    {"[spool]\ndir=/x",
+     "environment HOIST_SPOOL_DIR: closed",
+     {"HOIST_SPOOL_DIR=/y", NULL}},
+};
+
+Test(config_refused, a_spool_that_cannot_be_opened_is_blamed_on_its_setting)
+{
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < COUNT(spool_places); i++) {
+        CLEANUP(config_release) struct config c;
+        config_init(&c);
+        cr_assert(not(config_parse(&c, "t.ini", spool_places[i].text,
+                                   (char *const *)spool_places[i].env, &e)),
+                  "%s", e.text);
+        (void)err_set(&e, ERR_CONFIG, "closed");
+        cr_expect(eq(int, config_blame_spool(&c, &e), ERR_CONFIG));
+        cr_expect(eq(str, e.text, (char *)spool_places[i].want));
+    }
+    struct config by_hand = {0};
+    (void)err_set(&e, ERR_CONFIG, "closed");
+    (void)config_blame_spool(&by_hand, &e);
+    cr_expect(eq(str, e.text, "[spool] dir: closed"));
+}
