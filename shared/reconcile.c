@@ -41,15 +41,26 @@ static enum err_code send_pipeline(struct pass *p, struct err *e)
     return redis_pipeline(p->redis, p->cmds, p->cmd_count, p->replies, e);
 }
 
-/* What a single command's reply means to the pass: a refusal of this one key is counted, all else ends it. */
+/* Remember the first job that could not be dealt with. */
+static void note_bad(struct pass *p, const struct job_id *id, const struct err *why)
+{
+    if (p->stats.damaged + p->stats.failed > 0)
+        return;
+    p->stats.bad_id = *id;
+    p->stats.bad_why = *why;
+}
+
+/* What the reply to the command for this job means to the pass: a refusal of this one key is counted, all else ends it. */
 static enum err_code check_reply(struct pass *p, const struct redis_value *reply,
-                                 bool *ret_usable, struct err *e)
+                                 const struct job_id *id, bool *ret_usable,
+                                 struct err *e)
 {
     enum err_code code = redis_value_error(reply, e);
 
     *ret_usable = code == ERR_OK;
     if (code != ERR_REJECT)
         return code;
+    note_bad(p, id, e);
     p->stats.damaged++;
     return ERR_OK;
 }
@@ -84,15 +95,19 @@ static enum err_code act_on_states(struct pass *p, struct err *e)
     size_t unknown = 0;
 
     for (size_t i = 0; i < p->id_count; i++) {
+        struct err why = ERR_INIT;
         bool usable;
-        if (check_reply(p, p->replies[i], &usable, e))
+        if (check_reply(p, p->replies[i], &p->ids[i], &usable, e))
             return e->code;
         if (usable && redis_value_type(p->replies[i]) == REDIS_NIL) {
             p->ids[unknown++] = p->ids[i];
         } else if (usable && is_ended(p->replies[i])) {
-            if (spool_remove(p->spool, &p->ids[i], e))
-                return e->code;
-            p->stats.removed++;
+            if (spool_remove(p->spool, &p->ids[i], &why) == ERR_OK) {
+                p->stats.removed++;
+            } else {
+                note_bad(p, &p->ids[i], &why);
+                p->stats.failed++;
+            }
         }
     }
     p->id_count = unknown;
@@ -100,25 +115,28 @@ static enum err_code act_on_states(struct pass *p, struct err *e)
 }
 
 /* Put the enqueue of each unknown job into the pipeline; keep in ids those that are there, in the same order. */
-static enum err_code build_enqueues(struct pass *p, struct err *e)
+static void build_enqueues(struct pass *p)
 {
     size_t readable = 0;
 
     for (size_t i = 0; i < p->id_count; i++) {
         CLEANUP(job_release) struct job j = JOB_INIT;
+        struct err why = ERR_INIT;
         bool missing = false;
-        enum err_code code = spool_read_manifest(p->spool, &p->ids[i], &j, &missing, e);
-        if (code == ERR_REJECT) {
-            p->stats.damaged += !missing; /* missing: ended and removed a moment ago */
+        enum err_code code =
+            spool_read_manifest(p->spool, &p->ids[i], &j, &missing, &why);
+        if (code == ERR_REJECT && missing)
+            continue; /* ended and removed a moment ago */
+        if (code != ERR_OK) {
+            note_bad(p, &p->ids[i], &why);
+            p->stats.damaged += code == ERR_REJECT;
+            p->stats.failed += code != ERR_REJECT;
             continue;
         }
-        if (code != ERR_OK)
-            return code;
         queue_enqueue_cmd(&p->cmds[p->cmd_count++], &j);
         p->ids[readable++] = p->ids[i];
     }
     p->id_count = readable;
-    return ERR_OK;
 }
 
 static enum err_code read_enqueue_replies(struct pass *p, struct err *e)
@@ -126,14 +144,19 @@ static enum err_code read_enqueue_replies(struct pass *p, struct err *e)
     for (size_t i = 0; i < p->cmd_count; i++) {
         enum queue_answer answer = QUEUE_BAD;
         bool usable;
-        if (check_reply(p, p->replies[i], &usable, e))
+        if (check_reply(p, p->replies[i], &p->ids[i], &usable, e))
             return e->code;
         if (!usable)
             continue;
         if (queue_parse_answer(p->replies[i], &answer, NULL, e))
             return e->code;
         p->stats.enqueued += answer == QUEUE_OK;
-        p->stats.damaged += answer == QUEUE_BAD;
+        if (answer == QUEUE_BAD) {
+            struct err why = ERR_INIT;
+            (void)err_set(&why, ERR_REJECT, "Redis holds no record of a job there");
+            note_bad(p, &p->ids[i], &why);
+            p->stats.damaged++;
+        }
     }
     return ERR_OK;
 }
@@ -153,8 +176,8 @@ static void build_registrations(struct pass *p)
 static enum err_code read_registration_replies(struct pass *p, struct err *e)
 {
     for (size_t i = 0; i < p->cmd_count; i++) {
-        bool usable;
-        if (check_reply(p, p->replies[i], &usable, e))
+        bool usable; /* hoist:queues may be of another type: no matter of one queue */
+        if (check_reply(p, p->replies[i], &p->ids[0], &usable, e))
             return e->code;
     }
     return ERR_OK;
@@ -167,7 +190,8 @@ static enum err_code enqueue_unknown(struct pass *p, struct err *e)
     if (send_pipeline(p, e) || read_registration_replies(p, e))
         return e->code;
     drop_pipeline(p);
-    if (build_enqueues(p, e) || send_pipeline(p, e))
+    build_enqueues(p);
+    if (send_pipeline(p, e))
         return e->code;
     return read_enqueue_replies(p, e);
 }
@@ -218,18 +242,19 @@ enum err_code reconcile_run(struct spool *s, struct redis *r,
 {
     struct pass *p = calloc(1, sizeof *p);
 
+    *ret_stats = (struct reconcile_stats){.bad_why = ERR_INIT};
     if (!p)
         return err_set(e, ERR_NOMEM, "reconcile: no memory");
     p->spool = s;
     p->redis = r;
     p->options = o;
+    p->stats = *ret_stats;
     for (size_t i = 0; i < QUEUE_BATCH_MAX; i++)
         redis_cmd_init(&p->cmds[i]);
     enum err_code code = run_batches(p, e);
     if (code == ERR_OK && !is_stopped(p))
         p->stats.swept = spool_sweep(s, o->sweep_age_ms, SWEEP_MAX);
-    if (code == ERR_OK)
-        *ret_stats = p->stats;
+    *ret_stats = p->stats;
     drop_pipeline(p);
     for (size_t i = 0; i < QUEUE_BATCH_MAX; i++)
         redis_cmd_release(&p->cmds[i]);

@@ -8,7 +8,8 @@
  *
  * Bounded: constant memory, pipelines of at most QUEUE_BATCH_MAX commands.  Any number of processes may
  * run it at the same time, without a leader: each step is idempotent and checked again where it acts.  A manifest
- * younger than min_age_ms is left to the publisher that wrote it.
+ * younger than min_age_ms is left to the publisher that wrote it.  The age counts from the begin of the upload, so that one
+ * which took longer may be met here just after its commit: its job is then enqueued by both, once.
  */
 #ifndef HOIST_SHARED_RECONCILE_H
 #define HOIST_SHARED_RECONCILE_H
@@ -21,7 +22,8 @@
 #include <stdint.h>
 
 struct reconcile_options {
-    int64_t min_age_ms;      /* default 2,000; by the id's creation time */
+    int64_t
+        min_age_ms; /* default 2,000; since the upload began, as the id tells, not since it was committed */
     int64_t sweep_age_ms;    /* default one day */
     const atomic_bool *stop; /* checked between pipelines; may be NULL */
 };
@@ -35,11 +37,18 @@ struct reconcile_stats {
     size_t scanned;  /* manifests met, young ones included */
     size_t enqueued; /* jobs Redis did not know */
     size_t removed;  /* ended jobs whose files were still there */
-    size_t damaged;  /* unreadable manifests, keys with no job: left to people */
-    size_t swept;    /* files of debris; at most 1,000 a pass */
+    size_t damaged;  /* manifests that are none, keys with no job: left to people */
+    size_t
+        failed; /* files that could not be read or removed: tried again by the next pass */
+    size_t swept; /* files of debris; at most 1,000 a pass */
+    struct job_id
+        bad_id; /* the first that was damaged or failed, for the log; queue "" for none */
+    struct err bad_why;
 };
 
 /* One pass; the queues of enqueued jobs are added to hoist:queues.  When *stop is seen set it ends early, with ERR_OK.
+ * What concerns one job is counted and does not keep the others: only Redis, or a jobs/ that cannot be listed, ends a
+ * pass early.  *ret_stats is filled always: it tells what a pass that ended early has done.
  * ERR_RETRY   Redis or the disk is away or full; what was repaired stays repaired
  * ERR_CONFIG  Redis refuses us, or the spool is closed to us
  * One thread at a time for r; s may be in use by others. */

@@ -28,7 +28,6 @@ static void run_on_pool(uv_work_t *work)
     struct reconcile_options o = {
         .min_age_ms = MIN_AGE_MS, .sweep_age_ms = SWEEP_AGE_MS, .stop = &r->stop};
 
-    r->stats = (struct reconcile_stats){0};
     r->code = reconcile_run(r->env->spool, r->redis, &o, &r->stats, &r->err);
 }
 
@@ -47,14 +46,22 @@ static void after_pool(uv_work_t *work, int status)
 {
     struct reconciler *r = work->data;
     const struct reconcile_stats *s = &r->stats;
+    char bad[ID_JOB_MAX + 1];
 
     r->running = false;
     if (status == 0 && r->code != ERR_OK)
         log_warn("reconciler", "pass not finished", LOG_ERR(&r->err));
-    if (s->enqueued + s->removed + s->damaged + s->swept > 0)
+    if (s->bad_id.queue[0]) {
+        id_format_job(&s->bad_id, bad);
+        log_warn("reconciler", "some jobs could not be dealt with, this is the first",
+                 LOG_STR("id", bad), LOG_ERR(&s->bad_why),
+                 LOG_INT("damaged", s->damaged), LOG_INT("failed", s->failed));
+    }
+    if (s->enqueued + s->removed + s->damaged + s->failed + s->swept > 0)
         log_info("reconciler", "repaired", LOG_INT("scanned", s->scanned),
                  LOG_INT("enqueued", s->enqueued), LOG_INT("removed", s->removed),
-                 LOG_INT("damaged", s->damaged), LOG_INT("swept", s->swept));
+                 LOG_INT("damaged", s->damaged), LOG_INT("failed", s->failed),
+                 LOG_INT("swept", s->swept));
     close_if_idle(r);
 }
 

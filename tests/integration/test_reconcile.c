@@ -7,7 +7,10 @@
 #include "tests/support/redis_fixture.h"
 #include "tests/support/spool_sample.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/stat.h>
 
 static struct redis_fixture server;
 static struct spool_sample spool;
@@ -258,10 +261,75 @@ Test(reconcile, one_damaged_manifest_or_key_does_not_keep_others_from_coming_bac
     free(redis_fixture_ask(&server, "SET", job_key(&taken), "no hash", NULL));
     struct reconcile_stats stats = pass();
     cr_expect(eq(sz, stats.damaged, 2));
+    cr_expect(strcmp(stats.bad_id.uuid.text, damaged.uuid.text) == 0 ||
+              strcmp(stats.bad_id.uuid.text, taken.uuid.text) == 0);
     cr_expect(eq(sz, stats.enqueued, 1));
     expect_state(&good, "waiting");
     expect_state(&damaged, "");
     cr_expect(files_exist(&damaged) && files_exist(&taken), "nothing is thrown away");
+}
+
+/* The manifest can be opened by nobody: EAGAIN, as a lease that is held gives it to O_NONBLOCK. */
+static int hold(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    cr_assert(fd >= 0 && signal(SIGIO, SIG_IGN) != SIG_ERR);
+    cr_assert(eq(int, fcntl(fd, F_SETLEASE, F_WRLCK), 0), "%s", strerror(errno));
+    return fd;
+}
+
+Test(reconcile, one_manifest_that_cannot_be_read_does_not_keep_others_from_coming_back)
+{
+    struct job_id good = commit("q"), held = commit("q"), also = commit("r");
+    int fd = hold(spool_sample_job_path(&spool, &held, ".json"));
+
+    struct reconcile_stats stats = pass();
+    cr_expect(eq(sz, stats.failed, 1));
+    cr_expect(eq(sz, stats.damaged, 0));
+    cr_expect(eq(sz, stats.enqueued, 2));
+    cr_expect(eq(str, stats.bad_id.uuid.text, held.uuid.text), "for the log");
+    cr_expect(eq(str, stats.bad_id.queue, "q"));
+    cr_expect(stats.bad_why.text[0] != '\0');
+    expect_state(&good, "waiting");
+    expect_state(&also, "waiting");
+    close(fd);
+    stats = pass();
+    cr_expect(eq(sz, stats.enqueued, 1), "comes back when it can be read");
+    cr_expect(eq(str, stats.bad_id.queue, ""), "nothing to log");
+}
+
+Test(reconcile, one_file_that_cannot_be_removed_does_not_keep_others)
+{
+    struct job_id stuck = commit("q"), ended = commit("q"), unknown = commit("q");
+    const char *data = spool_sample_job_path(&spool, &stuck, ".data");
+
+    (void)pass();
+    free(redis_fixture_ask(&server, "HSET", job_key(&stuck), "state", "done", NULL));
+    free(redis_fixture_ask(&server, "HSET", job_key(&ended), "state", "done", NULL));
+    free(redis_fixture_ask(&server, "DEL", job_key(&unknown), NULL));
+    cr_assert(eq(int, unlink(data), 0));
+    cr_assert(eq(int, mkdir(data, 0700), 0), "what unlink refuses");
+    struct reconcile_stats stats = pass();
+    cr_expect(eq(sz, stats.failed, 1));
+    cr_expect(eq(sz, stats.removed, 1));
+    cr_expect(eq(sz, stats.enqueued, 1));
+    cr_expect(eq(str, stats.bad_id.uuid.text, stuck.uuid.text));
+    cr_expect(not(files_exist(&ended)));
+    expect_state(&unknown, "waiting");
+}
+
+Test(reconcile, a_pass_that_ends_early_tells_what_it_did)
+{
+    enum { JOBS = QUEUE_BATCH_MAX + 1 };
+    struct reconcile_stats stats = {.scanned = 77};
+    struct err e = ERR_INIT;
+
+    for (int i = 0; i < JOBS; i++)
+        (void)commit("q");
+    free(redis_fixture_ask(&server, "CONFIG", "SET", "maxmemory", "1", NULL));
+    cr_expect(ne(int, reconcile_run(spool.spool, redis, &now, &stats, &e), ERR_OK));
+    cr_expect(eq(sz, stats.scanned, QUEUE_BATCH_MAX));
 }
 
 Test(reconcile, without_redis_nothing_is_touched_and_it_says_retry)
@@ -272,7 +340,8 @@ Test(reconcile, without_redis_nothing_is_touched_and_it_says_retry)
 
     redis_fixture_kill(&server);
     cr_expect(eq(int, reconcile_run(spool.spool, redis, &now, &stats, &e), ERR_RETRY));
-    cr_expect(eq(sz, stats.scanned, 77), "untouched");
+    cr_expect(eq(sz, stats.scanned, 1), "seen");
+    cr_expect(eq(sz, stats.enqueued, 0));
     cr_expect(files_exist(&id));
     redis_fixture_restart(&server);
     cr_expect(eq(sz, pass().enqueued, 1), "comes back by itself");
