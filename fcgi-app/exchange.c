@@ -44,7 +44,7 @@ void exchange_send(const struct exchange_end *end)
     response_finish(r, end->head_only);
     fastcgi_write(end->web, r->head.data, r->head.len);
     fastcgi_write(end->web, r->body.data, r->body.len);
-    enum fastcgi_end after = fastcgi_end(end->web, end->drain);
+    enum fastcgi_end after = fastcgi_end(end->web, end->drain, end->body_bytes);
     gate_give_back(end->gate, end->conn, ends[after]);
 }
 

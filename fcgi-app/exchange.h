@@ -27,6 +27,7 @@ struct exchange {
     struct batch batch;
     struct redis *redis; /* opened at first use */
     char *chunk;         /* EXCHANGE_CHUNK bytes for bodies */
+    bool may_wait;       /* for the body; else it is to be left unread */
     bool parked;
 };
 
@@ -40,8 +41,9 @@ struct exchange_end {
     struct fastcgi *web;
     struct gate_conn *conn;
     struct response *response;
-    bool head_only; /* HEAD */
-    bool drain;     /* what may be unread of the body is small */
+    bool head_only;     /* HEAD */
+    bool drain;         /* what is left of the body is read first */
+    int64_t body_bytes; /* as announced; -1: not */
 };
 void exchange_send(const struct exchange_end *end);
 

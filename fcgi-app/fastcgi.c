@@ -4,12 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DRAIN_MAX = 128 * 1024 };
-
 struct fastcgi {
     FCGX_Request request;
     bool keep; /* as the web server asked in BEGIN_REQUEST */
     bool write_failed;
+    int64_t body_read; /* bytes so far */
 };
 
 enum err_code fastcgi_setup(struct err *e)
@@ -44,6 +43,7 @@ enum err_code fastcgi_begin(struct fastcgi *f, int fd, struct err *e)
         1; /* or FCGX_Accept_r would close what it takes for the last request's connection */
     r->detached = 1; /* on failure: close(fd), without waiting for the peer */
     f->write_failed = false;
+    f->body_read = 0;
     if (FCGX_Accept_r(r) != 0) {
         r->ipcFd = -1;
         return err_set(e, ERR_REJECT, "fastcgi: the head of a request cannot be read");
@@ -61,7 +61,10 @@ char *const *fastcgi_params(const struct fastcgi *f)
 size_t fastcgi_read(struct fastcgi *f, void *data, size_t len)
 {
     int n = FCGX_GetStr(data, (int)len, f->request.in);
-    return n > 0 ? (size_t)n : 0;
+    if (n <= 0)
+        return 0;
+    f->body_read += n;
+    return (size_t)n;
 }
 
 bool fastcgi_body_is_complete(const struct fastcgi *f)
@@ -75,26 +78,29 @@ void fastcgi_write(struct fastcgi *f, const void *data, size_t len)
         f->write_failed = true;
 }
 
-/* Read the rest of a body that is small.  A byte is asked for beyond its end, so that the end is seen. */
-static void drain(struct fastcgi *f)
+static bool has_ended(const struct fastcgi *f)
 {
-    char rest[4096];
-    for (size_t sum = 0; sum < DRAIN_MAX;) {
-        size_t n = fastcgi_read(f, rest, sizeof rest);
-        sum += n;
-        if (n < sizeof rest)
-            return;
-    }
+    return FCGX_HasSeenEOF(f->request.in) == EOF;
 }
 
-enum fastcgi_end fastcgi_end(struct fastcgi *f, bool may_drain)
+bool fastcgi_drain(struct fastcgi *f, int64_t body_bytes)
+{
+    char rest[4096];
+    size_t sum = 0, n = sizeof rest;
+    if (body_bytes - f->body_read > FASTCGI_DRAIN_MAX)
+        return false;
+    /* A byte is asked for beyond the end, so that the end is seen. */
+    while (!has_ended(f) && n == sizeof rest && sum <= FASTCGI_DRAIN_MAX) {
+        n = fastcgi_read(f, rest, sizeof rest);
+        sum += n;
+    }
+    return has_ended(f);
+}
+
+enum fastcgi_end fastcgi_end(struct fastcgi *f, bool drain, int64_t body_bytes)
 {
     FCGX_Request *r = &f->request;
-    bool ended = FCGX_HasSeenEOF(r->in) == EOF;
-    if (!ended && may_drain) {
-        drain(f);
-        ended = FCGX_HasSeenEOF(r->in) == EOF;
-    }
+    bool ended = drain ? fastcgi_drain(f, body_bytes) : has_ended(f);
     bool complete = fastcgi_body_is_complete(f);
     if (FCGX_FClose(r->err) != 0 || FCGX_FClose(r->out) != 0)
         f->write_failed = true;

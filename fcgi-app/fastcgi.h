@@ -1,7 +1,7 @@
 /*
  * fastcgi: one request on a connection that the gate accepted, through libfcgi.  The only module that sees fcgiapp.h.
  *
- *     fastcgi_begin(f, fd)  ->  fastcgi_params, fastcgi_read ..., fastcgi_write ...  ->  fastcgi_end(f, drain)
+ *     fastcgi_begin(f, fd)  ->  fastcgi_params, fastcgi_read ..., fastcgi_write ...  ->  fastcgi_end(f, drain, ...)
  *                                                                                       KEEP | LINGER | CLOSE
  *
  * What libfcgi 2.4.2 would do wrong by itself, and what is done instead:
@@ -21,6 +21,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+enum { FASTCGI_DRAIN_MAX = 1024 * 1024 }; /* more than a socket holds */
 
 struct fastcgi;
 
@@ -51,8 +54,14 @@ enum fastcgi_end {
     FASTCGI_CLOSE /* answered and not to be kept, or broken: close */
 };
 
-/* Send what is left, end the request.  drain: what is unread of the body is small, read it first.  The descriptor
- * stays open; it is the caller's again. */
-enum fastcgi_end fastcgi_end(struct fastcgi *f, bool drain);
+/* Read what is left of a body of body_bytes (-1: not known), waiting for it.  True: it has ended.  False: it broke off,
+ * or more than FASTCGI_DRAIN_MAX bytes are left: then nothing, or so much, has been read. */
+bool fastcgi_drain(struct fastcgi *f, int64_t body_bytes);
+
+/* Send what is left, end the request.  drain: first read what is left of the body, as fastcgi_drain does.  A web server
+ * that has sent the whole body takes the connection for its next request as soon as it has the answer: closing it
+ * then would fail that request.  (Nor may the answer be sent first and the rest be read after it: nginx, unbuffered,
+ * sends no more of a chunked body then.)  The descriptor stays open; it is the caller's again. */
+enum fastcgi_end fastcgi_end(struct fastcgi *f, bool drain, int64_t body_bytes);
 
 #endif

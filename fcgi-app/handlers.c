@@ -14,8 +14,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { DRAIN_MAX = 64 * 1024 };
-
 static const struct route routes[] = {
     {METHOD_POST, "v1/uploads", uploads_post},
     {METHOD_PUT, "v1/uploads/{}", uploads_put},
@@ -40,7 +38,9 @@ struct handler {
 struct handlers {
     struct app *app;
     size_t threads, max_threads;
-    atomic_long surplus;  /* so many threads may end */
+    atomic_long surplus; /* so many threads may end */
+    atomic_long readers; /* threads that may wait for a body */
+    long max_readers;
     bool complained;      /* that max_threads are not enough */
     struct handler *list; /* max_threads of them */
 };
@@ -61,42 +61,58 @@ static void route(struct exchange *x)
     unsigned allowed = 0;
     const struct route *r =
         router_find(routes, sizeof routes / sizeof routes[0], &x->request, &allowed);
-    if (r)
+    bool upload = r && (r->answer == uploads_post || r->answer == uploads_put);
+    if (upload && !x->may_wait) {
+        struct err e = ERR_INIT;
+        enum problem p =
+            problem_set(&e, PROBLEM_UNAVAILABLE, "too many uploads are on their way");
+        exchange_refuse(x, p, &e);
+    } else if (r) {
         r->answer(x);
-    else if (allowed)
+    } else if (allowed) {
         answer_allowed(x, allowed);
-    else
+    } else {
         exchange_refuse(x, PROBLEM_NOT_FOUND, NULL);
+    }
 }
 
-/* Whether what a request may have left unread is little, or nothing at all. */
-static bool leaves_little(const struct request *r)
+/* The last few threads do not wait for bodies: they are there to answer. */
+static bool take_place(struct handlers *all)
 {
-    if (r->content_length >= 0)
-        return r->content_length <= DRAIN_MAX;
-    return r->method != METHOD_POST && r->method != METHOD_PUT &&
-           r->method != METHOD_OTHER;
+    if (atomic_fetch_add(&all->readers, 1) < all->max_readers)
+        return true;
+    atomic_fetch_sub(&all->readers, 1);
+    return false;
 }
 
-static void serve(struct exchange *x)
+static void serve(struct handler *h)
 {
+    struct exchange *x = &h->exchange;
     struct err e = ERR_INIT;
+    x->may_wait = take_place(h->all);
     x->parked = false;
     enum problem p = request_parse(&x->request, fastcgi_params(x->web), &e);
     if (p)
         exchange_refuse(x, p, &e);
     else
         route(x);
-    if (x->parked)
-        return;
-    struct exchange_end end = {x->app->gate, x->web, x->conn,
-                               &x->response, false,  false};
-    end.head_only = x->request.method == METHOD_HEAD;
-    end.drain = p == PROBLEM_NONE && leaves_little(&x->request);
-    exchange_send(&end);
+    if (!x->parked) {
+        struct exchange_end end = {
+            .gate = x->app->gate,
+            .web = x->web,
+            .conn = x->conn,
+            .response = &x->response,
+            .head_only = x->request.method == METHOD_HEAD,
+            .drain = x->may_wait,
+            .body_bytes = p ? -1 : x->request.content_length,
+        };
+        exchange_send(&end);
+    }
+    if (x->may_wait)
+        atomic_fetch_sub(&h->all->readers, 1);
 }
 
-/* Whether this thread, which has been held up, is one too many now. */
+/* Whether this thread is one too many now. */
 static bool is_surplus(struct handlers *all)
 {
     long surplus = atomic_load(&all->surplus);
@@ -106,14 +122,15 @@ static bool is_surplus(struct handlers *all)
     return false;
 }
 
-static void handle(struct exchange *x)
+static void handle(struct handler *h)
 {
+    struct exchange *x = &h->exchange;
     struct err e = ERR_INIT;
     if (!x->web && !(x->web = fastcgi_new())) { /* the last request took it along */
         gate_give_back(x->app->gate, x->conn, GATE_CLOSE);
     } else if (fastcgi_begin(x->web, gate_conn_fd(x->conn), &e) == ERR_OK) {
         gate_conn_begun(x->app->gate, x->conn);
-        serve(x);
+        serve(h);
     } else {
         log_debug("handler", "no request", LOG_ERR(&e));
         gate_give_back(x->app->gate, x->conn, GATE_GONE);
@@ -125,11 +142,10 @@ static void *run(void *arg)
     struct handler *h = arg;
     struct exchange *x = &h->exchange;
     while ((x->conn = gate_take(x->app->gate))) {
-        int64_t since_ms = clock_mono_ms();
-        atomic_store(&h->since_ms, since_ms);
-        handle(x);
+        atomic_store(&h->since_ms, clock_mono_ms());
+        handle(h);
         atomic_store(&h->since_ms, 0);
-        if (clock_mono_ms() - since_ms >= HANDLERS_HELD_MS && is_surplus(h->all))
+        if (is_surplus(h->all))
             break;
     }
     atomic_store(&h->state, HANDLER_ENDED);
@@ -171,6 +187,8 @@ enum err_code handlers_start(struct app *app, size_t threads, size_t max_threads
     h->app = app;
     h->threads = threads;
     h->max_threads = max_threads;
+    h->max_readers = (long)(max_threads > 2 * threads ? max_threads - threads
+                                                      : (max_threads + threads) / 2);
     *ret_handlers = h;
     for (size_t i = 0; i < threads; i++)
         if (start_one(h, &h->list[i], e))
@@ -186,10 +204,11 @@ static void complain(struct handlers *h, const char *what, const char *why)
     h->complained = true;
 }
 
-/* Start threads until `threads` are free again. */
-static void grow(struct handlers *h, size_t free_count)
+/* Start threads until `threads` are free again; as many as there are, when all of those are held up. */
+static void grow(struct handlers *h, size_t running, size_t free_count)
 {
-    for (size_t i = 0; i < h->max_threads && free_count < h->threads; i++) {
+    size_t want = free_count == 0 && running > h->threads ? running : h->threads;
+    for (size_t i = 0; i < h->max_threads && free_count < want; i++) {
         struct err e = ERR_INIT;
         if (atomic_load(&h->list[i].state) != HANDLER_NONE)
             continue;
@@ -208,19 +227,19 @@ static void grow(struct handlers *h, size_t free_count)
 void handlers_tick(struct handlers *h)
 {
     int64_t now = clock_mono_ms();
-    size_t free_count = 0;
+    size_t running = 0, free_count = 0;
     for (size_t i = 0; i < h->max_threads; i++) {
         struct handler *one = &h->list[i];
         if (atomic_load(&one->state) == HANDLER_ENDED)
             join_one(one);
         int64_t since_ms = atomic_load(&one->since_ms);
-        if (atomic_load(&one->state) == HANDLER_RUNS &&
-            (since_ms == 0 || now - since_ms < HANDLERS_HELD_MS))
-            free_count++;
+        bool runs = atomic_load(&one->state) == HANDLER_RUNS;
+        running += runs;
+        free_count += runs && (since_ms == 0 || now - since_ms < HANDLERS_HELD_MS);
     }
     atomic_store(&h->surplus,
                  free_count > h->threads ? (long)(free_count - h->threads) : 0);
-    grow(h, free_count);
+    grow(h, running, free_count);
 }
 
 void handlers_join(struct handlers *h)

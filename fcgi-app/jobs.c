@@ -128,7 +128,8 @@ void jobs_show(struct exchange *x)
         return;
     }
     bool park = wait > 0 && !job_state_is_final(j.state) &&
-                x->request.method == METHOD_GET && x->request.content_length <= 0;
+                x->request.method == METHOD_GET && x->may_wait &&
+                fastcgi_drain(x->web, x->request.content_length);
     if (park && waiters_park(x->app->waiters, x, &j, wait))
         return;
     jobs_answer(&x->response, 200, &j);

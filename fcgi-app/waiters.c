@@ -85,8 +85,13 @@ static void answer(struct waiters *w, size_t i)
 {
     struct waiter *one = &w->list[i];
     jobs_answer(&w->response, 200, &one->job);
-    struct exchange_end end = {w->app->gate, one->web, one->conn,
-                               &w->response, false,    true};
+    /* Its body was read before it was parked. */
+    struct exchange_end end = {.gate = w->app->gate,
+                               .web = one->web,
+                               .conn = one->conn,
+                               .response = &w->response,
+                               .drain = false,
+                               .body_bytes = -1};
     exchange_send(&end);
     fastcgi_free(one->web);
     job_release(&one->job);

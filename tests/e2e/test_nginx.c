@@ -309,3 +309,31 @@ Test(nginx, a_delayed_job_runs_when_due_and_a_cancelled_one_never)
                   "urn:hoist:problem:");
     assert_spool_empty(&s);
 }
+
+/* nginx uses a connection again as soon as it has the answer; one that is closed then fails somebody else's request. */
+Test(nginx, a_refused_request_fails_no_later_one)
+{
+    static char large[100000];
+    static const struct http_request rows[] = {
+        {.method = "POST", .path = "/v1/uploads?a=%", .body = "data", .body_len = 4},
+        {.method = "GET", .path = "/v1/jobs/x?a=%"},
+        {.method = "PUT",
+         .path = "/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a",
+         .body = "x",
+         .body_len = 1},
+        {.method = "POST",
+         .path = "/v1/uploads?colour=red",
+         .body = large,
+         .body_len = sizeof large},
+    };
+    const struct http_request victim = {
+        .method = "POST", .path = "/v1/uploads", .body = "victim", .body_len = 6};
+
+    for (size_t i = 0; i < 400; i++) {
+        struct http_answer a = HTTP_ANSWER_INIT;
+        http_send(&s.http, &rows[i % 4], &a);
+        cr_assert(a.status >= 400 && a.status < 500, "%ld %s", a.status, a.body.data);
+        http_answer_release(&a);
+        expect_status(&s, &victim, 202, NULL);
+    }
+}

@@ -50,7 +50,7 @@ void responder_up(void)
     (void)snprintf(
         text, sizeof text,
         "[redis]\nurl = %s\n[spool]\ndir = %s/spool\n"
-        "[http]\nlisten = %s\nthreads = 4\nmax_parts = 4\nmax_field_bytes = 256\n"
+        "[http]\nlisten = %s\nthreads = 4\nmax_threads = 64\nmax_parts = 4\nmax_field_bytes = 256\n"
         "max_part_header_bytes = 512\nmax_waiters = 8\n"
         "receive_timeout_seconds = 2\nlog_level = debug\n"
         "[queue media]\nmax_bytes = 100000\n"

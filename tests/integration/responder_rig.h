@@ -3,7 +3,7 @@
  *
  *     TestSuite(responder, .init = responder_up, .fini = responder_down, .timeout = 30);
  *
- * Settings: 4 threads, queue `media` of at most 100,000 bytes a file, 4 parts, 256 bytes a field, 512 bytes of part
+ * Settings: 4 threads (64 with those held up), queue `media` of at most 100,000 bytes a file, 4 parts, 256 bytes a field, 512 bytes of part
  * headers, 8 waiters, receive time-out 2 s.
  */
 #ifndef HOIST_TESTS_INTEGRATION_RESPONDER_RIG_H

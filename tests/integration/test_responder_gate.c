@@ -3,7 +3,6 @@
  */
 #include "tests/integration/responder_rig.h"
 
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -62,7 +61,7 @@ static void check_smuggling(size_t shift)
     struct fcgi_request put = {.method = "PUT",
                                .uri = "/v1/uploads/a?queue=media",
                                .keep = true,
-                               .content_length = "140000"};
+                               .content_length = "2000000"};
 
     memset(body, 'x', sizeof body);
     for (size_t at = shift; at + sizeof SMUGGLED <= sizeof body;
@@ -215,39 +214,4 @@ Test(responder_gate, a_head_over_the_limits_is_431)
     fcgi_client_raw(&c, "\1\1\0\1\0\10\0\0", 8);
     cr_expect(fcgi_client_is_closed(&c, 5000));
     fcgi_client_close(&c);
-}
-
-static bool has_answer(const struct fcgi_client *c)
-{
-    struct pollfd p = {.fd = c->fd, .events = POLLIN};
-
-    return poll(&p, 1, 0) == 1;
-}
-
-Test(responder_gate, slow_clients_hold_up_nobody_but_themselves)
-{
-    enum { SLOW = 40 }; /* ten times the threads */
-    static struct fcgi_client slow[SLOW];
-    static const struct fcgi_request put = {
-        .method = "PUT", .uri = "/v1/uploads/slow", .content_length = "10"};
-    const struct fcgi_request quick = PUT("/v1/uploads/quick", "hello");
-
-    for (int i = 0; i < SLOW; i++) {
-        fcgi_client_open(&slow[i], rig.socket.path);
-        fcgi_client_head(&slow[i], &put);
-        fcgi_client_record(&slow[i], FCGI_STDIN, "slow ", 5);
-    }
-    for (int i = 0; i < 20; i++)
-        cr_assert(eq(int, responder_status(&quick), 202));
-    for (int i = 0; i < SLOW; i++)
-        cr_assert(not(has_answer(&slow[i])),
-                  "%d: it was given up, and only then others served", i);
-    for (int i = 0; i < SLOW; i++) {
-        fcgi_client_record(&slow[i], FCGI_STDIN, "snail", 5);
-        fcgi_client_record(&slow[i], FCGI_STDIN, "", 0);
-        struct fcgi_response r = fcgi_client_response(&slow[i], 5000);
-        cr_expect(eq(int, r.status, 202), "%d: %s", i, r.text);
-        fcgi_response_release(&r);
-        fcgi_client_close(&slow[i]);
-    }
 }
