@@ -6,8 +6,9 @@
  *                   connect_ms        stall_ms                    answer_ms          http_cancel: done comes later
  *
  * Guarantees
- *   - Every request ends: connecting takes at most connect_ms; a body that does not move for stall_ms, or an answer
- *     that has not come answer_ms after the body (or the head) left, is a time-out.  Looked at once a second.
+ *   - Every request ends: connecting takes at most connect_ms; a body that does not move for stall_ms (its first piece:
+ *     connect_ms + stall_ms after the begin), or an answer that has not come answer_ms after the body (or the head) left,
+ *     is a time-out.  Looked at once a second.
  *   - Nothing is followed, guessed or added: no redirects, proxies, netrc or cookies, only http and https, the path as
  *     given.  Certificates are checked, against ca_file when given.  User-Agent and Accept are the only headers
  *     that are not the caller's (Content-Length stands for the body's length).

@@ -24,10 +24,17 @@ static const struct config_queue *queue_of(const struct transfer *t)
     return config_find_queue(t->set->env->config, name, strlen(name));
 }
 
-static void log_lost(const struct transfer *t)
+void transfer_drop_lost(struct transfer *t)
 {
-    log_warn("transfer", "lost lease", LOG_STR("id", t->name),
-             LOG_INT("token", t->lease.token));
+    if (t->unanswered)
+        log_info("transfer",
+                 "finished before, the answer was lost; spool files stay until "
+                 "reconcile",
+                 LOG_STR("id", t->name));
+    else
+        log_warn("transfer", "lost lease", LOG_STR("id", t->name),
+                 LOG_INT("token", t->lease.token));
+    transfer_free(t);
 }
 
 /* --- after a finish: the spool files go, on the thread pool --- */
@@ -77,8 +84,7 @@ static void finished(struct transfer *t, enum queue_answer answer)
     bool done = t->report == REPORT_DONE;
 
     if (answer != QUEUE_OK) {
-        log_lost(t);
-        transfer_free(t);
+        transfer_drop_lost(t);
         return;
     }
     log_info("transfer", done ? "done" : "cancelled", LOG_STR("id", t->name),
@@ -96,6 +102,8 @@ static void on_finish(enum err_code code, const struct redis_value *reply,
     struct err parse = ERR_INIT;
 
     free(ctx);
+    if (t && code == ERR_RETRY)
+        t->unanswered = true; /* Redis may have carried it out all the same */
     if (code == ERR_OK) {
         code = queue_parse_claimed(reply, r.queue, &claimed, &parse);
         e = &parse;
@@ -126,8 +134,10 @@ static void log_failed(const struct transfer *t, bool dead)
 static void answered(struct transfer *t, enum queue_answer answer)
 {
     if (answer == QUEUE_LOST || answer == QUEUE_MISSING) {
-        log_lost(t);
-    } else if (answer == QUEUE_CANCELLED) {
+        transfer_drop_lost(t);
+        return;
+    }
+    if (answer == QUEUE_CANCELLED) {
         log_info("transfer", "cancelled", LOG_STR("id", t->name));
         remove_spool(t);
         return;

@@ -42,20 +42,12 @@ bool transfer_holds_lease(const struct transfer *t)
     return t->state != TRANSFER_REPORTING && t->state != TRANSFER_REMOVING;
 }
 
-/* The lease is another's, or the job has gone: end without a word. */
-static void drop_lost(struct transfer *t)
-{
-    log_warn("transfer", "lost lease", LOG_STR("id", t->name),
-             LOG_INT("token", t->lease.token));
-    transfer_free(t);
-}
-
 /* What to tell of an upload that was stopped. */
 static void report_aborted(struct transfer *t)
 {
     switch (t->abort) {
     case ABORT_LOST:
-        drop_lost(t);
+        transfer_drop_lost(t);
         return;
     case ABORT_CANCEL:
         transfer_report(t, REPORT_CANCELLED);
@@ -179,7 +171,7 @@ static void started(struct transfer *t, const struct redis_value *reply)
         fail_early(t, RETRY_NEVER, why.text);
         return;
     default:
-        drop_lost(t);
+        transfer_drop_lost(t);
     }
 }
 
@@ -228,6 +220,6 @@ void transfer_abort(struct transfer *t, enum transfer_abort why)
     if (t->state == TRANSFER_RUNNING) {
         destination_abort(t->destination, t->run);
     } else if (t->state == TRANSFER_PARKED && why == ABORT_LOST) {
-        drop_lost(t);
+        transfer_drop_lost(t);
     }
 }

@@ -40,7 +40,7 @@ enum transfer_report {
     REPORT_RELEASE    /* give it back: drain, or the lease could not be kept */
 };
 
-/* Why a running transfer was stopped.  The first reason stays. */
+/* Why a running transfer was stopped.  The first reason stays, but for ABORT_LOST, which takes the place of any. */
 enum transfer_abort {
     ABORT_NONE,
     ABORT_LOST,    /* the lease is another worker's */
@@ -66,6 +66,7 @@ struct transfer {
     int64_t retry_ms; /* of a failure; -1: dead */
     int64_t began_ms; /* monotonic */
     bool bad_record;  /* job holds nothing to rely on */
+    bool unanswered;  /* a finish was sent, and its connection broke before an answer */
     struct {          /* the removal on the thread pool */
         uv_work_t request;
         enum err_code code;
@@ -139,6 +140,9 @@ void transfer_report(struct transfer *t, enum transfer_report report);
 /* How long after the renewing command was sent a lease is relied upon. */
 int64_t transfer_lease_span_ms(const struct worker_env *env);
 void transfer_set_state(struct transfer *t, enum transfer_state state);
+/* The lease is another's, or the job has gone: log it and forget t, without a word to Redis.  Where a finish was sent
+ * before whose answer was lost, that finish is the likely reason: the spool files are then reconcile's to remove. */
+void transfer_drop_lost(struct transfer *t);
 /* Forget it: frees t and tells the claimer that a slot is free. */
 void transfer_free(struct transfer *t);
 
