@@ -56,7 +56,8 @@ static enum err_code run(const struct config *config, enum mode mode, struct err
     if (code == ERR_OK && mode == MODE_RUN)
         code = worker_open(config, spool, &worker, e);
     if (worker && !worker_run(worker))
-        _exit(EXIT_SUCCESS); /* a thread hangs: leave without waiting for it */
+        /* Something hangs: leave without waiting for it. */
+        _exit(worker_left_jobs(worker) ? EXIT_FAILURE : EXIT_SUCCESS);
     worker_close(worker);
     spool_close(spool);
     return code;

@@ -11,13 +11,9 @@
 #include "worker/claimer.h"
 #include "worker/identity.h"
 #include "worker/reconciler.h"
+#include "worker/registration.h"
 
-enum worker_limits {
-    REGISTER_MS = 15 * 1000,
-    REGISTRATION_EXPIRES_MS = 3 * REGISTER_MS,
-    GRACE_MS = 1000, /* for giving jobs back */
-    HOST_SIZE = 256
-};
+enum { GRACE_MS = 1000 }; /* for giving jobs back */
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_GIVE_BACK, PHASE_CLOSE };
 
@@ -25,13 +21,12 @@ struct worker {
     struct worker_env env;
     uv_loop_t loop;
     char id[QUEUE_WORKER_ID_MAX + 1];
-    char host[HOST_SIZE];
     struct destinations *destinations;
     struct transfers transfers;
     struct claimer *claimer;
     struct beats *beats;
     struct reconciler *reconciler;
-    uv_timer_t register_timer;
+    struct registration registration;
     uv_timer_t phase_timer; /* end of the drain, then of giving back */
     uv_signal_t signals[3];
     enum phase phase;
@@ -39,64 +34,10 @@ struct worker {
     bool was_ready;   /* Redis was, when last heard of */
     bool told_lost;
     bool unclean; /* did not end in time */
+    size_t left;  /* then: jobs that were not given back */
 };
 
 static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP};
-
-/* --- registration --- */
-
-static void on_registered(enum err_code code, const struct redis_value *reply,
-                          const struct err *e, void *ctx)
-{
-    (void)reply;
-    (void)ctx;
-    if (code != ERR_OK && code != ERR_RETRY)
-        log_warn("worker", "registration was refused", LOG_ERR(e));
-}
-
-static void send_all(struct worker *w, struct redis_cmd *cmds, size_t count,
-                     redis_async_fn *fn)
-{
-    for (size_t i = 0; i < count; i++) {
-        redis_async_send(w->env.redis, &cmds[i], 0, fn, w);
-        redis_cmd_release(&cmds[i]);
-    }
-}
-
-static void register_worker(struct worker *w)
-{
-    struct redis_cmd cmds[3];
-
-    if (!redis_async_is_ready(w->env.redis))
-        return;
-    for (size_t i = 0; i < 3; i++)
-        redis_cmd_init(&cmds[i]);
-    queue_register_worker_cmds(cmds, &w->env.self, w->host, getpid(),
-                               (int64_t)w->transfers.count, clock_wall_ms(),
-                               REGISTRATION_EXPIRES_MS);
-    send_all(w, cmds, 3, on_registered);
-}
-
-static void register_queues(struct worker *w)
-{
-    const struct config_queue *queues[CONFIG_QUEUES_MAX];
-    struct err e = ERR_INIT;
-    size_t count = 0;
-
-    if (claimer_queues(w->env.config, queues, &count, &e) != ERR_OK)
-        return; /* cannot be: the claimer was opened with them */
-    for (size_t i = 0; i < count; i++) {
-        struct redis_cmd cmd;
-        redis_cmd_init(&cmd);
-        queue_register_queue_cmd(&cmd, queues[i]->name);
-        send_all(w, &cmd, 1, on_registered);
-    }
-}
-
-static void on_register_timer(uv_timer_t *timer)
-{
-    register_worker(timer->data);
-}
 
 /* --- Redis comes and goes --- */
 
@@ -110,8 +51,7 @@ static void on_ready(void *ctx)
     w->told_lost = false;
     transfers_resume(&w->transfers);
     beats_now(w->beats);
-    register_queues(w);
-    register_worker(w);
+    registration_announce(&w->registration);
     claimer_resume(w->claimer);
 }
 
@@ -134,7 +74,7 @@ static void on_part_closed(void *ctx)
 /* Close whatever was opened. */
 static void close_parts(struct worker *w)
 {
-    uv_close((uv_handle_t *)&w->register_timer, NULL);
+    registration_close(&w->registration);
     uv_close((uv_handle_t *)&w->phase_timer, NULL);
     for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
         uv_close((uv_handle_t *)&w->signals[i], NULL);
@@ -157,13 +97,30 @@ static void on_unregistered(enum err_code code, const struct redis_value *reply,
     close_parts(ctx);
 }
 
+/* Name the jobs that could not be given back.  How many they are. */
+static size_t log_left(const struct transfers *s)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < s->capacity; i++) {
+        const struct transfer *t = s->slots[i];
+        if (!t || t->state == TRANSFER_REMOVING)
+            continue; /* finished; reconcile removes what stays */
+        left++;
+        log_warn("worker", "not given back in time, its lease will run out",
+                 LOG_STR("id", t->name));
+    }
+    return left;
+}
+
 static void on_grace_over(uv_timer_t *timer)
 {
     struct worker *w = timer->data;
 
     w->unclean = true;
-    log_warn("worker", "stopped before all was given back, leases will run out",
-             LOG_INT("left", w->transfers.count));
+    w->left = log_left(&w->transfers);
+    if (w->left == 0)
+        log_warn("worker", "stopped before all was closed, no job is concerned");
     uv_stop(&w->loop);
 }
 
@@ -171,7 +128,6 @@ static void on_grace_over(uv_timer_t *timer)
 static void on_empty(void *ctx)
 {
     struct worker *w = ctx;
-    struct redis_cmd cmds[2];
 
     if (w->phase == PHASE_RUN || w->phase == PHASE_CLOSE ||
         claimer_pending(w->claimer) > 0)
@@ -179,15 +135,7 @@ static void on_empty(void *ctx)
     w->phase = PHASE_CLOSE;
     log_info("worker", "drained", LOG_INT("ms", clock_mono_ms() - w->phase_ms));
     (void)uv_timer_start(&w->phase_timer, on_grace_over, GRACE_MS, 0);
-    if (!redis_async_is_ready(w->env.redis)) {
-        close_parts(w);
-        return;
-    }
-    for (size_t i = 0; i < 2; i++)
-        redis_cmd_init(&cmds[i]);
-    queue_unregister_worker_cmds(cmds, &w->env.self);
-    send_all(w, &cmds[0], 1, on_registered);
-    send_all(w, &cmds[1], 1, on_unregistered);
+    registration_leave(&w->registration, on_unregistered, w);
 }
 
 static void give_back(struct worker *w)
@@ -234,9 +182,7 @@ static void on_signal(uv_signal_t *handle, int number)
 static void init_handles(struct worker *w)
 {
     /* None of these can fail but signal_start, without memory. */
-    (void)uv_timer_init(&w->loop, &w->register_timer);
     (void)uv_timer_init(&w->loop, &w->phase_timer);
-    w->register_timer.data = w;
     w->phase_timer.data = w;
     for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++) {
         (void)uv_signal_init(&w->loop, &w->signals[i]);
@@ -246,8 +192,7 @@ static void init_handles(struct worker *w)
 
 static enum err_code start_handles(struct worker *w, struct err *e)
 {
-    (void)uv_timer_start(&w->register_timer, on_register_timer, REGISTER_MS,
-                         REGISTER_MS);
+    registration_start(&w->registration);
     for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
         if (uv_signal_start(&w->signals[i], on_signal, signal_numbers[i]) != 0)
             return err_set(e, ERR_NOMEM, "cannot watch signal %d", signal_numbers[i]);
@@ -324,15 +269,14 @@ enum err_code worker_open(const struct config *config, struct spool *spool,
         free(w);
         return err_set(e, ERR_NOMEM, "no memory for a worker");
     }
-    if (gethostname(w->host, sizeof w->host - 1) < 0 || !w->host[0])
-        memcpy(w->host, "host", sizeof "host");
-    identity_format(config->worker.id, w->host, getpid(), w->id);
     w->env =
         (struct worker_env){.loop = &w->loop,
                             .config = config,
                             .spool = spool,
                             .self = {.id = w->id, .lease_ms = config->worker.lease_ms}};
     init_handles(w);
+    registration_init(&w->registration, &w->env, &w->transfers);
+    identity_format(config->worker.id, w->registration.host, getpid(), w->id);
 
     enum err_code code = parse_target(&config->redis, &target, e);
     if (code == ERR_OK)
@@ -355,6 +299,11 @@ bool worker_run(struct worker *w)
              LOG_STR("queues", w->env.config->worker.queues));
     (void)uv_run(&w->loop, UV_RUN_DEFAULT);
     return !w->unclean;
+}
+
+bool worker_left_jobs(const struct worker *w)
+{
+    return w->left > 0;
 }
 
 void worker_close(struct worker *w)

@@ -34,8 +34,10 @@ MUST_CHECK enum err_code worker_open(const struct config *config, struct spool *
                                      struct worker **ret, struct err *e);
 
 /* Until it was asked to stop and has stopped.  True: everything is closed, worker_close may follow.  False: something
- * did not end in time (a disk that hangs); the process is to _exit without touching anything: leases run out. */
+ * did not end in time (a disk that hangs, Redis away); the process is to _exit without touching anything. */
 bool worker_run(struct worker *w);
+/* After worker_run: whether it ended with jobs it could not give back (each is logged); their leases run out. */
+bool worker_left_jobs(const struct worker *w);
 
 void worker_close(struct worker *w); /* takes NULL */
 

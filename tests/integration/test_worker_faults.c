@@ -317,6 +317,33 @@ Test(worker_faults, a_short_hang_of_redis_loses_nothing_and_the_outcome_is_told_
     cr_expect(rig_wait_unspooled(&rig, &id, 5000));
     cr_expect(eq(str, (char *)rig_field(&rig, &id, "attempts"), "1"));
     cr_expect(eq(int, stored(&id), 1));
+    /* The finish that Redis held while it hung was carried out; the second one finds nothing to finish. */
+    cr_expect(eq(int, rig_log_count(w, "finished before, the answer was lost"), 1));
+    cr_expect(eq(int, rig_log_count(w, "lost lease"), 0));
+}
+
+Test(worker_faults, a_worker_that_could_not_give_its_jobs_back_ends_with_status_1)
+{
+    int status = 0;
+    char line[128];
+
+    rig_up_s3(&rig, "lease_ms = 10000\ndrain_seconds = 60\n");
+    struct spawn *w = rig_start(&rig, "a");
+    s3_faulty_close_gate(rig.s3);
+    struct job_id id = put_s3("left behind");
+    cr_assert(WAIT_UNTIL(s3_faulty_waiting(rig.s3) == 1, 5000));
+    redis_fixture_pause(&rig.redis);
+
+    spawn_signal(w, SIGTERM);
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "msg=draining") == 1, 2000));
+    spawn_signal(w, SIGTERM);
+    cr_assert(spawn_wait(w, 5000, &status));
+    redis_fixture_resume(&rig.redis);
+    cr_expect(eq(int, !!WIFEXITED(status), 1));
+    cr_expect(eq(int, WEXITSTATUS(status), 1));
+    (void)snprintf(line, sizeof line, "will run out\" id=default.%s", id.uuid.text);
+    cr_expect(eq(int, rig_log_count(w, line), 1));
+    cr_expect(rig_in_spool(&rig, &id));
 }
 
 Test(worker_faults, an_upload_stops_when_its_lease_can_not_be_renewed)
