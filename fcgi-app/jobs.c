@@ -73,7 +73,12 @@ static enum problem read_record(struct exchange *x, const struct job_id *id,
         return p;
     if (missing)
         return unknown(e);
-    return e->code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
+    if (e->code == ERR_RETRY)
+        return PROBLEM_UNAVAILABLE;
+    /* Edited by hand to something impossible: a worker makes it dead; until then, and after, it can be looked at. */
+    struct err why = ERR_INIT;
+    return queue_parse_readable(t.reply, id, ret, &why) ? PROBLEM_INTERNAL
+                                                        : PROBLEM_NONE;
 }
 
 static enum problem find(struct exchange *x, const struct job_id *id, struct job *ret,

@@ -189,6 +189,12 @@ MUST_CHECK enum err_code queue_parse_show(const struct redis_value *v,
                                           const struct job_id *id, struct job *ret_job,
                                           bool *ret_missing, struct err *e);
 
+/* For people: what can be read of a record that queue_parse_show refused.  Its impossible fields are not set.
+ * ERR_REJECT: not even its state can be read. */
+MUST_CHECK enum err_code queue_parse_readable(const struct redis_value *v,
+                                              const struct job_id *id,
+                                              struct job *ret_job, struct err *e);
+
 struct queue_status {
     int64_t ready, scheduled, running, dead, done;
     int64_t oldest_created; /* ms: of the oldest head of a priority; 0: none ready */

@@ -182,6 +182,32 @@ enum err_code queue_parse_show(const struct redis_value *v, const struct job_id 
     return parse_record(v, id, ret_job, e);
 }
 
+enum err_code queue_parse_readable(const struct redis_value *v, const struct job_id *id,
+                                   struct job *ret_job, struct err *e)
+{
+    CLEANUP(job_release) struct job j = JOB_INIT;
+    bool has_state = false;
+
+    j.id = *id;
+    for (size_t i = 0; i + 1 < redis_value_len(v); i += 2) {
+        size_t len;
+        const char *name = redis_value_str(redis_value_at(v, i), NULL);
+        const char *value = redis_value_str(redis_value_at(v, i + 1), &len);
+        struct err why = ERR_INIT;
+        enum err_code rc = job_decode_field(&j, name, value, len, &why);
+        if (rc == ERR_NOMEM) {
+            *e = why;
+            return rc;
+        }
+        has_state |= rc == ERR_OK && strcmp(name, "state") == 0;
+    }
+    if (!has_state)
+        return err_set(e, ERR_REJECT, "queue: the record has no state");
+    *ret_job = j;
+    j = (struct job)JOB_INIT;
+    return ERR_OK;
+}
+
 static int64_t oldest_of(const struct redis_value *ids)
 {
     int64_t oldest = 0;

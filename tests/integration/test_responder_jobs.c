@@ -232,3 +232,26 @@ Test(responder_jobs, waiting_ends_with_its_time_and_with_its_client)
     struct fcgi_request bad = responder_get(responder_job_uri(id, "?wait=x"));
     cr_expect(eq(int, responder_status(&bad), 400));
 }
+
+Test(responder_jobs,
+     a_record_edited_to_something_impossible_can_still_be_seen_and_cancelled)
+{
+    const char *id = responder_upload("/v1/uploads/a");
+    char key[128];
+    (void)snprintf(key, sizeof key, "hoist:{default}:job:%s", strchr(id, '.') + 1);
+    free(redis_fixture_ask(&rig.redis, "HSET", key, "key", "../x", "attempts", "-1",
+                           NULL));
+    struct fcgi_request show = responder_get(responder_job_uri(id, ""));
+    struct fcgi_response r = responder_ask(&show);
+
+    cr_expect(eq(int, r.status, 200), "%s", r.text);
+    cr_expect(strstr(r.body, "\"state\":\"waiting\"") != NULL, "%s", r.body);
+    cr_expect(strstr(r.body, "../x") == NULL, "%s", r.body);
+    fcgi_response_release(&r);
+    show.method = "DELETE";
+    r = responder_ask(&show);
+    cr_expect(eq(int, r.status, 200), "%s", r.text);
+    cr_expect(strstr(r.body, "\"state\":\"cancelled\"") != NULL, "%s", r.body);
+    cr_expect(eq(sz, responder_count("jobs"), 0));
+    fcgi_response_release(&r);
+}
