@@ -139,9 +139,12 @@ enum retry_class retry_classify(const struct retry_outcome *o)
 {
     if (o->code && *o->code)
         return classify_code(o->code, o->status);
-    if (o->status >= 300 || (o->net == RETRY_NET_OK && o->status >= 200))
-        return classify_status(o->status);
-    return classify_net(o->net, o->body_sent);
+    if (o->status < 300 && (o->net != RETRY_NET_OK || o->status < 200))
+        return classify_net(o->net, o->body_sent);
+    /* The code of a 400 that broke off may have been one that is worth another try: RequestTimeout, say. */
+    if (o->status == 400 && o->net != RETRY_NET_OK)
+        return RETRY_TRANSIENT;
+    return classify_status(o->status);
 }
 
 const char *retry_class_name(enum retry_class class)

@@ -1,6 +1,7 @@
 #include "worker/s3_answer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -104,7 +105,8 @@ struct s3_answer s3_answer_put(const struct http_result *r,
     if (h->status == 501 || strcmp(error.code, "NotImplemented") == 0) {
         a.verdict = S3_PLAINER;
     } else if (strcmp(error.code, "RequestTimeTooSkewed") == 0 &&
-               http_response_date(h, &date_s)) {
+               http_response_date(h, &date_s) &&
+               llabs((long long)date_s - now_s) <= S3_SKEW_MAX_S) {
         a.verdict = S3_SKEWED;
         a.skew_s = date_s - now_s;
     } else if (a.class == RETRY_RESOLVE || h->status == 304 || a.class == RETRY_NONE) {

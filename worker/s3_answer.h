@@ -19,6 +19,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum {
+    S3_SKEW_MAX_S = 24 * 60 * 60
+}; /* a clock that is off by more is not the one to follow */
+
 enum s3_verdict {
     S3_DONE,
     S3_RESOLVE, /* HEAD tells */
@@ -43,8 +47,9 @@ struct s3_answer {
     enum s3_verdict verdict;
     enum retry_class class; /* of S3_FAILED */
     int64_t retry_after_ms;
-    int64_t skew_s;  /* of S3_SKEWED: the store's time less ours */
-    bool taken;      /* PUT: the store says that it has the object */
+    int64_t
+        skew_s; /* of S3_SKEWED: the store's time less ours, at most S3_SKEW_MAX_S */
+    bool taken; /* PUT: the store says that it has the object */
     bool needs_md5;  /* HEAD: only the MD5 could tell, and it is not known */
     char error[256]; /* for people; not of S3_DONE */
 };

@@ -286,3 +286,14 @@ Test(retry, all_waits_of_the_range_occur_about_equally_often)
     for (size_t i = 0; i < COUNT(seen); i++)
         cr_expect(eq(int, seen[i], 1000));
 }
+
+Test(retry, a_refusal_without_its_reason_is_tried_again)
+{
+    const struct retry_outcome whole = {
+        .net = RETRY_NET_OK, .body_sent = true, .status = 400};
+    const struct retry_outcome cut = {
+        .net = RETRY_NET_TIMEOUT, .body_sent = true, .status = 400};
+
+    cr_expect(eq(int, retry_classify(&whole), RETRY_NEVER));
+    cr_expect(eq(int, retry_classify(&cut), RETRY_TRANSIENT));
+}

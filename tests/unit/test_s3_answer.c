@@ -55,3 +55,29 @@ Test(s3_answer, equal_sizes_are_no_proof_but_where_the_object_can_only_be_ours)
                   heads[i].label);
     }
 }
+
+Test(s3_answer, a_clock_that_is_wildly_off_is_not_followed)
+{
+    static const struct {
+        const char *date;
+        enum s3_verdict want;
+    } rows[] = {
+        {"Thu, 01 Jan 2026 00:20:00 GMT", S3_SKEWED},
+        {"Fri, 31 Dec 9999 23:59:59 GMT", S3_FAILED},
+        {"Thu, 01 Jan 1970 00:00:00 GMT", S3_FAILED},
+    };
+    static const char body[] = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct http_response h = {.status = 403, .body = BUF_INIT(1024)};
+        struct http_result r = {.net = RETRY_NET_OK, .response = &h};
+        struct s3_expected want = {.size = 3, .sha256_base64 = SHA, .md5_hex = MD5};
+
+        cr_assert(buf_puts(&h.body, body));
+        (void)snprintf(h.date, sizeof h.date, "%s", rows[i].date);
+        struct s3_answer a = s3_answer_put(&r, &want, 1767225600);
+        cr_expect(eq(int, a.verdict, rows[i].want), "%s", rows[i].date);
+        cr_expect(ne(int, a.class, RETRY_NEVER), "%s", rows[i].date);
+        buf_release(&h.body);
+    }
+}
