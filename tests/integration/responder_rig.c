@@ -47,15 +47,15 @@ void responder_up(void)
     tmpdir_make(&rig.dir);
     rig.socket = tmpdir_file(&rig.dir, "f.sock");
     rig.log = tmpdir_file(&rig.dir, "log");
-    (void)snprintf(
-        text, sizeof text,
-        "[redis]\nurl = %s\n[spool]\ndir = %s/spool\n"
-        "[http]\nlisten = %s\nthreads = 4\nmax_threads = 64\nmax_parts = 4\nmax_field_bytes = 256\n"
-        "max_part_header_bytes = 512\nmax_waiters = 8\n"
-        "receive_timeout_seconds = 2\nlog_level = debug\n"
-        "[queue media]\nmax_bytes = 100000\n"
-        "[destination default]\nurl = file://%s/objects\n",
-        rig.redis.url, rig.dir.path, rig.socket.path, rig.dir.path);
+    (void)snprintf(text, sizeof text,
+                   "[redis]\nurl = %s\n[spool]\ndir = %s/spool\n"
+                   "[http]\nlisten = %s\nthreads = 4\nmax_threads = 64\nmax_parts = "
+                   "4\nmax_field_bytes = 256\n"
+                   "max_part_header_bytes = 512\nmax_waiters = 8\n"
+                   "receive_timeout_seconds = 2\nlog_level = debug\n"
+                   "[queue media]\nmax_bytes = 100000\n"
+                   "[destination default]\nurl = file://%s/objects\n",
+                   rig.redis.url, rig.dir.path, rig.socket.path, rig.dir.path);
     rig.config = tmpdir_write(&rig.dir, "hoist.ini", text, strlen(text));
     responder_start();
 }
