@@ -37,13 +37,11 @@ static bool make_plainer(struct destination_run *run)
 {
     const struct dest_s3 *d = run->dest;
 
-    if (run->was_checksummed && !run->no_condition) {
+    if (run->was_checksummed) {
         run->no_checksum = true;
     } else if (run->was_conditional) {
         run->no_condition = true;
         run->no_checksum = !d->checksum;
-    } else if (run->was_checksummed) {
-        run->no_checksum = true;
     } else {
         return false;
     }

@@ -145,7 +145,6 @@ Test(options, form_fields_override_for_what_follows, .init = up, .fini = down)
 
 Test(options, at_is_a_time_and_the_past_is_now, .init = up, .fini = down)
 {
-    CLEANUP(job_release) struct job j = JOB_INIT;
     struct err e = ERR_INIT;
     cr_assert(eq(int, take("at=2023-11-14T22:13:21Z", NULL, &e), PROBLEM_NONE), "%s",
               e.text);
