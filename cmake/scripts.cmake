@@ -18,12 +18,12 @@ set(names enqueue claim start beat finish fail release promote reap cancel retry
 # The parts of the library that each script is given besides lib.lua.
 set(parts_enqueue "")
 foreach(name start beat fail release promote reap cancel retry)
-  set(parts_${name} lib_record)
+  set(parts_${name} lib_clock lib_record)
 endforeach()
 foreach(name claim status)
-  set(parts_${name} lib_claim)
+  set(parts_${name} lib_clock lib_claim)
 endforeach()
-set(parts_finish lib_record lib_claim)
+set(parts_finish lib_clock lib_record lib_claim)
 
 # Text as an array of bytes: ISO C promises string literals of 4,095 bytes only.
 function(add_text variable text file)

@@ -12,7 +12,7 @@ enum {
     BACKOFF_FIRST_MS = 50,
     BACKOFF_MAX_MS = 2000,
     LOG_EVERY_MS = 5000,
-    GATHER_US = 1000 /* between two pipelines: under load each carries many jobs */
+    GATHER_US = 2000 /* between two pipelines: under load each carries many jobs */
 };
 
 struct publisher {

@@ -58,7 +58,7 @@ void response_header(struct response *r, const char *name, const char *value)
     for (const char *s = value; *s; s++)
         if ((unsigned char)*s < 0x20 || *s == 0x7f)
             r->head.failed = true;
-    buf_printf(&r->head, "%s: %s\r\n", name, value);
+    buf_puts_all(&r->head, (const char *const[]){name, ": ", value, "\r\n", NULL});
 }
 
 void response_problem(struct response *r, enum problem p, const char *detail)

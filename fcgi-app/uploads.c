@@ -114,13 +114,15 @@ static void add_job(struct buf *b, const struct job *j)
 {
     char id[ID_JOB_MAX + 1];
     id_format_job(&j->id, id);
-    buf_printf(b, "{\"id\":\"%s\",\"queue\":\"%s\",\"name\":", id, j->id.queue);
+    buf_puts_all(b, (const char *const[]){"{\"id\":\"", id, "\",\"queue\":\"",
+                                          j->id.queue, "\",\"name\":", NULL});
     buf_add_json(b, j->name, strlen(j->name));
-    buf_printf(b,
-               ",\"size\":%lld,\"sha256\":\"%s\",\"state\":\"%s\","
-               "\"url\":\"/v1/jobs/%s\"}",
-               (long long)j->size, j->sha256,
-               job_state_name(j->due > 0 ? JOB_SCHEDULED : JOB_WAITING), id);
+    buf_puts(b, ",\"size\":");
+    buf_add_int(b, j->size);
+    buf_puts_all(b, (const char *const[]){
+                        ",\"sha256\":\"", j->sha256, "\",\"state\":\"",
+                        job_state_name(j->due > 0 ? JOB_SCHEDULED : JOB_WAITING),
+                        "\",\"url\":\"/v1/jobs/", id, "\"}", NULL});
 }
 
 static void accept_batch(struct exchange *x)

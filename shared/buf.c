@@ -93,6 +93,13 @@ bool buf_puts(struct buf *b, const char *s)
     return buf_add(b, s, strlen(s));
 }
 
+bool buf_puts_all(struct buf *b, const char *const *parts)
+{
+    while (*parts && buf_puts(b, *parts))
+        parts++;
+    return !b->failed;
+}
+
 bool buf_putc(struct buf *b, char c)
 {
     return buf_add(b, &c, 1);

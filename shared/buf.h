@@ -53,6 +53,8 @@ char *buf_detach(struct buf *b);
 /* Adding.  Each returns false, and marks the buf, when the result would not fit. */
 bool buf_add(struct buf *b, const void *data, size_t len);
 bool buf_puts(struct buf *b, const char *s);
+bool buf_puts_all(struct buf *b,
+                  const char *const *parts); /* one after the other, up to NULL */
 bool buf_putc(struct buf *b, char c);
 bool buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF(2, 0);

@@ -1,7 +1,6 @@
 #include "shared/id.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -108,7 +107,11 @@ bool id_parse_job(const char *s, size_t len, struct job_id *ret_id)
 
 void id_format_job(const struct job_id *id, char ret_text[static ID_JOB_MAX + 1])
 {
-    (void)snprintf(ret_text, ID_JOB_MAX + 1, "%s.%s", id->queue, id->uuid.text);
+    size_t len = strnlen(id->queue, ID_QUEUE_MAX);
+
+    memcpy(ret_text, id->queue, len);
+    ret_text[len] = '.';
+    memcpy(ret_text + len + 1, id->uuid.text, ID_UUID_LEN + 1);
 }
 
 int64_t id_uuid_ms(const char *uuid)

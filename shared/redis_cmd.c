@@ -91,11 +91,7 @@ void redis_cmd_add_format(struct redis_cmd *c, const char *fmt, ...)
 
 void redis_cmd_add_parts(struct redis_cmd *c, const char *const *parts)
 {
-    bool added = true;
-
-    while (added && *parts)
-        added = buf_puts(&c->bytes, *parts++);
-    end_argument(c, added);
+    end_argument(c, buf_puts_all(&c->bytes, parts));
 }
 
 static bool encode_argument(struct buf *out, const char *s, size_t len)

@@ -13,13 +13,15 @@
 void spool_tmp_name(const struct uuid *uuid, const char *suffix,
                     char ret[static SPOOL_TMP_NAME])
 {
-    (void)snprintf(ret, SPOOL_TMP_NAME, "%s%s", uuid->text, suffix);
+    memcpy(ret, uuid->text, ID_UUID_LEN);
+    memcpy(ret + ID_UUID_LEN, suffix, SPOOL_SUFFIX + 1);
 }
 
 void spool_job_name(const struct job_id *id, const char *suffix,
                     char ret[static SPOOL_JOB_NAME])
 {
-    (void)snprintf(ret, SPOOL_JOB_NAME, "%s.%s%s", id->queue, id->uuid.text, suffix);
+    id_format_job(id, ret);
+    memcpy(ret + strlen(ret), suffix, SPOOL_SUFFIX + 1);
 }
 
 enum err_code spool_errno(struct err *e, const char *doing)

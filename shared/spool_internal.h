@@ -9,9 +9,10 @@
 #include <pthread.h>
 
 enum {
-    SPOOL_DIGESTS_MAX = 64,               /* kept for reuse */
-    SPOOL_TMP_NAME = ID_UUID_LEN + 5 + 1, /* <uuid>.data */
-    SPOOL_JOB_NAME = ID_JOB_MAX + 5 + 1   /* <queue>.<uuid>.data */
+    SPOOL_DIGESTS_MAX = 64, /* kept for reuse */
+    SPOOL_SUFFIX = 5,       /* .data, .json */
+    SPOOL_TMP_NAME = ID_UUID_LEN + SPOOL_SUFFIX + 1,
+    SPOOL_JOB_NAME = ID_JOB_MAX + SPOOL_SUFFIX + 1
 };
 
 struct spool_waiter; /* a thread that waits for a directory sync */

@@ -9,7 +9,11 @@ elseif known then
   return {'EXISTS', known, ''}
 end
 local place = redis.call('INCR', seq)
-local delayed = due > now
+local delayed = false
+if due > 0 then
+  local clock = redis.call('TIME')
+  delayed = due > clock[1] * 1000 + math.floor(clock[2] / 1000)
+end
 local state = delayed and 'scheduled' or 'waiting'
 if due > 0 then
   redis.call('HSET', job, 'state', state, 'seq', text(place), 'attempts', 0, 'crashes', 0, 'due', text(due),

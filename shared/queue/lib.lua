@@ -1,5 +1,5 @@
 -- lib.lua: what every script of the queue begins with; cmake/scripts.cmake puts it in front of each of them, then those
--- of lib_record.lua and lib_claim.lua that it needs (each function costs a little on every call).
+-- of lib_clock.lua, lib_record.lua and lib_claim.lua that it needs (each function costs a little on every call).
 --
 -- KEYS are the same for all, so that every key a script may touch is declared: the twelve of the queue, then those of
 -- the jobs it is about (one; beat: many; claim and status: none).
@@ -10,9 +10,6 @@ local ready, later, leased, owner, wake, done, dead, stats, events, fence, conf,
   unpack(KEYS, 1, 13)
 
 local MAX_ITEMS, MAX_FIELDS, MAX_RECORD, KEEP_MS = 100, 128, 65536, 86400000
-
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 local function text(number)
   return string.format('%.0f', number)
