@@ -2,16 +2,14 @@
  * worker_rig: hoist-worker as it ships, with a private Redis, spool, directory of objects and, where wanted, s3_faulty.
  *
  *     struct worker_rig rig;
- *     rig_up(&rig, "[worker]\nconcurrency = 4\n");     settings laid over the rig's own
- *     struct worker_process w;
- *     rig_start(&rig, &w, "a");                         a child called "a"; as many as wanted
+ *     rig_up(&rig, "[worker]\nconcurrency = 4\n");     settings laid over the rig's own, beginning within [worker]
+ *     struct spawn *w = rig_start(&rig, "a");            a child called "a"; at most RIG_WORKERS_MAX
  *     struct job_id id = rig_put(&rig, &(struct rig_job){.data = "hello"});
  *     cr_assert(rig_wait_state(&rig, &id, "done", 5000));
  *     rig_down(&rig);
  *
- * Destinations: default (file:, rig.objects) and, after rig_use_s3, s3 (s3://bucket/pre).  Queue default: three attempts,
- * retries after at most 50 ms.  Lease: 1 s
- * unless the settings have a lease_ms.  They begin within [worker].  What fails in here fails the test.
+ * Destinations: default (file:, rig.objects) and, after rig_up_s3, s3 (s3://bucket/pre).  Queue default: three attempts,
+ * retries after at most 50 ms.  Lease: 1 s unless the settings have a lease_ms.  What fails in here fails the test.
  */
 #ifndef HOIST_TESTS_INTEGRATION_WORKER_RIG_H
 #define HOIST_TESTS_INTEGRATION_WORKER_RIG_H

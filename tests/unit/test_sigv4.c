@@ -2,7 +2,7 @@
  * sigv4: the rules of its header, and what S3 clients have got wrong.  Amazon's vectors are in
  * test_sigv4_vectors.c, what is refused in test_sigv4_refused.c.
  */
-#include "worker/sigv4.h"
+#include "tests/support/sigv4_sample.h"
 
 #include <string.h>
 
@@ -12,25 +12,7 @@
 TestSuite(sigv4, .timeout = 20);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
-#define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define UNRESERVED "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-static struct sigv4_key doc_key(void)
-{
-    return (struct sigv4_key){.access_key = "AKIAIOSFODNN7EXAMPLE",
-                              .secret_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-                              .region = "us-east-1",
-                              .service = "s3"};
-}
-
-static struct sigv4_request doc_request(void)
-{
-    return (struct sigv4_request){.method = "GET",
-                                  .host = "examplebucket.s3.amazonaws.com",
-                                  .path = "/",
-                                  .payload_hash = EMPTY_SHA256,
-                                  .time_s = 1369353600}; /* 20130524T000000Z */
-}
 
 Test(sigv4, the_path_is_encoded_once_and_never_normalised)
 {

@@ -1,7 +1,7 @@
 /*
  * sigv4: what it refuses to sign, and the largest that it signs.
  */
-#include "worker/sigv4.h"
+#include "tests/support/sigv4_sample.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,24 +12,6 @@
 TestSuite(sigv4_refused, .timeout = 20);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
-#define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
-static struct sigv4_key doc_key(void)
-{
-    return (struct sigv4_key){.access_key = "AKIAIOSFODNN7EXAMPLE",
-                              .secret_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-                              .region = "us-east-1",
-                              .service = "s3"};
-}
-
-static struct sigv4_request doc_request(void)
-{
-    return (struct sigv4_request){.method = "GET",
-                                  .host = "examplebucket.s3.amazonaws.com",
-                                  .path = "/",
-                                  .payload_hash = EMPTY_SHA256,
-                                  .time_s = 1369353600}; /* 20130524T000000Z */
-}
 
 /* What cannot be signed.  One field differs from a good request. */
 static const struct {

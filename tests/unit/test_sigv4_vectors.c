@@ -3,7 +3,7 @@
  * Header" and "... Using Query Parameters"), and the cases of Amazon's signing test suite that follow the rules of S3
  * (github.com/awslabs/aws-c-auth, tests/aws-signing-test-suite/v4: those not normalised and not multi-line).
  */
-#include "worker/sigv4.h"
+#include "tests/support/sigv4_sample.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,6 @@
 TestSuite(sigv4_vectors, .timeout = 20);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
-#define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define UNRESERVED "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 enum { PAIRS = 4 };
@@ -26,23 +25,6 @@ static size_t count_pairs(const struct sigv4_pair *p)
     while (n < PAIRS && p[n].name)
         n++;
     return n;
-}
-
-static struct sigv4_key doc_key(void)
-{
-    return (struct sigv4_key){.access_key = "AKIAIOSFODNN7EXAMPLE",
-                              .secret_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-                              .region = "us-east-1",
-                              .service = "s3"};
-}
-
-static struct sigv4_request doc_request(void)
-{
-    return (struct sigv4_request){.method = "GET",
-                                  .host = "examplebucket.s3.amazonaws.com",
-                                  .path = "/",
-                                  .payload_hash = EMPTY_SHA256,
-                                  .time_s = 1369353600}; /* 20130524T000000Z */
 }
 
 /* Amazon's worked examples with a header. */
