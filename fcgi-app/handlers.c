@@ -61,19 +61,12 @@ static void route(struct exchange *x)
     unsigned allowed = 0;
     const struct route *r =
         router_find(routes, sizeof routes / sizeof routes[0], &x->request, &allowed);
-    bool upload = r && (r->answer == uploads_post || r->answer == uploads_put);
-    if (upload && !x->may_wait) {
-        struct err e = ERR_INIT;
-        enum problem p =
-            problem_set(&e, PROBLEM_UNAVAILABLE, "too many uploads are on their way");
-        exchange_refuse(x, p, &e);
-    } else if (r) {
+    if (r)
         r->answer(x);
-    } else if (allowed) {
+    else if (allowed)
         answer_allowed(x, allowed);
-    } else {
+    else
         exchange_refuse(x, PROBLEM_NOT_FOUND, NULL);
-    }
 }
 
 /* The last few threads do not wait for bodies: they are there to answer. */

@@ -148,6 +148,8 @@ static void accept_batch(struct exchange *x)
 static enum problem upload(struct exchange *x, bool form, struct err *e)
 {
     CLEANUP(options_release) struct options o = {.job = JOB_INIT};
+    if (!x->may_wait)
+        return problem_set(e, PROBLEM_UNAVAILABLE, "too many uploads are on their way");
     enum problem p = options_init(&o, x->app->config, &x->request, clock_wall_ms(), e);
     if (!p)
         p = form ? read_form(x, &o, e) : read_raw(x, &o, e);

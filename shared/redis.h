@@ -138,7 +138,8 @@ MUST_CHECK enum err_code redis_call(struct redis *r, const struct redis_cmd *c,
 MUST_CHECK enum err_code redis_call_wait(struct redis *r, const struct redis_cmd *c,
                                          int wait_ms, struct redis_value **ret_reply,
                                          struct err *e);
-/* count commands in one write, count replies (error replies are given as values, not as an error of the call; but
+/* count commands in one write; their replies go to ret_replies[0 .. count), an array of the caller's, each to be freed
+ * with redis_reply_free (error replies are given as values, not as an error of the call; but
  * NOSCRIPT is seen to: such commands run again in their order, behind the others).  Not ERR_OK: no reply is given;
  * commands may or may not have run. */
 MUST_CHECK enum err_code redis_pipeline(struct redis *r, const struct redis_cmd *cmds,
