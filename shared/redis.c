@@ -17,6 +17,8 @@ struct redis {
     struct redis_link link;
     struct redis_lookup *lookup;
     int64_t last_ok_ms;
+    struct redis_facts facts;
+    int64_t facts_ms; /* when it told them */
 };
 
 /* --- Life cycle --- */
@@ -32,6 +34,7 @@ enum err_code redis_open(const struct redis_options *o, struct redis **ret_redis
     }
     r->connect_timeout_ms = o->connect_timeout_ms;
     r->timeout_ms = o->timeout_ms;
+    r->facts = (struct redis_facts)REDIS_FACTS_INIT;
     redis_link_init(&r->link);
     *ret_redis = r;
     return ERR_OK;
@@ -50,6 +53,11 @@ void redis_close(struct redis *r)
 int64_t redis_last_ok_ms(const struct redis *r)
 {
     return r->last_ok_ms;
+}
+
+const struct redis_facts *redis_facts(const struct redis *r)
+{
+    return &r->facts;
 }
 
 /* --- Waiting --- */
@@ -165,13 +173,34 @@ static enum err_code handshake(struct redis *r, int64_t deadline_ms, struct err 
         redis_link_close(&r->link);
         return rc;
     }
-    bool is_7 = false;
+    r->facts = (struct redis_facts)REDIS_FACTS_INIT;
     for (size_t i = 0; i < n; i++) {
         if (rc == ERR_OK)
-            rc = redis_handshake_reply(replies[i], i + 1 == n, &is_7, e);
+            rc = redis_handshake_reply(replies[i], i + 1 == n ? &r->facts : NULL, e);
         redis_reply_free(replies[i]);
     }
-    r->link.is_7 = is_7;
+    r->facts_ms = clock_mono_ms();
+    r->link.is_7 = r->facts.major >= 7;
+    if (rc != ERR_OK)
+        redis_link_close(&r->link);
+    return rc;
+}
+
+/* Settings can be changed while a connection stands: ask again once in a while, in front of a call. */
+static enum err_code look_again(struct redis *r, int64_t deadline_ms, struct err *e)
+{
+    struct redis_value *reply = NULL;
+    struct redis_cmd info;
+
+    redis_info_cmd(&info);
+    enum err_code rc = redis_link_queue(&r->link, &info, e);
+    redis_cmd_release(&info);
+    if (rc == ERR_OK)
+        rc = collect(r, 1, &reply, deadline_ms, e);
+    if (rc == ERR_OK)
+        rc = redis_handshake_reply(reply, &r->facts, e);
+    redis_reply_free(reply);
+    r->facts_ms = clock_mono_ms();
     if (rc != ERR_OK)
         redis_link_close(&r->link);
     return rc;
@@ -187,10 +216,12 @@ static bool is_usable(const struct redis *r)
 
 static enum err_code connect_if_needed(struct redis *r, struct err *e)
 {
-    int64_t deadline_ms = clock_mono_ms() + r->connect_timeout_ms;
+    int64_t now_ms = clock_mono_ms(), deadline_ms = now_ms + r->connect_timeout_ms;
 
     if (is_usable(r))
-        return ERR_OK;
+        return now_ms - r->facts_ms < REDIS_CHECK_EVERY_MS
+                   ? ERR_OK
+                   : look_again(r, deadline_ms, e);
     redis_link_close(&r->link);
     enum err_code rc = r->target.unix_path ? connect_unix(r, deadline_ms, e)
                                            : connect_tcp(r, deadline_ms, e);
@@ -231,13 +262,6 @@ static enum err_code load_script(struct redis *r, const struct redis_script *s,
         rc = redis_value_error(reply, e);
     redis_reply_free(reply);
     return rc;
-}
-
-/* After a fail-over the old address leads to a replica: the next call must look again. */
-static void leave_replica(struct redis *r, const struct redis_value *v)
-{
-    if (redis_value_is_error(v, "READONLY"))
-        redis_link_close(&r->link);
 }
 
 /* Load the scripts the server does not know and run the commands that asked for them again, in their order. */
@@ -287,7 +311,8 @@ static enum err_code run(struct redis *r, const struct redis_cmd *cmds, size_t c
         return rc;
     rc = see_to_noscript(r, cmds, count, ret, deadline_ms, e);
     for (size_t i = 0; i < count; i++) {
-        leave_replica(r, ret[i]);
+        if (redis_value_is_closing(ret[i]))
+            redis_link_close(&r->link); /* the next call looks the name up again */
         if (rc != ERR_OK) {
             redis_reply_free(ret[i]);
             ret[i] = NULL;

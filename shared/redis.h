@@ -14,9 +14,12 @@
  *     give 0, "" or NULL for the wrong type and never crash.
  *   - Scripts run by EVALSHA; NOSCRIPT (a restarted or failed-over server) is answered by SCRIPT LOAD and one more
  *     try, inside the call.
- *   - Error classes: connection lost, time-out, LOADING, BUSY, READONLY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN, UNBLOCKED,
- *     OOM, MISCONF, NOREPLICAS -> ERR_RETRY; NOAUTH, WRONGPASS, NOPERM, unusable url -> ERR_CONFIG; everything else the
- *     server refuses (WRONGTYPE, script errors) -> ERR_REJECT.
+ *   - Error classes: connection lost, time-out, a reply cut short or impossible, LOADING, BUSY, OOM, MISCONF, NOREPLICAS,
+ *     TRYAGAIN, ASK, CLUSTERDOWN, READONLY, MASTERDOWN, UNBLOCKED, MOVED -> ERR_RETRY; NOAUTH, WRONGPASS, NOPERM,
+ *     unusable url, a server that is refused (redis_check.h) -> ERR_CONFIG; everything else the server says no to
+ *     (WRONGTYPE, script errors) -> ERR_REJECT.
+ *   - READONLY, MASTERDOWN, UNBLOCKED, MOVED, NOAUTH and WRONGPASS close the connection: after a fail-over the name leads
+ *     elsewhere, and it is looked up for every connection.  No cluster client: MOVED and ASK are not followed.
  *
  * URL: unix:///path/to/socket[?db=N] | redis://[user[:password]@]host[:port][/db]  (password %-decoded; better given in
  * a file, see config).  No TLS: hiredis 0.14 has none; use stunnel or a local proxy.
@@ -149,5 +152,8 @@ void redis_reply_free(struct redis_value *v); /* takes NULL */
 
 /* Time of the last successful exchange (clock_mono_ms), 0 for never. */
 int64_t redis_last_ok_ms(const struct redis *r);
+/* What the server said of itself when last asked (redis_check.h); belongs to r. */
+struct redis_facts;
+const struct redis_facts *redis_facts(const struct redis *r);
 
 #endif

@@ -110,6 +110,8 @@ void redis_async_lose(struct redis_async *r, const struct err *why)
     struct err retry = *why;
 
     retry.code = ERR_RETRY;
+    if (r->state == LINK_READY && clock_mono_ms() - r->ready_ms >= REDIS_BACKOFF_MAX_MS)
+        r->attempts = 0; /* one that ends as soon as it stands is no success */
     redis_async_drop_link(r);
     end_all(r, &retry);
     r->lost = *why;
@@ -193,8 +195,7 @@ static enum err_code take_user_reply(struct redis_async *r, struct request *q,
             end_request(r, q, e);
         return rc;
     }
-    /* After a fail-over the old address leads to a replica: connect anew. */
-    if (redis_value_is_error(v, "READONLY"))
+    if (redis_value_is_closing(v)) /* connect anew, and look the name up again */
         rc = redis_value_error(v, e);
     q->reply = v;
     end_request(r, q, redis_value_error(v, &why) == ERR_OK ? NULL : &why);
@@ -284,6 +285,7 @@ enum err_code redis_async_open(uv_loop_t *loop, const struct redis_async_options
     r->loop = loop;
     r->options = *o;
     r->options.target = (struct redis_target)REDIS_TARGET_INIT;
+    r->facts = (struct redis_facts)REDIS_FACTS_INIT;
     redis_link_init(&r->link);
     (void)uv_timer_init(loop, &r->timer); /* neither can fail */
     (void)uv_idle_init(loop, &r->turn);
@@ -322,6 +324,11 @@ size_t redis_async_pending(const struct redis_async *r)
     return r->unanswered;
 }
 
+const struct redis_facts *redis_async_facts(const struct redis_async *r)
+{
+    return &r->facts;
+}
+
 static enum err_code try_send(struct redis_async *r, const struct redis_cmd *c,
                               struct request *q, struct err *e)
 {
@@ -336,6 +343,21 @@ static enum err_code try_send(struct redis_async *r, const struct redis_cmd *c,
     if (redis_link_queue(&r->link, c, e) != ERR_OK)
         return err_set(e, ERR_RETRY, "redis: too much is waiting to be written");
     return ERR_OK;
+}
+
+/* Settings can be changed while a connection stands: ask again once in a while, behind a command. */
+static void look_again(struct redis_async *r)
+{
+    struct err ignored = ERR_INIT; /* no room now: the next command tries again */
+    int64_t now_ms = clock_mono_ms();
+    struct redis_cmd info;
+
+    if (now_ms - r->facts_ms < REDIS_CHECK_EVERY_MS)
+        return;
+    redis_info_cmd(&info);
+    if (redis_async_push(r, REQUEST_INFO, &info, &ignored) == ERR_OK)
+        r->facts_ms = now_ms;
+    redis_cmd_release(&info);
 }
 
 void redis_async_send(struct redis_async *r, const struct redis_cmd *c, int wait_ms,
@@ -356,6 +378,7 @@ void redis_async_send(struct redis_async *r, const struct redis_cmd *c, int wait
         q->deadline_ms = r->pending.tail->deadline_ms;
     request_push(&r->pending, q);
     redis_async_deliver_soon(r);
+    look_again(r);
     if (!uv_is_active((uv_handle_t *)&r->timer))
         wait_for_first(r);
 }

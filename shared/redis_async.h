@@ -1,13 +1,16 @@
 /*
  * redis_async: a connection to Redis on a libuv loop.  Commands, replies and error classes as in shared/redis.h.
  *
- *     CLOSED --connect--> CONNECTING --AUTH, SELECT, HELLO-free handshake, INFO (version), SCRIPT LOAD--> READY
+ *     CLOSED --connect--> CONNECTING --AUTH, SELECT, HELLO-free handshake, INFO (check), SCRIPT LOAD--> READY
  *        ^                    |                                                                            |
  *        '---- backoff (50 ms .. 2 s, full jitter) <---- time-out, I/O error, error reply to the handshake -'
  *
  * It connects by itself and goes on connecting until closed.  A command sent while not READY fails at once with
  * ERR_RETRY: the caller decides what to keep.  A command without an answer within its time-out closes the connection:
  * every command under way fails with ERR_RETRY, in the order in which they were sent.
+ *
+ * The backoff grows also when connections end within 2 s of being READY, so that a replica, which lets one log in but does
+ * nothing, is not asked fifty times a second.
  *
  * Replies come in the order of the commands: one sent behind a blocking command waits for it, and its time-out is then at
  * least that of the command in front.  Use a connection of its own for blocking commands.  What is sent in one turn
@@ -57,5 +60,7 @@ void redis_async_send(struct redis_async *r, const struct redis_cmd *c, int wait
                       redis_async_fn *fn, void *ctx);
 /* Commands sent and not answered yet. */
 size_t redis_async_pending(const struct redis_async *r);
+/* What the server said of itself when last asked (redis_check.h); belongs to r. */
+const struct redis_facts *redis_async_facts(const struct redis_async *r);
 
 #endif

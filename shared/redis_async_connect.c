@@ -207,13 +207,17 @@ enum err_code redis_async_own_reply(struct redis_async *r, enum request_kind kin
     if (kind == REQUEST_LOAD)
         rc = redis_value_error(v, e);
     else
-        rc = redis_handshake_reply(v, kind == REQUEST_INFO, &r->link.is_7, e);
+        rc = redis_handshake_reply(v, kind == REQUEST_INFO ? &r->facts : NULL, e);
+    if (kind == REQUEST_INFO)
+        r->link.is_7 = r->facts.major >= 7;
+    if (rc == ERR_OK && r->state == LINK_READY)
+        return ERR_OK; /* asked again: nothing has changed that matters */
     if (rc == ERR_OK && kind == REQUEST_INFO)
         rc = load_scripts(r, e);
     if (rc != ERR_OK || r->pending.count > 0)
         return rc;
     r->state = LINK_READY; /* that was the last of them */
-    r->attempts = 0;
+    r->facts_ms = r->ready_ms = clock_mono_ms();
     r->tell_ready = true;
     (void)uv_timer_stop(&r->timer); /* cannot fail */
     redis_async_deliver_soon(r);

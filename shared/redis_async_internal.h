@@ -57,6 +57,9 @@ struct redis_async {
     enum link_state state;
     bool closing;
     struct redis_link link;
+    struct redis_facts facts;
+    int64_t facts_ms; /* when the server was last asked for them */
+    int64_t ready_ms; /* since when it is ready */
     uv_poll_t *poll; /* of link.fd; NULL: none */
     int poll_events;
     /* WAITING: the next attempt; READY: the first deadline; else the end of the attempt */

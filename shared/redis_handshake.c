@@ -1,7 +1,5 @@
 #include "shared/redis_internal.h"
 
-#include <string.h>
-
 size_t redis_handshake_cmds(const struct redis_target *t,
                             struct redis_cmd cmds[static REDIS_HANDSHAKE_MAX])
 {
@@ -19,46 +17,32 @@ size_t redis_handshake_cmds(const struct redis_target *t,
         redis_cmd_begin(&cmds[n], "SELECT");
         redis_cmd_add_int(&cmds[n++], t->db);
     }
-    redis_cmd_init(&cmds[n]);
-    redis_cmd_begin(&cmds[n], "INFO");
-    redis_cmd_add_str(&cmds[n++], "server");
+    redis_info_cmd(&cmds[n++]);
     return n;
 }
 
-/* "redis_version:7.0.15" or "valkey_version:8.1.0" at the start of a line of INFO: the number before the dot. */
-static int major_version(const char *info, const char *name)
+/* All sections at once: servers before 7 take no more than one name. */
+void redis_info_cmd(struct redis_cmd *c)
 {
-    const char *at = info;
-    size_t len = strlen(name);
-    int major = 0;
-
-    while (at && strncmp(at, name, len) != 0) {
-        at = strchr(at, '\n');
-        at = at ? at + 1 : NULL;
-    }
-    if (!at)
-        return 0;
-    at += len;
-    for (int digits = 0; digits < 4 && *at >= '0' && *at <= '9'; digits++, at++)
-        major = major * 10 + (*at - '0');
-    return *at == '.' ? major : 0;
+    redis_cmd_init(c);
+    redis_cmd_begin(c, "INFO");
 }
 
-enum err_code redis_handshake_reply(const struct redis_value *v, bool is_info,
-                                    bool *ret_is_7, struct err *e)
+enum err_code redis_handshake_reply(const struct redis_value *v,
+                                    struct redis_facts *facts, struct err *e)
 {
     if (redis_value_type(v) == REDIS_ERROR) {
-        if (is_info && redis_value_is_error(v, "NOPERM")) {
-            *ret_is_7 = false;
+        if (facts && redis_value_is_error(v, "NOPERM")) {
+            *facts = (struct redis_facts)REDIS_FACTS_INIT;
             return ERR_OK;
         }
         enum err_code code = redis_error_class(v->text, v->len);
         return err_set(e, code == ERR_REJECT ? ERR_CONFIG : code, "redis: %s", v->text);
     }
-    if (is_info) {
-        const char *info = redis_value_str(v, NULL);
-        *ret_is_7 = major_version(info, "redis_version:") >= 7 ||
-                    major_version(info, "valkey_version:") >= 7;
-    }
-    return ERR_OK;
+    if (!facts)
+        return ERR_OK;
+    size_t len = 0;
+    const char *info = redis_value_str(v, &len);
+    redis_facts_read(info, len, facts);
+    return redis_check(facts, e);
 }

@@ -11,6 +11,7 @@
 #define HOIST_SHARED_REDIS_INTERNAL_H
 
 #include "shared/redis.h"
+#include "shared/redis_check.h"
 
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -37,6 +38,8 @@ struct redis_value {
 /* What an error reply asks of the caller, by its first word. */
 enum err_code redis_error_class(const char *text, size_t len);
 bool redis_value_is_error(const struct redis_value *v, const char *word);
+/* An error after which the connection is of no use. */
+bool redis_value_is_closing(const struct redis_value *v);
 
 /* --- Commands --- */
 
@@ -45,16 +48,19 @@ bool redis_cmd_encode(const struct redis_cmd *c, bool is_7, struct buf *out);
 bool redis_cmd_copy(const struct redis_cmd *c, struct redis_cmd *ret);
 void redis_cmd_load(struct redis_cmd *c, const struct redis_script *s, bool is_7);
 
-/* --- Handshake: AUTH (when there is a password), SELECT (when not 0), INFO server; in this order --- */
+/* --- Handshake: AUTH (when there is a password), SELECT (when not 0), INFO; in this order --- */
 
 enum { REDIS_HANDSHAKE_MAX = 3 };
 /* Fills cmds (initialised by this call) and returns how many; the last one is INFO. */
 size_t redis_handshake_cmds(const struct redis_target *t,
                             struct redis_cmd cmds[static REDIS_HANDSHAKE_MAX]);
-/* A reply to one of them.  Errors of AUTH and SELECT that are not transient are ERR_CONFIG; an INFO that is not permitted
- * is no error (the scripts then go without flags).  *ret_is_7 is set by INFO. */
+/* The last of them alone, for a connection that stands; initialised by this call. */
+void redis_info_cmd(struct redis_cmd *c);
+/* A reply to one of them; facts is NULL for AUTH and SELECT, and filled in by INFO.  Errors of AUTH and SELECT that are not
+ * transient are ERR_CONFIG, and so is a server that is refused (redis_check.h).  An INFO that is not permitted is no error:
+ * nothing is known then. */
 MUST_CHECK enum err_code redis_handshake_reply(const struct redis_value *v,
-                                               bool is_info, bool *ret_is_7,
+                                               struct redis_facts *facts,
                                                struct err *e);
 
 /* --- Link: one socket, never blocking --- */

@@ -94,24 +94,45 @@ static void unwrap_script_error(const char **text, size_t *len)
     *text = at;
 }
 
+/* What each error is to the caller, and whether the connection that brought it is closed: after a fail-over the name
+ * leads elsewhere, and who is logged out must log in again.  CONTRIBUTING.md has what the programs do then. */
+static const struct error_class {
+    const char *word;
+    enum err_code code;
+    bool is_closing;
+} error_classes[] = {
+    {"LOADING", ERR_RETRY, false},     {"BUSY", ERR_RETRY, false},
+    {"OOM", ERR_RETRY, false},         {"MISCONF", ERR_RETRY, false},
+    {"NOREPLICAS", ERR_RETRY, false},  {"TRYAGAIN", ERR_RETRY, false},
+    {"ASK", ERR_RETRY, false},         {"NOSCRIPT", ERR_RETRY, false},
+    {"CLUSTERDOWN", ERR_RETRY, false}, {"READONLY", ERR_RETRY, true},
+    {"MASTERDOWN", ERR_RETRY, true},   {"UNBLOCKED", ERR_RETRY, true},
+    {"MOVED", ERR_RETRY, true},        {"NOAUTH", ERR_CONFIG, true},
+    {"WRONGPASS", ERR_CONFIG, true},   {"NOPERM", ERR_CONFIG, false},
+};
+
+static const struct error_class *find_error(const char *text, size_t len)
+{
+    unwrap_script_error(&text, &len);
+    for (size_t i = 0; i < sizeof error_classes / sizeof error_classes[0]; i++)
+        if (starts_with_word(text, len, error_classes[i].word))
+            return &error_classes[i];
+    return NULL;
+}
+
 enum err_code redis_error_class(const char *text, size_t len)
 {
-    static const struct {
-        const char *word;
-        enum err_code code;
-    } classes[] = {
-        {"LOADING", ERR_RETRY},    {"BUSY", ERR_RETRY},        {"READONLY", ERR_RETRY},
-        {"MASTERDOWN", ERR_RETRY}, {"CLUSTERDOWN", ERR_RETRY}, {"TRYAGAIN", ERR_RETRY},
-        {"UNBLOCKED", ERR_RETRY},  {"OOM", ERR_RETRY},         {"MISCONF", ERR_RETRY},
-        {"NOREPLICAS", ERR_RETRY}, {"NOSCRIPT", ERR_RETRY},    {"NOAUTH", ERR_CONFIG},
-        {"WRONGPASS", ERR_CONFIG}, {"NOPERM", ERR_CONFIG},
-    };
+    const struct error_class *class = find_error(text, len);
 
-    unwrap_script_error(&text, &len);
-    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
-        if (starts_with_word(text, len, classes[i].word))
-            return classes[i].code;
-    return ERR_REJECT;
+    return class ? class->code : ERR_REJECT;
+}
+
+bool redis_value_is_closing(const struct redis_value *v)
+{
+    const struct error_class *class =
+        v && v->type == REDIS_ERROR ? find_error(v->text, v->len) : NULL;
+
+    return class && class->is_closing;
 }
 
 enum err_code redis_value_error(const struct redis_value *v, struct err *e)

@@ -199,6 +199,8 @@ Test(redis_cmd, errors_are_classed_by_what_the_caller_does_next)
         {"READONLY You can't write against a read only replica.", ERR_RETRY},
         {"MASTERDOWN Link with MASTER is down", ERR_RETRY},
         {"CLUSTERDOWN The cluster is down", ERR_RETRY},
+        {"MOVED 1234 127.0.0.1:6381", ERR_RETRY},
+        {"ASK 1234 127.0.0.1:6381", ERR_RETRY},
         {"TRYAGAIN Multiple keys request during rehashing of slot", ERR_RETRY},
         {"UNBLOCKED force unblock from blocking operation", ERR_RETRY},
         {"OOM command not allowed when used memory > 'maxmemory'.", ERR_RETRY},
@@ -232,28 +234,53 @@ Test(redis_cmd, errors_are_classed_by_what_the_caller_does_next)
     cr_expect(redis_value_error(NULL, &e) == ERR_OK && e.text[0] == '\0');
 }
 
-Test(redis_cmd, the_server_version_decides_about_flags)
+Test(redis_cmd, errors_of_a_fail_over_or_a_log_out_close_the_connection)
 {
     static const struct {
-        const char *info;
-        bool want;
+        const char *text;
+        bool closes;
     } rows[] = {
-        {"# Server\r\nredis_version:7.0.15\r\n", true},
-        {"# Server\r\nredis_version:6.2.14\r\n", false},
-        {"redis_version:10.0.0\r\n", true},
-        {"# Server\r\nredis_version:6.9.9\r\nvalkey_version:8.1.0\r\n", true},
-        {"# Server\r\nno_redis_version:7.0.0\r\n", false},
-        {"redis_version:7\r\n", false},
+        {"READONLY You can't write against a read only replica.", true},
+        {"MASTERDOWN Link with MASTER is down", true},
+        {"UNBLOCKED force unblock from blocking operation", true},
+        {"MOVED 1234 127.0.0.1:6381", true},
+        {"NOAUTH Authentication required.", true},
+        {"WRONGPASS invalid username-password pair", true},
+        {"ERR Error running script (call to f_77): @user_script: 7: -READONLY You",
+         true},
+        {"LOADING Redis is loading the dataset in memory", false},
+        {"BUSY Redis is busy running a script.", false},
+        {"OOM command not allowed", false},
+        {"NOPERM this user has no permissions", false},
+        {"ASK 1234 127.0.0.1:6381", false},
+        {"READONLYX", false},
         {"", false},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct redis_value v = {.type = REDIS_STRING,
-                                .text = (char *)(uintptr_t)rows[i].info,
-                                .len = strlen(rows[i].info)};
-        struct err e = ERR_INIT;
-        bool is_7 = !rows[i].want;
-        cr_expect(redis_handshake_reply(&v, true, &is_7, &e) == ERR_OK);
-        cr_expect(is_7 == rows[i].want, "%s", rows[i].info);
+        struct redis_value v = {.type = REDIS_ERROR,
+                                .text = (char *)(uintptr_t)rows[i].text,
+                                .len = strlen(rows[i].text)};
+        cr_expect(redis_value_is_closing(&v) == rows[i].closes, "%s", rows[i].text);
+        v.type = REDIS_STRING;
+        cr_expect_not(redis_value_is_closing(&v), "a text is no error");
     }
+    cr_expect_not(redis_value_is_closing(NULL));
+}
+
+Test(redis_cmd, info_fills_in_the_facts_and_may_be_barred)
+{
+    struct redis_facts f = REDIS_FACTS_INIT;
+    struct err e = ERR_INIT;
+    char info[] = "redis_version:7.0.1\r\n", old[] = "redis_version:6.0.1\r\n";
+    char noperm[] = "NOPERM this user has no permissions to run the 'info' command";
+    struct redis_value v = {.type = REDIS_STRING, .text = info, .len = strlen(info)};
+
+    cr_expect(redis_handshake_reply(&v, &f, &e) == ERR_OK && f.major == 7);
+    v = (struct redis_value){
+        .type = REDIS_ERROR, .text = noperm, .len = strlen(noperm)};
+    cr_expect(redis_handshake_reply(&v, &f, &e) == ERR_OK && f.major == 0);
+    cr_expect(redis_handshake_reply(&v, NULL, &e) == ERR_CONFIG, "AUTH or SELECT");
+    v = (struct redis_value){.type = REDIS_STRING, .text = old, .len = strlen(old)};
+    cr_expect(redis_handshake_reply(&v, &f, &e) == ERR_CONFIG, "too old");
 }
