@@ -43,7 +43,7 @@ static int64_t days_in_months(int64_t month)
     return (153 * month + 2) / 5;
 }
 
-static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
+int64_t clock_days_from_date(int year, int month, int day)
 {
     bool before_march = month < 3;
 
@@ -51,10 +51,10 @@ static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
            days_in_months(before_march ? month + 9 : month - 3) + day - 1;
 }
 
-static void date_from_days(int64_t days, int *ret_year, int *ret_month, int *ret_day)
+void clock_date_from_days(int64_t days, int *ret_year, int *ret_month, int *ret_day)
 {
-    int64_t year =
-        1970 + days / 365; /* never too small, and a few years too late at most */
+    /* Never too early, and a few years too late at most: 400 years have 146,097 days. */
+    int64_t year = 1971 + days * 400 / 146097;
 
     while (days_to_march(year) > days)
         year--;
@@ -71,7 +71,7 @@ bool clock_format_rfc3339(struct buf *b, int64_t wall_ms)
     int64_t ms = wall_ms < 0 ? 0 : wall_ms > last_ms ? last_ms : wall_ms;
     int year, month, day;
 
-    date_from_days(ms / MS_PER_DAY, &year, &month, &day);
+    clock_date_from_days(ms / MS_PER_DAY, &year, &month, &day);
     int rest = (int)(ms % MS_PER_DAY);
     return buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", year, month, day,
                       rest / 3600000, rest / 60000 % 60, rest / 1000 % 60, rest % 1000);
@@ -135,7 +135,7 @@ static bool take_date(struct cursor *c, int64_t *ret_days)
         return false;
     if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
         return false;
-    *ret_days = days_from_date(year, month, day);
+    *ret_days = clock_days_from_date(year, month, day);
     return true;
 }
 

@@ -24,4 +24,8 @@ bool clock_format_rfc3339(struct buf *b, int64_t wall_ms);
  * false, and *ret_ms untouched, for anything else, years before 1970 and after 9999 included. */
 bool clock_parse_rfc3339(const char *s, size_t len, int64_t *ret_ms);
 
+/* Days from 1970-01-01 to a date of the Gregorian calendar, and back; month and day from 1, from year 1 on. */
+int64_t clock_days_from_date(int year, int month, int day);
+void clock_date_from_days(int64_t days, int *ret_year, int *ret_month, int *ret_day);
+
 #endif

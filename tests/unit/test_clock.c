@@ -168,3 +168,18 @@ Test(clock, clocks_have_their_units)
     cr_expect(le(i64, mono_us / 1000, mono + 10000));
     cr_expect(ge(i64, clock_mono_us(), mono_us));
 }
+
+Test(clock, each_day_has_its_date)
+{
+    int year, month, day;
+
+    cr_expect(eq(i64, clock_days_from_date(1, 1, 1), -719162));
+    cr_expect(eq(i64, clock_days_from_date(2000, 2, 29), 11016));
+    cr_expect(eq(i64, clock_days_from_date(10000, 1, 1), 2932897));
+    for (int64_t days = -719162; days <= 2932897; days++) {
+        clock_date_from_days(days, &year, &month, &day);
+        if (clock_days_from_date(year, month, day) != days || month < 1 || month > 12 ||
+            day < 1 || day > 31)
+            cr_fatal("%lld is not %d-%d-%d", (long long)days, year, month, day);
+    }
+}
