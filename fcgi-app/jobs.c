@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* One command and its reply.  They are never sent together: a script that the server does not know yet is run again
- * after the others of its pipeline. */
+/* One script and its reply.  Scripts are never sent together: one that the server does not know yet is run again after
+ * the others of its pipeline. */
 struct talk {
     struct redis_cmd cmd;
     struct redis_value *reply;
@@ -26,9 +26,10 @@ static void talk_release(struct talk *t)
     redis_reply_free(t->reply);
 }
 
-static enum problem ask(struct exchange *x, struct talk *t, struct err *e)
+static enum problem ask(struct exchange *x, struct redis_cmd *cmds, size_t count,
+                        struct redis_value **ret_replies, struct err *e)
 {
-    if (exchange_ask(x, &t->cmd, 1, &t->reply, e) == ERR_OK)
+    if (exchange_ask(x, cmds, count, ret_replies, e) == ERR_OK)
         return PROBLEM_NONE;
     log_debug("jobs", "redis", LOG_ERR(e));
     return problem_set(e, PROBLEM_UNAVAILABLE, "the queue cannot be reached now");
@@ -60,25 +61,40 @@ static enum problem read_manifest(struct exchange *x, const struct job_id *id,
     return problem_set(e, PROBLEM_INTERNAL, "the job's manifest cannot be read");
 }
 
-/* The record in Redis.  PROBLEM_NO_JOB: it does not know the job. */
-static enum problem read_record(struct exchange *x, const struct job_id *id,
-                                struct job *ret, struct err *e)
+static enum problem read_replies(struct redis_value *const replies[2],
+                                 const struct job_id *id, struct job *ret,
+                                 struct err *e)
 {
-    CLEANUP(talk_release) struct talk t;
     bool missing = false;
-    talk_init(&t);
-    queue_show_cmd(&t.cmd, id);
-    enum problem p = ask(x, &t, e);
-    if (p || queue_parse_show(t.reply, id, ret, &missing, e) == ERR_OK)
-        return p;
+    if (queue_parse_show(replies[0], replies[1], id, ret, &missing, e) == ERR_OK)
+        return PROBLEM_NONE;
     if (missing)
         return unknown(e);
     if (e->code == ERR_RETRY)
         return PROBLEM_UNAVAILABLE;
     /* Edited by hand to something impossible: a worker makes it dead; until then, and after, it can be looked at. */
     struct err why = ERR_INIT;
-    return queue_parse_readable(t.reply, id, ret, &why) ? PROBLEM_INTERNAL
-                                                        : PROBLEM_NONE;
+    return queue_parse_readable(replies[1], id, ret, &why) ? PROBLEM_INTERNAL
+                                                           : PROBLEM_NONE;
+}
+
+/* The record in Redis.  PROBLEM_NO_JOB: it does not know the job. */
+static enum problem read_record(struct exchange *x, const struct job_id *id,
+                                struct job *ret, struct err *e)
+{
+    struct redis_cmd cmds[2];
+    struct redis_value *replies[2] = {NULL, NULL};
+    redis_cmd_init(&cmds[0]);
+    redis_cmd_init(&cmds[1]);
+    queue_show_cmds(cmds, id);
+    enum problem p = ask(x, cmds, 2, replies, e);
+    if (!p)
+        p = read_replies(replies, id, ret, e);
+    for (size_t i = 0; i < 2; i++) {
+        redis_cmd_release(&cmds[i]);
+        redis_reply_free(replies[i]);
+    }
+    return p;
 }
 
 static enum problem find(struct exchange *x, const struct job_id *id, struct job *ret,
@@ -142,17 +158,24 @@ void jobs_show(struct exchange *x)
 
 /* --- Steering --- */
 
+/* Of enqueue, which answers for many jobs, the first one's. */
+static const struct redis_value *first_answer(const struct redis_value *reply)
+{
+    const struct redis_value *first = redis_value_at(reply, 0);
+    return redis_value_type(first) == REDIS_ARRAY ? first : reply;
+}
+
 /* Run the script in t.  PROBLEM_CONFLICT names the state; done is what cannot be: "cancelled", "run again". */
 static enum problem steer(struct exchange *x, struct talk *t, const char *done,
                           enum queue_answer *ret, struct err *e)
 {
-    char state[16] = "";
-    enum problem p = ask(x, t, e);
+    char state[QUEUE_STATE_SIZE] = "";
+    enum problem p = ask(x, &t->cmd, 1, &t->reply, e);
     if (p)
         return p;
     enum err_code code = redis_value_error(t->reply, e);
     if (!code)
-        code = queue_parse_answer(t->reply, ret, state, e);
+        code = queue_parse_answer(first_answer(t->reply), ret, state, e);
     if (code)
         return code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
     if (*ret == QUEUE_CONFLICT)
@@ -198,7 +221,7 @@ static enum problem enqueue(struct exchange *x, const struct job_id *id, struct 
     enum problem p = read_manifest(x, id, &manifest, e);
     if (p)
         return p;
-    queue_enqueue_cmd(&t.cmd, &manifest);
+    queue_enqueue_one_cmd(&t.cmd, &manifest);
     return steer(x, &t, "enqueued", &answer, e);
 }
 

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     BACKOFF_FIRST_MS = 50,
@@ -17,14 +18,15 @@ enum {
 
 struct publisher {
     const struct config *config;
-    struct redis *redis; /* the thread's */
+    struct redis *redis;   /* the thread's */
+    struct redis_cmd call; /* the thread's */
     pthread_t thread;
     int64_t logged_ms; /* the thread's: when it last complained */
     int64_t sent_us;   /* the thread's: when it last sent */
 
     pthread_mutex_t lock; /* for everything below */
     pthread_cond_t changed;
-    struct redis_cmd *ring; /* slots head .. head + count are taken */
+    struct queue_entry *ring; /* slots head .. head + count are taken */
     size_t head, count, bytes;
     bool idle; /* the thread waits for work */
     bool stopping;
@@ -34,16 +36,17 @@ struct publisher {
 
 void publisher_push(struct publisher *p, const struct job *j)
 {
-    struct redis_cmd c;
-    redis_cmd_init(&c);
-    queue_enqueue_cmd(&c, j);
+    struct queue_entry entry;
+    queue_entry_init(&entry, j);
+    size_t bytes = queue_entry_bytes(&entry);
+    bool failed = entry.head.failed || entry.fields.failed;
     (void)pthread_mutex_lock(&p->lock);
-    bool fits = !c.failed && p->count < PUBLISHER_JOBS_MAX &&
-                p->bytes + c.bytes.len <= PUBLISHER_BYTES_MAX;
+    bool fits = !failed && p->count < PUBLISHER_JOBS_MAX &&
+                p->bytes + bytes <= PUBLISHER_BYTES_MAX;
     if (fits) {
-        p->ring[(p->head + p->count) % PUBLISHER_JOBS_MAX] = c;
+        p->ring[(p->head + p->count) % PUBLISHER_JOBS_MAX] = entry;
         p->count++;
-        p->bytes += c.bytes.len;
+        p->bytes += bytes;
         if (p->idle)
             (void)pthread_cond_signal(&p->changed);
     } else {
@@ -51,16 +54,16 @@ void publisher_push(struct publisher *p, const struct job *j)
     }
     (void)pthread_mutex_unlock(&p->lock);
     if (!fits)
-        redis_cmd_release(&c);
+        queue_entry_release(&entry);
 }
 
 /* With the lock held: forget the first n. */
 static void consume(struct publisher *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct redis_cmd *c = &p->ring[p->head];
-        p->bytes -= c->bytes.len;
-        redis_cmd_release(c);
+        struct queue_entry *entry = &p->ring[p->head];
+        p->bytes -= queue_entry_bytes(entry);
+        queue_entry_release(entry);
         p->head = (p->head + 1) % PUBLISHER_JOBS_MAX;
         p->count--;
     }
@@ -94,17 +97,16 @@ static enum err_code register_queues(struct publisher *p, struct err *e)
     return code;
 }
 
-/* How many of the replies, from the first on, are settled: enqueued, or refused for good. */
-static size_t settle(struct publisher *p, struct redis_value *const *replies,
-                     size_t count, struct err *e)
+/* Note what Redis said of each job of a call: all are settled, enqueued or refused for good. */
+static enum err_code settle(struct publisher *p, const struct redis_value *reply,
+                            size_t count, struct err *e)
 {
     for (size_t i = 0; i < count; i++) {
         enum queue_answer answer;
-        enum err_code code = redis_value_error(replies[i], e);
-        if (!code)
-            code = queue_parse_answer(replies[i], &answer, NULL, e);
-        if (code == ERR_RETRY)
-            return i;
+        enum err_code code =
+            queue_parse_answer(redis_value_at(reply, i), &answer, NULL, e);
+        if (!code && answer == QUEUE_FULL)
+            code = err_set(e, ERR_REJECT, "the queue is full");
         if (code) {
             p->refused++;
             complain(p, "job refused by redis; reconcile will try it again", e);
@@ -112,28 +114,47 @@ static size_t settle(struct publisher *p, struct redis_value *const *replies,
             p->published++;
         }
     }
-    return count;
+    return ERR_OK;
 }
 
-/* Send the first commands of the ring.  They stay there, unmoved, while the lock is not held. */
+/* How many jobs at the head of the ring one call may carry: of one queue, and not too many bytes. */
+static size_t next_call(const struct publisher *p, size_t count)
+{
+    const struct queue_entry *first = &p->ring[p->head];
+    size_t n = 0, bytes = 0;
+    while (n < count && strcmp(first[n].id.queue, first->id.queue) == 0) {
+        bytes += queue_entry_bytes(&first[n]);
+        if (n > 0 && bytes > REDIS_CMD_BYTES_MAX / 2)
+            break;
+        n++;
+    }
+    return n;
+}
+
+/* Send the first jobs of the ring.  They stay there, unmoved, while the lock is not held. */
 static enum err_code send_some(struct publisher *p, struct err *e)
 {
-    size_t head = p->head, count = p->count;
-    if (count > QUEUE_BATCH_MAX)
-        count = QUEUE_BATCH_MAX;
-    if (head + count > PUBLISHER_JOBS_MAX)
-        count = PUBLISHER_JOBS_MAX - head;
-    struct redis_value *replies[QUEUE_BATCH_MAX];
+    struct redis_value *reply = NULL;
+    size_t count = p->count < QUEUE_BATCH_MAX ? p->count : QUEUE_BATCH_MAX;
+    if (p->head + count > PUBLISHER_JOBS_MAX)
+        count = PUBLISHER_JOBS_MAX - p->head;
+    count = next_call(p, count);
+    queue_enqueue_cmd(&p->call, p->ring + p->head, count);
     (void)pthread_mutex_unlock(&p->lock);
-    enum err_code code = redis_pipeline(p->redis, p->ring + head, count, replies, e);
+    enum err_code code = redis_call(p->redis, &p->call, &reply, e);
     (void)pthread_mutex_lock(&p->lock);
-    if (code)
+    if (code == ERR_RETRY || code == ERR_CONFIG)
         return code;
-    size_t settled = settle(p, replies, count, e);
-    for (size_t i = 0; i < count; i++)
-        redis_reply_free(replies[i]);
-    consume(p, settled);
-    return settled == count ? ERR_OK : ERR_RETRY;
+    if (code) { /* a script error: not to be tried again at once for ever */
+        p->refused += (int64_t)count;
+        complain(p, "jobs refused by redis; reconcile will try them again", e);
+        code = ERR_OK;
+    } else {
+        code = settle(p, reply, count, e);
+        redis_reply_free(reply);
+    }
+    consume(p, count);
+    return code;
 }
 
 static void wait_for_work(struct publisher *p)
@@ -223,6 +244,7 @@ static void release(struct publisher *p)
         consume(p, p->count);
     free(p->ring);
     redis_close(p->redis);
+    redis_cmd_release(&p->call);
     (void)pthread_cond_destroy(&p->changed);
     (void)pthread_mutex_destroy(&p->lock);
     free(p);
@@ -236,6 +258,7 @@ enum err_code publisher_start(const struct config *config,
     if (!p)
         return err_set(e, ERR_NOMEM, "publisher: out of memory");
     p->config = config;
+    redis_cmd_init(&p->call);
     thread_init_lock(&p->lock, &p->changed);
     p->ring = calloc(PUBLISHER_JOBS_MAX, sizeof *p->ring);
     enum err_code code = p->ring ? redis_open(redis, &p->redis, e)

@@ -105,29 +105,30 @@ static void answer(struct waiters *w, size_t i)
  * on waiting; what cannot be read now is read later. */
 static enum err_code look(struct waiters *w, struct waiter *one, struct err *e)
 {
-    struct redis_cmd cmds[2];
-    struct redis_value *replies[2] = {NULL, NULL};
+    struct redis_cmd cmds[3];
+    struct redis_value *replies[3] = {NULL, NULL, NULL};
     struct job now = JOB_INIT;
     bool missing = false;
     struct job_id id = one->job.id;
-    redis_cmd_init(&cmds[0]);
-    redis_cmd_init(&cmds[1]);
+    for (size_t i = 0; i < 3; i++)
+        redis_cmd_init(&cmds[i]);
     streams_position_cmd(&w->streams, id.queue, &cmds[0]);
-    queue_show_cmd(&cmds[1], &id);
-    enum err_code code = redis_pipeline(w->redis, cmds, 2, replies, e);
-    redis_cmd_release(&cmds[0]);
-    redis_cmd_release(&cmds[1]);
+    queue_show_cmds(&cmds[1], &id);
+    enum err_code code = redis_pipeline(w->redis, cmds, 3, replies, e);
+    for (size_t i = 0; i < 3; i++)
+        redis_cmd_release(&cmds[i]);
     if (code)
         return code;
     streams_set_position(&w->streams, id.queue, replies[0]);
     struct err ignored = ERR_INIT; /* a damaged record: the last known state stands */
-    if (queue_parse_show(replies[1], &id, &now, &missing, &ignored) == ERR_OK) {
+    if (queue_parse_show(replies[1], replies[2], &id, &now, &missing, &ignored) ==
+        ERR_OK) {
         job_release(&one->job);
         one->job = now;
     }
     one->check_ms = clock_mono_ms() + CHECK_MS;
-    redis_reply_free(replies[0]);
-    redis_reply_free(replies[1]);
+    for (size_t i = 0; i < 3; i++)
+        redis_reply_free(replies[i]);
     return ERR_OK;
 }
 

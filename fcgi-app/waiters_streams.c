@@ -100,17 +100,20 @@ bool streams_read_cmd(const struct streams *s, int block_ms, struct redis_cmd *r
     return any;
 }
 
-/* fields: name, value, name, value ... */
-static const struct redis_value *field(const struct redis_value *fields,
-                                       const char *name)
+/* uuid, state, uuid, state ... */
+static void parse_event(const struct stream *one, const struct redis_value *pairs,
+                        void (*on_end)(void *ctx, const char *queue, const char *uuid),
+                        void *ctx)
 {
-    for (size_t i = 0; i + 1 < redis_value_len(fields); i += 2) {
-        size_t len;
-        const char *text = redis_value_str(redis_value_at(fields, i), &len);
-        if (len == strlen(name) && memcmp(text, name, len) == 0)
-            return redis_value_at(fields, i + 1);
+    for (size_t i = 0; i + 1 < redis_value_len(pairs); i += 2) {
+        size_t len, id_len;
+        const char *id = redis_value_str(redis_value_at(pairs, i), &id_len);
+        const char *word = redis_value_str(redis_value_at(pairs, i + 1), &len);
+        enum job_state state;
+        if (id_is_uuid(id, id_len) && job_state_parse(word, len, &state) &&
+            job_state_is_final(state))
+            on_end(ctx, one->queue, id);
     }
-    return NULL;
 }
 
 /* "hoist:{queue}:events" */
@@ -133,15 +136,8 @@ void streams_parse(struct streams *s, const struct redis_value *reply,
         const struct redis_value *events = redis_value_at(pair, 1);
         for (size_t k = 0; one && k < redis_value_len(events); k++) {
             const struct redis_value *event = redis_value_at(events, k);
-            const struct redis_value *fields = redis_value_at(event, 1);
-            size_t len, id_len;
-            const char *word = redis_value_str(field(fields, "state"), &len);
-            const char *id = redis_value_str(field(fields, "id"), &id_len);
-            enum job_state state;
             set_last(one, redis_value_at(event, 0));
-            if (id_is_uuid(id, id_len) && job_state_parse(word, len, &state) &&
-                job_state_is_final(state))
-                on_end(ctx, one->queue, id);
+            parse_event(one, redis_value_at(event, 1), on_end, ctx);
         }
     }
 }

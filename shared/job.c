@@ -235,8 +235,8 @@ static enum err_code check_state(const struct job *j, struct err *e)
 {
     const char *state = job_state_name(j->state);
 
-    if (j->state == JOB_RUNNING && (!j->worker || j->token == 0))
-        return err_set(e, ERR_REJECT, "job: state is running without worker and token");
+    if (j->state == JOB_RUNNING && !j->worker)
+        return err_set(e, ERR_REJECT, "job: state is running without worker");
     if (j->state == JOB_SCHEDULED && j->due == 0)
         return err_set(e, ERR_REJECT, "job: state is scheduled without due");
     if (job_state_is_final(j->state) && j->ended == 0)

@@ -48,6 +48,8 @@ enum {
     JOB_NAME_MAX = 255,    /* bytes of a sanitised file name */
     JOB_KEY_MAX = 1024,    /* bytes of an object key (S3's limit) */
     JOB_ERROR_MAX = 256,
+    JOB_GROUP_MAX = 64,        /* bytes of a group's name */
+    JOB_UNIQUE_MAX = 128,      /* bytes of a unique key */
     JOB_RECORD_MAX = 32 * 1024 /* bytes of any text form of a record within them */
 };
 
@@ -82,25 +84,30 @@ struct job {
     char *to;    /* name of a configured destination */
     char *batch; /* UUIDv7, one for all jobs of a request; old records have none */
     char *key;   /* object key below the destination's prefix; job_key_is_safe */
+    char *group; /* one after the other within it: [A-Za-z0-9][A-Za-z0-9._-]* */
+    char *after; /* uuid of a job of the same queue that must end first */
+    char *
+        after_failure; /* when that one ends dead or cancelled: "run"; else cancelled too */
+    char *unique;      /* no other job with this key while it is held: graphic ASCII */
+    char *unique_until; /* "start": held while it waits; else until it has ended */
+    int64_t unique_ms;  /* held so much longer after `done` */
     struct job_meta meta[JOB_META_MAX];
     size_t meta_count;
 
     /* What became of it: only in Redis. */
     enum job_state state;
-    int64_t seq;         /* place in the queue */
-    int64_t attempts;    /* starts so far */
-    int64_t crashes;     /* leases that ran out under a worker that had started it */
-    int64_t token;       /* fencing token of the lease */
-    int64_t lease_until; /* ms, Redis' clock */
-    int64_t sent;        /* bytes of the upload that have left */
-    int64_t started;     /* ms, of the latest attempt */
-    int64_t ended;       /* ms */
-    bool cancel;         /* asked to stop while running */
-    char *worker;        /* id of the worker that has it */
-    char *url;           /* where the object is, once done */
-    char *etag;          /* as the store gave it */
-    char *error;         /* the latest failure, for people */
-    char *error_class;   /* the latest failure, one word */
+    int64_t seq;       /* place in the queue */
+    int64_t attempts;  /* starts so far */
+    int64_t crashes;   /* leases that ran out under a worker that had started it */
+    int64_t sent;      /* bytes of the upload that have left */
+    int64_t started;   /* ms, of the latest attempt */
+    int64_t ended;     /* ms */
+    bool cancel;       /* asked to stop while running */
+    char *worker;      /* id of the worker that has it */
+    char *url;         /* where the object is, once done */
+    char *etag;        /* as the store gave it */
+    char *error;       /* the latest failure, for people */
+    char *error_class; /* the latest failure, one word */
 
     uint64_t seen; /* fields job_decode_field has met, for job_check; else 0 */
 };
@@ -145,15 +152,18 @@ bool job_key_is_safe(const char *s, size_t len);
 void job_default_key(const struct job *j, char ret_key[static ID_UUID_LEN + 10]);
 
 /* Redis hash: call emit(name, value, ctx) for each field of the asked-for part that is set (what enqueue stores;
- * state, seq and due are the script's).  meta goes as "meta.NAME". */
+ * state, seq and due are the script's).  meta goes as "meta.NAME".  What most jobs have is left out, for the sake of
+ * Redis' memory: source "spool", priority 0, the default key. */
 typedef void job_emit_fn(const char *name, const char *value, void *ctx);
 void job_encode_hash(const struct job *j, job_emit_fn *emit, void *ctx);
 
 /* One field of a hash that came back; fields may come in any order.  ERR_REJECT: this field is impossible (the text
- * names it).  After the last one call job_check. */
+ * names it).  After the last one call job_decode_rest, then job_check. */
 MUST_CHECK enum err_code job_decode_field(struct job *j, const char *name,
                                           const char *value, size_t value_len,
                                           struct err *e);
+/* Fill in what job_encode_hash leaves out.  ERR_NOMEM. */
+MUST_CHECK enum err_code job_decode_rest(struct job *j, struct err *e);
 /* What no single field shows: required fields are there, version known, sizes and states fit together. */
 MUST_CHECK enum err_code job_check(const struct job *j, struct err *e);
 

@@ -12,6 +12,16 @@
 #define AT(member) offsetof(struct job, member)
 #define ASKED_REQUIRED (JOB_ASKED | JOB_REQUIRED)
 
+static bool is_after_failure(const char *s, size_t len)
+{
+    return job_text_is_one_of(s, len, "cancel", "run");
+}
+
+static bool is_unique_until(const char *s, size_t len)
+{
+    return job_text_is_one_of(s, len, "done", "start");
+}
+
 /* clang-format off */
 const struct job_field job_fields[] = {
     /* name           status          kind            flags           offset            min  max             text rule */
@@ -33,11 +43,15 @@ const struct job_field job_fields[] = {
     {"started",       "started",      JOB_KIND_TIME,  0,              AT(started),      0, TIME_MAX,         NULL},
     {"ended",         "ended",        JOB_KIND_TIME,  0,              AT(ended),        0, TIME_MAX,         NULL},
     {"cancel",        "cancelling",   JOB_KIND_FLAG,  0,              AT(cancel),       0, 1,                NULL},
+    {"group",         "group",        JOB_KIND_TEXT,  JOB_ASKED,      AT(group),        1, JOB_GROUP_MAX,    job_text_is_word},
+    {"after",         "after",        JOB_KIND_TEXT,  JOB_ASKED,      AT(after), ID_UUID_LEN, ID_UUID_LEN,      id_is_uuid},
+    {"after_failure", "after_failure", JOB_KIND_TEXT, JOB_ASKED,      AT(after_failure), 1, 8,               is_after_failure},
+    {"unique",        "unique",       JOB_KIND_TEXT,  JOB_ASKED,      AT(unique),       1, JOB_UNIQUE_MAX,   job_text_is_graphic},
+    {"unique_until",  "unique_until", JOB_KIND_TEXT,  JOB_ASKED,      AT(unique_until), 1, 8,                is_unique_until},
+    {"unique_ms",     NULL,           JOB_KIND_INT,   JOB_ASKED | JOB_OPTIONAL, AT(unique_ms), 0, TIME_MAX,   NULL},
     {"source",        NULL,           JOB_KIND_TEXT,  ASKED_REQUIRED, AT(source),       1, 16,               job_text_is_word},
     {"seq",           NULL,           JOB_KIND_INT,   0,              AT(seq),          0, SEQ_MAX,          NULL},
     {"crashes",       NULL,           JOB_KIND_INT,   0,              AT(crashes),      0, COUNT_MAX,        NULL},
-    {"token",         NULL,           JOB_KIND_INT,   0,              AT(token),        0, COUNT_MAX,        NULL},
-    {"lease_until",   NULL,           JOB_KIND_TIME,  0,              AT(lease_until),  0, TIME_MAX,         NULL},
     {"worker",        NULL,           JOB_KIND_TEXT,  0,              AT(worker),       1, 63,               job_text_is_word},
     {"url",           NULL,           JOB_KIND_TEXT,  0,              AT(url),          1, JOB_URL_MAX,      job_text_is_plain},
     {"etag",          NULL,           JOB_KIND_TEXT,  0,              AT(etag),         1, JOB_ETAG_MAX,     job_text_is_plain},
@@ -87,7 +101,7 @@ bool job_field_is_set(const struct job *j, const struct job_field *f)
 {
     if (is_text(f))
         return job_field_text(j, f) != NULL;
-    if (f->kind == JOB_KIND_TIME)
+    if (f->kind == JOB_KIND_TIME || f->flags & JOB_OPTIONAL)
         return *job_field_int(j, f) != 0;
     return f->kind != JOB_KIND_FLAG ||
            *(const bool *)(const void *)((const char *)j + f->offset);

@@ -22,6 +22,7 @@ enum {
     JOB_ASKED = 1,    /* set once, stands in the manifest and in what enqueue stores */
     JOB_SCRIPT = 2,   /* asked for, but in Redis only the scripts write it */
     JOB_REQUIRED = 4, /* a record without it is impossible */
+    JOB_OPTIONAL = 8, /* a number that is not written when it is 0 */
 };
 
 struct job_field {
@@ -45,7 +46,8 @@ const struct job_field *job_field_find(const char *name);
 const int64_t *job_field_int(const struct job *j, const struct job_field *f);
 const char *job_field_text(const struct job *j, const struct job_field *f);
 
-/* Whether there is something to write: text that is not NULL, a time or a flag that is not 0, any number. */
+/* Whether there is something to write: text that is not NULL, a time, flag or optional number that is not 0, any other
+ * number. */
 bool job_field_is_set(const struct job *j, const struct job_field *f);
 
 /* Check, and store a copy of, a value.  ERR_REJECT names the field; j is then unchanged. */
@@ -80,6 +82,8 @@ bool job_text_is_word(const char *s, size_t len);   /* [A-Za-z0-9][A-Za-z0-9._-]
 bool job_text_is_sha256(const char *s, size_t len); /* 64 lower-case hex digits */
 bool job_text_is_type(const char *s, size_t len);   /* RFC 9110 section 8.3.1 */
 bool job_text_is_name(const char *s, size_t len);   /* what job_text_clean_name gives */
+bool job_text_is_graphic(const char *s, size_t len); /* ASCII, no space */
+bool job_text_is_one_of(const char *s, size_t len, const char *a, const char *b);
 bool job_text_is_meta_name(const char *s, size_t len);
 
 /* A heap copy of at most max bytes: invalid UTF-8 as U+FFFD, control and bidirectional control characters as '_', cut

@@ -4,15 +4,48 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char usual_source[] = "spool";
+
 static const char meta_prefix[] = "meta.";
 enum { META_PREFIX_LEN = sizeof meta_prefix - 1 };
+
+/* What job_decode_rest fills in again. */
+static bool is_usual(const struct job *j, const struct job_field *f)
+{
+    char key[ID_UUID_LEN + 10];
+
+    if (f->offset == offsetof(struct job, priority))
+        return j->priority == 0;
+    if (f->offset == offsetof(struct job, source))
+        return strcmp(j->source, usual_source) == 0;
+    if (f->offset != offsetof(struct job, key))
+        return false;
+    job_default_key(j, key);
+    return strcmp(j->key, key) == 0;
+}
+
+enum err_code job_decode_rest(struct job *j, struct err *e)
+{
+    char key[ID_UUID_LEN + 10];
+
+    if (job_field_mark(j, job_field_find("source")))
+        j->source = strdup(usual_source);
+    if (job_field_mark(j, job_field_find("key"))) {
+        job_default_key(j, key);
+        j->key = strdup(key);
+    }
+    (void)job_field_mark(j, job_field_find("priority"));
+    return j->source && j->key ? ERR_OK
+                               : err_set(e, ERR_NOMEM, "job: no memory for a record");
+}
 
 void job_encode_hash(const struct job *j, job_emit_fn *emit, void *ctx)
 {
     for (size_t i = 0; i < job_field_count; i++) {
         const struct job_field *f = &job_fields[i];
         char digits[24];
-        if (!(f->flags & JOB_ASKED) || f->flags & JOB_SCRIPT || !job_field_is_set(j, f))
+        if (!(f->flags & JOB_ASKED) || f->flags & JOB_SCRIPT ||
+            !job_field_is_set(j, f) || is_usual(j, f))
             continue;
         const char *value = digits;
         if (f->kind == JOB_KIND_TEXT)

@@ -57,6 +57,20 @@ bool job_text_is_word(const char *s, size_t len)
     return true;
 }
 
+bool job_text_is_graphic(const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (s[i] <= ' ' || s[i] > '~')
+            return false;
+    return len > 0;
+}
+
+bool job_text_is_one_of(const char *s, size_t len, const char *a, const char *b)
+{
+    return (len == strlen(a) && memcmp(s, a, len) == 0) ||
+           (len == strlen(b) && memcmp(s, b, len) == 0);
+}
+
 bool job_text_is_sha256(const char *s, size_t len)
 {
     for (size_t i = 0; i < len; i++)

@@ -1,8 +1,7 @@
-#include "shared/queue.h"
+#include "shared/queue_internal.h"
 
 #include "shared/cleanup.h"
 #include "shared/utf8.h"
-#include "queue_scripts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,8 +9,9 @@
 
 /* The keys of a queue in the order of lib.lua; those of jobs follow. */
 static const char *const queue_keys[] = {
-    "ready", "later", "leased", "owner", "wake", "done",
-    "dead",  "stats", "events", "fence", "conf", "seq",
+    "ready", "later",  "leased", "owner",   "wake",   "done",    "dead",
+    "stats", "events", "fence",  "conf",    "seq",    "grouped", "groups",
+    "slots", "behind", "unique", "batches", "timers", "rate",    "claims",
 };
 enum { QUEUE_KEYS = sizeof queue_keys / sizeof queue_keys[0] };
 
@@ -29,8 +29,8 @@ void queue_add_job_key(struct redis_cmd *c, const struct job_id *id)
         c, (const char *const[]){"hoist:{", id->queue, "}:job:", id->uuid.text, NULL});
 }
 
-static void begin(struct redis_cmd *c, const struct redis_script *s, const char *queue,
-                  size_t jobs)
+void queue_begin(struct redis_cmd *c, const struct redis_script *s, const char *queue,
+                 size_t jobs)
 {
     redis_cmd_begin_script(c, s, QUEUE_KEYS + jobs);
     for (size_t i = 0; i < QUEUE_KEYS; i++)
@@ -41,7 +41,7 @@ static void begin(struct redis_cmd *c, const struct redis_script *s, const char 
 static void begin_job(struct redis_cmd *c, const struct redis_script *s,
                       const struct job_id *id)
 {
-    begin(c, s, id->queue, 1);
+    queue_begin(c, s, id->queue, 1);
     queue_add_job_key(c, id);
     redis_cmd_add_str(c, id->uuid.text);
 }
@@ -54,36 +54,33 @@ static void begin_leased(struct redis_cmd *c, const struct redis_script *s,
     redis_cmd_add_format(c, "%s:%" PRId64, w->id, l->token);
 }
 
-static void add_number(struct redis_cmd *c, int64_t n)
+void queue_add_number(struct redis_cmd *c, int64_t n)
 {
     redis_cmd_add_int(c, n < 0 ? 0 : n > number_max ? number_max : n);
 }
 
-/* --- enqueue --- */
-
-static void add_field(const char *name, const char *value, void *ctx)
+static void add_batch_size(struct redis_cmd *c, size_t n)
 {
-    redis_cmd_add_str(ctx, name);
-    redis_cmd_add_str(ctx, value);
+    redis_cmd_add_int(c, n > QUEUE_BATCH_MAX ? QUEUE_BATCH_MAX : (int64_t)n);
 }
 
-void queue_enqueue_cmd(struct redis_cmd *c, const struct job *j)
+/* What every call of a worker for many jobs begins with. */
+static void begin_turn(struct redis_cmd *c, const struct queue_worker *w, uint64_t turn,
+                       size_t want)
 {
-    begin_job(c, &queue_script_enqueue, &j->id);
-    add_number(c, j->priority);
-    add_number(c, j->due);
-    job_encode_hash(j, add_field, c);
+    redis_cmd_add_str(c, w->id);
+    redis_cmd_add_int(c, (int64_t)turn);
+    queue_add_number(c, w->lease_ms);
+    add_batch_size(c, want);
 }
 
 /* --- the worker --- */
 
 void queue_claim_cmd(struct redis_cmd *c, const char *queue,
-                     const struct queue_worker *w, size_t want)
+                     const struct queue_worker *w, uint64_t turn, size_t want)
 {
-    begin(c, &queue_script_claim, queue, 0);
-    add_number(c, want > QUEUE_BATCH_MAX ? QUEUE_BATCH_MAX : (int64_t)want);
-    add_number(c, w->lease_ms);
-    redis_cmd_add_str(c, w->id);
+    queue_begin(c, &queue_script_claim, queue, 0);
+    begin_turn(c, w, turn, want);
 }
 
 void queue_wait_cmd(struct redis_cmd *c, const char *const *queues, size_t count,
@@ -95,44 +92,79 @@ void queue_wait_cmd(struct redis_cmd *c, const char *const *queues, size_t count
     redis_cmd_add_format(c, "%.3f", seconds);
 }
 
-void queue_start_cmd(struct redis_cmd *c, const struct queue_lease *l,
+void queue_start_cmds(struct redis_cmd *cmds, const struct queue_lease *leases,
+                      size_t count, const struct queue_worker *w)
+{
+    queue_begin(&cmds[0], &queue_script_start, leases[0].id.queue, 0);
+    redis_cmd_add_str(&cmds[0], w->id);
+    for (size_t i = 0; i < count; i++) {
+        redis_cmd_add_str(&cmds[0], leases[i].id.uuid.text);
+        redis_cmd_add_int(&cmds[0], leases[i].token);
+        redis_cmd_begin(&cmds[1 + i], "HGETALL");
+        queue_add_job_key(&cmds[1 + i], &leases[i].id);
+    }
+}
+
+void queue_begun_cmd(struct redis_cmd *c, const struct queue_lease *l,
                      const struct queue_worker *w)
 {
-    begin_leased(c, &queue_script_start, l, w);
-    redis_cmd_add_str(c, w->id);
-    redis_cmd_add_int(c, l->token);
-    add_number(c, w->lease_ms);
+    begin_leased(c, &queue_script_begun, l, w);
 }
 
 void queue_beat_cmd(struct redis_cmd *c, const char *queue,
                     const struct queue_worker *w, const struct queue_beat *beats,
                     size_t count)
 {
-    begin(c, &queue_script_beat, queue, count);
+    queue_begin(c, &queue_script_beat, queue, count);
     for (size_t i = 0; i < count; i++)
         queue_add_job_key(c, &beats[i].lease.id);
-    add_number(c, w->lease_ms);
     redis_cmd_add_str(c, w->id);
+    queue_add_number(c, w->lease_ms);
     for (size_t i = 0; i < count; i++) {
         redis_cmd_add_str(c, beats[i].lease.id.uuid.text);
         redis_cmd_add_int(c, beats[i].lease.token);
-        add_number(c, beats[i].sent);
+        queue_add_number(c, beats[i].sent);
     }
+}
+
+static void add_text(struct redis_cmd *c, const char *text)
+{
+    redis_cmd_add_str(c, text ? text : "");
+}
+
+static void add_end(struct redis_cmd *c, const struct queue_end *end)
+{
+    bool whole = end->state == JOB_DONE && end->sent == end->size;
+    bool more = !whole || end->url || end->etag || end->had_error;
+
+    redis_cmd_add_str(c, end->lease.id.uuid.text);
+    redis_cmd_add_int(c, end->lease.token);
+    redis_cmd_add_str(c, job_state_name(end->state));
+    queue_add_number(c, end->attempts);
+    queue_add_number(c, end->size);
+    redis_cmd_add_str(c, more ? "1" : "");
+    if (!more)
+        return;
+    if (whole)
+        redis_cmd_add_str(c, ""); /* that is what done means */
+    else
+        queue_add_number(c, end->sent);
+    add_text(c, end->url);
+    add_text(c, end->etag);
+    redis_cmd_add_str(c, end->had_error ? "1" : "");
 }
 
 void queue_finish_cmd(struct redis_cmd *c, const struct queue_finish *f,
                       const struct queue_worker *w)
 {
-    begin_leased(c, &queue_script_finish, &f->lease, w);
-    redis_cmd_add_str(c, w->id);
-    add_number(c, w->lease_ms);
-    redis_cmd_add_str(c, job_state_name(f->state));
-    add_number(c, f->sent);
-    add_number(c, f->keep_ms);
-    add_number(c, f->keep_count);
-    add_number(c, f->want > QUEUE_BATCH_MAX ? QUEUE_BATCH_MAX : (int64_t)f->want);
-    redis_cmd_add_str(c, f->url ? f->url : "");
-    redis_cmd_add_str(c, f->etag ? f->etag : "");
+    queue_begin(c, &queue_script_finish, f->ends[0].lease.id.queue, f->count);
+    for (size_t i = 0; i < f->count; i++)
+        queue_add_job_key(c, &f->ends[i].lease.id);
+    begin_turn(c, w, f->turn, f->want);
+    queue_add_number(c, f->keep_ms);
+    queue_add_number(c, f->keep_count);
+    for (size_t i = 0; i < f->count; i++)
+        add_end(c, &f->ends[i]);
 }
 
 /* At most JOB_ERROR_MAX bytes, cut between characters of UTF-8. */
@@ -152,16 +184,17 @@ void queue_fail_cmd(struct redis_cmd *c, const struct queue_fail *f,
     if (f->retry_ms < 0)
         redis_cmd_add_int(c, -1);
     else
-        add_number(c, f->retry_ms);
-    add_number(c, f->sent);
+        queue_add_number(c, f->retry_ms);
+    queue_add_number(c, f->sent);
     redis_cmd_add(c, error, error_length(error));
     redis_cmd_add_str(c, f->error_class ? f->error_class : "");
 }
 
 void queue_release_cmd(struct redis_cmd *c, const struct queue_lease *l,
-                       const struct queue_worker *w)
+                       const struct queue_worker *w, int64_t delay_ms)
 {
     begin_leased(c, &queue_script_release, l, w);
+    queue_add_number(c, delay_ms);
 }
 
 void queue_promote_cmd(struct redis_cmd *c, const struct job_id *id)
@@ -172,7 +205,7 @@ void queue_promote_cmd(struct redis_cmd *c, const struct job_id *id)
 void queue_reap_cmd(struct redis_cmd *c, const struct job_id *id, int64_t max_crashes)
 {
     begin_job(c, &queue_script_reap, id);
-    add_number(c, max_crashes);
+    queue_add_number(c, max_crashes);
 }
 
 /* --- steering, looking --- */
@@ -180,7 +213,7 @@ void queue_reap_cmd(struct redis_cmd *c, const struct job_id *id, int64_t max_cr
 void queue_cancel_cmd(struct redis_cmd *c, const struct job_id *id, int64_t keep_ms)
 {
     begin_job(c, &queue_script_cancel, id);
-    add_number(c, keep_ms);
+    queue_add_number(c, keep_ms);
 }
 
 void queue_retry_cmd(struct redis_cmd *c, const struct job_id *id)
@@ -188,15 +221,55 @@ void queue_retry_cmd(struct redis_cmd *c, const struct job_id *id)
     begin_job(c, &queue_script_retry, id);
 }
 
-void queue_show_cmd(struct redis_cmd *c, const struct job_id *id)
+void queue_reprioritize_cmd(struct redis_cmd *c, const struct job_id *id,
+                            int64_t priority)
 {
-    redis_cmd_begin(c, "HGETALL");
-    queue_add_job_key(c, id);
+    begin_job(c, &queue_script_reprioritize, id);
+    queue_add_number(c, priority < JOB_PRIORITY_MAX ? priority : JOB_PRIORITY_MAX);
+}
+
+void queue_configure_cmds(struct redis_cmd c[static 2], const char *queue,
+                          const char *field, const char *value)
+{
+    redis_cmd_begin(&c[0], value ? "HSET" : "HDEL");
+    queue_add_key(&c[0], queue, "conf");
+    redis_cmd_add_str(&c[0], field);
+    if (value)
+        redis_cmd_add_str(&c[0], value);
+    redis_cmd_begin(&c[1], "ZADD");
+    queue_add_key(&c[1], queue, "wake");
+    redis_cmd_add_str(&c[1], "0");
+    redis_cmd_add_str(&c[1], "0");
+}
+
+void queue_batch_cmd(struct redis_cmd *c, const char *queue, const struct uuid *batch,
+                     bool open)
+{
+    queue_begin(c, &queue_script_batch, queue, 0);
+    redis_cmd_add_str(c, batch->text);
+    redis_cmd_add_str(c, open ? "open" : "close");
+}
+
+void queue_show_batch_cmd(struct redis_cmd *c, const char *queue,
+                          const struct uuid *batch)
+{
+    redis_cmd_begin(c, "HGET");
+    queue_add_key(c, queue, "batches");
+    redis_cmd_add_str(c, batch->text);
+}
+
+void queue_show_cmds(struct redis_cmd c[static 2], const struct job_id *id)
+{
+    redis_cmd_begin(&c[0], "HGET");
+    queue_add_key(&c[0], id->queue, "owner");
+    redis_cmd_add_str(&c[0], id->uuid.text);
+    redis_cmd_begin(&c[1], "HGETALL");
+    queue_add_job_key(&c[1], id);
 }
 
 void queue_status_cmd(struct redis_cmd *c, const char *queue)
 {
-    begin(c, &queue_script_status, queue, 0);
+    queue_begin(c, &queue_script_status, queue, 0);
 }
 
 /* --- the list of queues and workers --- */
@@ -225,7 +298,8 @@ void queue_register_worker_cmds(struct redis_cmd c[static 3],
     redis_cmd_add_str(&c[0], w->id);
     redis_cmd_begin(&c[1], "HSET");
     redis_cmd_add_format(&c[1], "hoist:worker:%s", w->id);
-    add_field("host", host, &c[1]);
+    redis_cmd_add_str(&c[1], "host");
+    redis_cmd_add_str(&c[1], host);
     add_pair(&c[1], "pid", pid);
     add_pair(&c[1], "running", running);
     add_pair(&c[1], "seen", now_ms);
@@ -246,33 +320,21 @@ void queue_unregister_worker_cmds(struct redis_cmd c[static 2],
 
 /* --- blocking --- */
 
-DEFINE_CLEANUP(struct redis_value *, reply_cleanup, redis_reply_free)
-
-enum err_code queue_enqueue(struct redis *r, const struct job *j,
-                            enum queue_answer *ret_answer, struct err *e)
-{
-    CLEANUP(redis_cmd_release) struct redis_cmd c;
-    CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
-
-    redis_cmd_init(&c);
-    queue_enqueue_cmd(&c, j);
-    enum err_code rc = redis_call(r, &c, &reply, e);
-    return rc == ERR_OK ? queue_parse_answer(reply, ret_answer, NULL, e) : rc;
-}
-
 enum err_code queue_show(struct redis *r, const struct job_id *id, struct job *ret_job,
                          bool *ret_missing, struct err *e)
 {
-    CLEANUP(redis_cmd_release) struct redis_cmd c;
-    CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
+    struct redis_cmd cmds[2];
+    struct redis_value *replies[2] = {NULL, NULL};
 
-    redis_cmd_init(&c);
-    queue_show_cmd(&c, id);
-    enum err_code rc = redis_call(r, &c, &reply, e);
-    if (rc != ERR_OK) {
-        if (rc == ERR_REJECT)
-            *ret_missing = false; /* WRONGTYPE: there is something, but no record */
-        return rc;
+    redis_cmd_init(&cmds[0]);
+    redis_cmd_init(&cmds[1]);
+    queue_show_cmds(cmds, id);
+    enum err_code rc = redis_pipeline(r, cmds, 2, replies, e);
+    if (rc == ERR_OK)
+        rc = queue_parse_show(replies[0], replies[1], id, ret_job, ret_missing, e);
+    for (size_t i = 0; i < 2; i++) {
+        redis_reply_free(replies[i]);
+        redis_cmd_release(&cmds[i]);
     }
-    return queue_parse_show(reply, id, ret_job, ret_missing, e);
+    return rc;
 }

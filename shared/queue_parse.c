@@ -1,5 +1,8 @@
 #include "shared/queue.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Replies come from our own scripts: one of another shape means that somebody else answers, or that a key of the
@@ -20,6 +23,9 @@ static bool parse_word(const struct redis_value *v, enum queue_answer *ret)
         [QUEUE_CONFLICT] = "CONFLICT",
         [QUEUE_EXISTS] = "EXISTS",
         [QUEUE_RUNNING] = "RUNNING",
+        [QUEUE_DUPLICATE] = "DUPLICATE",
+        [QUEUE_FULL] = "FULL",
+        [QUEUE_NEWER] = "NEWER",
     };
     const char *word = redis_value_str(v, NULL);
 
@@ -65,14 +71,30 @@ static bool parse_leases(const struct redis_value *v, const char *queue,
 
     if (redis_value_type(v) != REDIS_ARRAY || count % 2 || count / 2 > QUEUE_BATCH_MAX)
         return false;
+    ret->count = 0;
     for (size_t i = 0; i < count / 2; i++) {
-        struct queue_lease *l = &ret->leases[i];
+        struct queue_lease *l = &ret->leases[ret->count];
         memcpy(l->id.queue, queue, strlen(queue) + 1);
         l->token = redis_value_int(redis_value_at(v, 2 * i + 1));
-        if (!parse_uuid(redis_value_at(v, 2 * i), &l->id.uuid) || l->token <= 0)
+        if (l->token <= 0)
             return false;
+        /* No uuid: put there by hand.  Its lease will run out, and claim then takes it out. */
+        if (parse_uuid(redis_value_at(v, 2 * i), &l->id.uuid))
+            ret->count++;
     }
-    ret->count = count / 2;
+    return true;
+}
+
+static bool parse_ends(const struct redis_value *v, struct queue_claimed *ret)
+{
+    size_t count = redis_value_len(v);
+
+    if (redis_value_type(v) != REDIS_ARRAY || count > QUEUE_BATCH_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!parse_word(redis_value_at(v, i), &ret->answers[i]))
+            return false;
+    ret->answer_count = count;
     return true;
 }
 
@@ -81,8 +103,7 @@ enum err_code queue_parse_claimed(const struct redis_value *v, const char *queue
 {
     if (!id_is_queue(queue, strlen(queue)))
         return err_set(e, ERR_REJECT, "queue: not a name of a queue");
-    bool fits = redis_value_len(v) == 6 &&
-                parse_word(redis_value_at(v, 0), &ret->answer) &&
+    bool fits = redis_value_len(v) == 6 && parse_ends(redis_value_at(v, 0), ret) &&
                 parse_leases(redis_value_at(v, 1), queue, ret) &&
                 parse_uuids(redis_value_at(v, 2), ret->due, &ret->due_count) &&
                 parse_uuids(redis_value_at(v, 3), ret->expired, &ret->expired_count);
@@ -108,7 +129,9 @@ static enum err_code parse_record(const struct redis_value *v, const struct job_
         if (rc != ERR_OK)
             return rc;
     }
-    enum err_code rc = job_check(&j, e);
+    enum err_code rc = job_decode_rest(&j, e);
+    if (rc == ERR_OK)
+        rc = job_check(&j, e);
     if (rc != ERR_OK)
         return rc;
     *ret_job = j;
@@ -116,44 +139,84 @@ static enum err_code parse_record(const struct redis_value *v, const struct job_
     return ERR_OK;
 }
 
-enum err_code queue_parse_start(const struct redis_value *v,
+/* The version a record says it has; 0 when it says nothing that makes sense. */
+static int64_t version_of(const struct redis_value *record)
+{
+    for (size_t i = 0; i + 1 < redis_value_len(record); i += 2)
+        if (strcmp(redis_value_str(redis_value_at(record, i), NULL), "v") == 0)
+            return redis_value_int(redis_value_at(record, i + 1));
+    return 0;
+}
+
+/* What the record of a job that has just begun says of running it. */
+static enum queue_answer judge(const struct job *j, struct err *why)
+{
+    if (j->state != JOB_WAITING && j->state != JOB_RUNNING)
+        (void)err_set(why, ERR_REJECT, "record: state of a leased job is %s",
+                      job_state_name(j->state));
+    else if (j->cancel)
+        return QUEUE_CANCELLED;
+    else if (j->attempts >= j->max_attempts)
+        (void)err_set(why, ERR_REJECT, "record: attempts are used up before the start");
+    else
+        return QUEUE_OK;
+    return QUEUE_BAD;
+}
+
+enum err_code queue_parse_start(enum queue_answer mark,
+                                const struct redis_value *record,
                                 const struct queue_lease *l,
                                 enum queue_answer *ret_answer, struct job *ret_job,
                                 struct err *why, struct err *e)
 {
-    enum queue_answer answer;
-    const struct redis_value *record = redis_value_at(v, 2);
-
-    if (redis_value_len(v) != 3 || !parse_word(redis_value_at(v, 0), &answer))
-        return unexpected(e, "start");
-    if (answer == QUEUE_BAD)
-        (void)err_set(why, ERR_REJECT, "%s",
-                      redis_value_str(redis_value_at(v, 1), NULL));
-    if (answer == QUEUE_OK || answer == QUEUE_CANCELLED) {
+    *ret_answer = mark == QUEUE_OK ? QUEUE_BAD : mark;
+    if (mark != QUEUE_OK)
+        return ERR_OK;
+    if (redis_value_type(record) != REDIS_ARRAY) {
+        (void)err_set(why, ERR_REJECT, "record: the key holds no hash");
+    } else if (redis_value_len(record) == 0) {
+        (void)err_set(why, ERR_REJECT, "record: it is gone");
+    } else if (version_of(record) > JOB_VERSION) {
+        *ret_answer = QUEUE_NEWER;
+    } else {
         enum err_code rc = parse_record(record, &l->id, ret_job, why);
         if (rc == ERR_NOMEM)
             return err_set(e, ERR_NOMEM, "queue: no memory for a record");
         if (rc != ERR_OK)
-            answer = QUEUE_BAD;
+            return ERR_OK;
+        *ret_answer = judge(ret_job, why);
+        ret_job->attempts++;
+        ret_job->state = JOB_RUNNING;
     }
-    *ret_answer = answer;
     return ERR_OK;
+}
+
+static bool parse_words(const struct redis_value *v, size_t count,
+                        enum queue_answer *ret)
+{
+    if (redis_value_type(v) != REDIS_ARRAY || redis_value_len(v) != count)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!parse_word(redis_value_at(v, i), &ret[i]))
+            return false;
+    return true;
+}
+
+enum err_code queue_parse_marks(const struct redis_value *v, size_t count,
+                                enum queue_answer *ret_answers, struct err *e)
+{
+    return parse_words(v, count, ret_answers) ? ERR_OK : unexpected(e, "start");
 }
 
 enum err_code queue_parse_beat(const struct redis_value *v, size_t count,
                                enum queue_answer *ret_answers, struct err *e)
 {
-    if (redis_value_type(v) != REDIS_ARRAY || redis_value_len(v) != count)
-        return unexpected(e, "beat");
-    for (size_t i = 0; i < count; i++)
-        if (!parse_word(redis_value_at(v, i), &ret_answers[i]))
-            return unexpected(e, "beat");
-    return ERR_OK;
+    return parse_words(v, count, ret_answers) ? ERR_OK : unexpected(e, "beat");
 }
 
 enum err_code queue_parse_answer(const struct redis_value *v,
-                                 enum queue_answer *ret_answer, char ret_state[16],
-                                 struct err *e)
+                                 enum queue_answer *ret_answer,
+                                 char ret_state[QUEUE_STATE_SIZE], struct err *e)
 {
     enum queue_answer answer;
     size_t len;
@@ -164,22 +227,57 @@ enum err_code queue_parse_answer(const struct redis_value *v,
     *ret_answer = answer;
     if (!ret_state)
         return ERR_OK;
-    memset(ret_state, 0, 16);
-    memcpy(ret_state, state, len < 16 ? len : 15);
+    memset(ret_state, 0, QUEUE_STATE_SIZE);
+    memcpy(ret_state, state, len < QUEUE_STATE_SIZE ? len : QUEUE_STATE_SIZE - 1);
     return ERR_OK;
 }
 
-enum err_code queue_parse_show(const struct redis_value *v, const struct job_id *id,
-                               struct job *ret_job, bool *ret_missing, struct err *e)
+/* "worker:token:ms" of a job that has begun.  False: claimed only, or nobody's. */
+static bool parse_owner(const struct redis_value *owner, struct job *j, struct err *e)
 {
-    bool is_missing = redis_value_type(v) == REDIS_ARRAY && redis_value_len(v) == 0;
+    const char *text = redis_value_str(owner, NULL);
+    const char *token = strchr(text, ':');
+    const char *began = token ? strchr(token + 1, ':') : NULL;
+
+    if (!began || token == text)
+        return false;
+    char *worker = strndup(text, (size_t)(token - text));
+    if (!worker) {
+        (void)err_set(e, ERR_NOMEM, "queue: no memory for a record");
+        return false;
+    }
+    free(j->worker);
+    j->worker = worker;
+    j->started = strtoll(began + 1, NULL, 10);
+    return true;
+}
+
+enum err_code queue_parse_show(const struct redis_value *owner,
+                               const struct redis_value *record,
+                               const struct job_id *id, struct job *ret_job,
+                               bool *ret_missing, struct err *e)
+{
+    bool is_missing =
+        redis_value_type(record) == REDIS_ARRAY && redis_value_len(record) == 0;
 
     *ret_missing = is_missing;
     if (is_missing)
         return err_set(e, ERR_REJECT, "queue: no such job");
-    if (redis_value_type(v) != REDIS_ARRAY)
+    enum err_code rc = redis_value_error(record, e);
+    if (rc != ERR_OK)
+        return rc;
+    if (redis_value_type(record) != REDIS_ARRAY)
         return unexpected(e, "show");
-    return parse_record(v, id, ret_job, e);
+    rc = parse_record(record, id, ret_job, e);
+    if (rc != ERR_OK || job_state_is_final(ret_job->state))
+        return rc;
+    if (parse_owner(owner, ret_job, e)) {
+        ret_job->state = JOB_RUNNING;
+        ret_job->attempts++;
+    } else if (ret_job->state == JOB_RUNNING) {
+        ret_job->state = JOB_WAITING; /* its lease has just ended */
+    }
+    return ERR_OK;
 }
 
 enum err_code queue_parse_readable(const struct redis_value *v, const struct job_id *id,
@@ -228,12 +326,12 @@ enum err_code queue_parse_status(const struct redis_value *v, struct queue_statu
 {
     int64_t *const sizes[] = {&ret->ready, &ret->scheduled, &ret->running, &ret->dead,
                               &ret->done};
-    int64_t *const totals[] = {&ret->enqueued_total, &ret->done_total,
-                               &ret->failed_total,   &ret->retried_total,
-                               &ret->dead_total,     &ret->cancelled_total,
-                               &ret->crashed_total};
+    int64_t *const totals[] = {
+        &ret->enqueued_total, &ret->done_total,    &ret->failed_total,
+        &ret->retried_total,  &ret->dead_total,    &ret->cancelled_total,
+        &ret->crashed_total,  &ret->started_total, &ret->bytes};
 
-    if (redis_value_len(v) != 8)
+    if (redis_value_len(v) != 10)
         return unexpected(e, "status");
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         *sizes[i] = redis_value_int(redis_value_at(v, i));
@@ -242,5 +340,26 @@ enum err_code queue_parse_status(const struct redis_value *v, struct queue_statu
     for (size_t i = 0; i < sizeof totals / sizeof totals[0]; i++)
         *totals[i] = redis_value_int(redis_value_at(counters, i));
     ret->oldest_created = oldest_of(redis_value_at(v, 7));
+    ret->grouped = redis_value_int(redis_value_at(v, 8));
+    ret->behind = redis_value_int(redis_value_at(v, 9));
+    return ERR_OK;
+}
+
+enum err_code queue_parse_batch(const struct redis_value *v, struct queue_batch *ret,
+                                struct err *e)
+{
+    int open;
+    struct queue_batch b;
+
+    if (redis_value_type(v) == REDIS_NIL)
+        return err_set(e, ERR_REJECT, "queue: no such batch");
+    int n = sscanf(redis_value_str(v, NULL),
+                   "open=%d total=%" SCNd64 " done=%" SCNd64 " dead=%" SCNd64
+                   " cancelled=%" SCNd64,
+                   &open, &b.total, &b.done, &b.dead, &b.cancelled);
+    if (n != 5)
+        return unexpected(e, "a batch");
+    b.open = open != 0;
+    *ret = b;
     return ERR_OK;
 }

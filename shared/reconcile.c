@@ -133,7 +133,7 @@ static void build_enqueues(struct pass *p)
             p->stats.failed += code != ERR_REJECT;
             continue;
         }
-        queue_enqueue_cmd(&p->cmds[p->cmd_count++], &j);
+        queue_enqueue_one_cmd(&p->cmds[p->cmd_count++], &j);
         p->ids[readable++] = p->ids[i];
     }
     p->id_count = readable;
@@ -148,7 +148,7 @@ static enum err_code read_enqueue_replies(struct pass *p, struct err *e)
             return e->code;
         if (!usable)
             continue;
-        if (queue_parse_answer(p->replies[i], &answer, NULL, e))
+        if (queue_parse_answer(redis_value_at(p->replies[i], 0), &answer, NULL, e))
             return e->code;
         p->stats.enqueued += answer == QUEUE_OK;
         if (answer == QUEUE_BAD) {

@@ -78,7 +78,7 @@ struct redis_cmd {
 
 enum {
     REDIS_CMD_BYTES_MAX = 1 << 20,
-    REDIS_CMD_ARGS_MAX = 4096,
+    REDIS_CMD_ARGS_MAX = 16384,
     REDIS_REPLY_BYTES_MAX = 16 << 20
 };
 
@@ -93,6 +93,8 @@ void redis_cmd_add(struct redis_cmd *c, const void *data, size_t len);
 void redis_cmd_add_str(struct redis_cmd *c, const char *s);
 void redis_cmd_add_int(struct redis_cmd *c, int64_t n);
 void redis_cmd_add_format(struct redis_cmd *c, const char *fmt, ...) PRINTF(2, 3);
+/* All arguments of another command. */
+void redis_cmd_append(struct redis_cmd *c, const struct redis_cmd *other);
 /* One argument made of these strings, up to NULL. */
 void redis_cmd_add_parts(struct redis_cmd *c, const char *const *parts);
 

@@ -93,6 +93,15 @@ void redis_cmd_add_parts(struct redis_cmd *c, const char *const *parts)
     end_argument(c, buf_puts_all(&c->bytes, parts));
 }
 
+void redis_cmd_append(struct redis_cmd *c, const struct redis_cmd *other)
+{
+    size_t start = 0;
+
+    c->failed = c->failed || other->failed;
+    for (size_t i = 0; i < other->count; start = other->end[i++])
+        redis_cmd_add(c, other->bytes.data + start, other->end[i] - start);
+}
+
 static bool encode_argument(struct buf *out, const char *s, size_t len)
 {
     return buf_putc(out, '$') && buf_add_int(out, (int64_t)len) &&

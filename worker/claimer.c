@@ -189,7 +189,7 @@ static void send_claim(struct claim_queue *q, size_t want)
     c->reserved += q->asked;
     c->pending++;
     redis_cmd_init(&cmd);
-    queue_claim_cmd(&cmd, q->name, &c->env->self, q->asked);
+    queue_claim_cmd(&cmd, q->name, &c->env->self, 0, q->asked);
     redis_async_send(c->env->redis, &cmd, 0, on_claim, q);
     redis_cmd_release(&cmd);
 }

@@ -41,7 +41,7 @@ static void on_step(enum err_code code, const struct redis_value *reply,
     struct round *round = step.round;
     enum queue_answer answer = QUEUE_MISSING;
     struct err parse = ERR_INIT;
-    char state[16] = "";
+    char state[QUEUE_STATE_SIZE] = "";
 
     free(ctx);
     if (code == ERR_OK) {

@@ -7,6 +7,8 @@
 #include "shared/log.h"
 #include "worker/claimer.h"
 
+enum { RELEASE_LATER_MS = 30000 };
+
 /* A report under way. */
 struct report {
     struct transfers *set;
@@ -109,7 +111,7 @@ static void on_finish(enum err_code code, const struct redis_value *reply,
         e = &parse;
     }
     if (t && code == ERR_OK)
-        finished(t, claimed.answer);
+        finished(t, claimed.answers[0]);
     else if (t)
         unanswered(t, code, e);
     claimer_take(r.set->claimer, r.queue, r.want, r.sent_ms,
@@ -141,7 +143,7 @@ static void answered(struct transfer *t, enum queue_answer answer)
         log_info("transfer", "cancelled", LOG_STR("id", t->name));
         remove_spool(t);
         return;
-    } else if (t->report == REPORT_RELEASE) {
+    } else if (t->report != REPORT_FAIL) {
         log_info("transfer", "released", LOG_STR("id", t->name));
     } else {
         log_failed(t, answer == QUEUE_CONFLICT);
@@ -158,7 +160,7 @@ static void on_answer(enum err_code code, const struct redis_value *reply,
     struct transfer *t = transfers_find(r.set, r.index, r.serial);
     enum queue_answer answer = QUEUE_OK;
     struct err parse = ERR_INIT;
-    char state[16];
+    char state[QUEUE_STATE_SIZE];
 
     free(ctx);
     if (code == ERR_OK) {
@@ -177,11 +179,16 @@ static void build_finish(const struct transfer *t, size_t want, struct redis_cmd
 {
     const struct config_queue *q = queue_of(t);
     bool done = t->report == REPORT_DONE;
-    struct queue_finish f = {.lease = t->lease,
-                             .state = done ? JOB_DONE : JOB_CANCELLED,
-                             .url = done ? t->outcome.url : NULL,
-                             .etag = done ? t->outcome.etag : NULL,
-                             .sent = t->outcome.sent,
+    struct queue_end end = {.lease = t->lease,
+                            .state = done ? JOB_DONE : JOB_CANCELLED,
+                            .url = done ? t->outcome.url : NULL,
+                            .etag = done ? t->outcome.etag : NULL,
+                            .sent = t->outcome.sent,
+                            .size = t->job.size,
+                            .attempts = t->job.attempts,
+                            .had_error = true};
+    struct queue_finish f = {.ends = &end,
+                             .count = 1,
                              .keep_ms = q->keep_done_seconds * 1000,
                              .keep_count = q->keep_done_count,
                              .want = want};
@@ -228,7 +235,8 @@ void transfer_report(struct transfer *t, enum transfer_report report)
     } else if (report == REPORT_FAIL) {
         build_fail(t, &cmd);
     } else {
-        queue_release_cmd(&cmd, &t->lease, &env->self);
+        queue_release_cmd(&cmd, &t->lease, &env->self,
+                          report == REPORT_RELEASE ? 0 : RELEASE_LATER_MS);
     }
     redis_async_send(env->redis, &cmd, 0, finish ? on_finish : on_answer, r);
     redis_cmd_release(&cmd);

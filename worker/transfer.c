@@ -150,7 +150,7 @@ static void started(struct transfer *t, const struct redis_value *reply)
     enum queue_answer answer = QUEUE_OK;
     struct err why = ERR_INIT, e = ERR_INIT;
 
-    if (queue_parse_start(reply, &t->lease, &answer, &t->job, &why, &e) != ERR_OK) {
+    if (queue_parse_start(t->mark, reply, &t->lease, &answer, &t->job, &why, &e)) {
         log_error("transfer", "start was not understood", LOG_STR("id", t->name),
                   LOG_ERR(&e));
         transfer_free(t);
@@ -166,6 +166,9 @@ static void started(struct transfer *t, const struct redis_value *reply)
     case QUEUE_CANCELLED:
         transfer_report(t, REPORT_CANCELLED);
         return;
+    case QUEUE_NEWER:
+        transfer_report(t, REPORT_RELEASE_LATER);
+        return;
     case QUEUE_BAD:
         t->bad_record = true;
         fail_early(t, RETRY_NEVER, why.text);
@@ -175,40 +178,75 @@ static void started(struct transfer *t, const struct redis_value *reply)
     }
 }
 
-static void on_start(enum err_code code, const struct redis_value *reply,
-                     const struct err *e, void *ctx)
+/* Not marked.  It may have been counted or not; giving it back is right in both cases. */
+static void not_started(struct transfer *t, enum err_code code, const struct err *e)
 {
-    struct call call = *(struct call *)ctx;
-    struct transfer *t = transfers_find(call.set, call.index, call.serial);
+    if (code == ERR_RETRY) {
+        transfer_report(t, REPORT_RELEASE);
+        return;
+    }
+    log_error("transfer", "start was refused", LOG_STR("id", t->name), LOG_ERR(e));
+    transfer_free(t);
+}
+
+static void on_mark(enum err_code code, const struct redis_value *reply,
+                    const struct err *e, void *ctx)
+{
+    struct call *call = ctx;
+    struct transfer *t = transfers_find(call->set, call->index, call->serial);
+    struct err parse = ERR_INIT;
 
     free(ctx);
-    if (!t)
-        return;
-    if (code == ERR_OK) {
-        started(t, reply);
-    } else if (code == ERR_RETRY) {
-        /* It may have been counted or not; giving it back is right in both cases. */
-        transfer_report(t, REPORT_RELEASE);
-    } else {
-        log_error("transfer", "start was refused", LOG_STR("id", t->name), LOG_ERR(e));
-        transfer_free(t);
+    if (t && code == ERR_OK) {
+        code = queue_parse_marks(reply, 1, &t->mark, &parse);
+        e = &parse;
     }
+    if (t && code != ERR_OK)
+        not_started(t, code, e);
+}
+
+static void on_record(enum err_code code, const struct redis_value *reply,
+                      const struct err *e, void *ctx)
+{
+    struct call *call = ctx;
+    struct transfer *t = transfers_find(call->set, call->index, call->serial);
+
+    free(ctx);
+    if (!t || t->state != TRANSFER_STARTING)
+        return;
+    if (code == ERR_RETRY || code == ERR_CONFIG)
+        not_started(t, code, e);
+    else
+        started(t, code == ERR_OK ? reply : NULL); /* else: no hash */
+}
+
+static struct call *new_call(const struct transfer *t)
+{
+    struct call *call = malloc(sizeof *call);
+
+    if (call)
+        *call = (struct call){t->set, t->index, t->serial};
+    return call;
 }
 
 void transfer_start(struct transfer *t)
 {
-    struct call *call = malloc(sizeof *call);
-    struct redis_cmd cmd;
+    struct call *mark = new_call(t), *record = new_call(t);
+    struct redis_cmd cmds[2];
 
-    if (!call) {
+    if (!mark || !record) {
+        free(mark);
+        free(record);
         transfer_report(t, REPORT_RELEASE);
         return;
     }
-    *call = (struct call){t->set, t->index, t->serial};
-    redis_cmd_init(&cmd);
-    queue_start_cmd(&cmd, &t->lease, &t->set->env->self);
-    redis_async_send(t->set->env->redis, &cmd, 0, on_start, call);
-    redis_cmd_release(&cmd);
+    redis_cmd_init(&cmds[0]);
+    redis_cmd_init(&cmds[1]);
+    queue_start_cmds(cmds, &t->lease, 1, &t->set->env->self);
+    redis_async_send(t->set->env->redis, &cmds[0], 0, on_mark, mark);
+    redis_async_send(t->set->env->redis, &cmds[1], 0, on_record, record);
+    redis_cmd_release(&cmds[0]);
+    redis_cmd_release(&cmds[1]);
     log_debug("transfer", "claimed", LOG_STR("id", t->name),
               LOG_INT("token", t->lease.token));
 }

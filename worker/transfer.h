@@ -37,7 +37,8 @@ enum transfer_report {
     REPORT_DONE,      /* finish as done */
     REPORT_CANCELLED, /* finish as cancelled */
     REPORT_FAIL,      /* fail, with outcome */
-    REPORT_RELEASE    /* give it back: drain, or the lease could not be kept */
+    REPORT_RELEASE,   /* give it back: drain, or the lease could not be kept */
+    REPORT_RELEASE_LATER /* give it back, not to be claimed again at once */
 };
 
 /* Why a running transfer was stopped.  The first reason stays, but for ABORT_LOST, which takes the place of any. */
@@ -66,6 +67,7 @@ struct transfer {
     int64_t retry_ms; /* of a failure; -1: dead */
     int64_t began_ms; /* monotonic */
     bool bad_record;  /* job holds nothing to rely on */
+    enum queue_answer mark; /* what start said, while its record is on its way */
     bool unanswered;  /* a finish was sent, and its connection broke before an answer */
     struct {          /* the removal on the thread pool */
         uv_work_t request;

@@ -1,20 +1,24 @@
--- beat: renew leases and store progress.  KEYS: one job key for each item, after those of the queue.
--- ARGV: lease_ms worker, then id token sent for each item.  Answers OK, LOST or CANCELLED for each, in order.
-local until_ms, worker = text(now + int(ARGV[1])), ARGV[2]
+-- beat: renew leases, and write into the records how far they are: a job that ends before its first beat never says
+-- `running` there.  KEYS: one job key for each item.
+-- ARGV: worker lease_ms, then id token sent for each item.  Answers OK, LOST or CANCELLED for each, in order.
+local worker, until_ms = ARGV[1], text(now + int(ARGV[2]))
 local answers = {}
 
-for item = 1, #KEYS - 12 do
+for item = 1, #KEYS - JOBS do
   local at = item * 3
   local id, token, sent = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  job = KEYS[12 + item]
-  if not owns(id, worker .. ':' .. token) then
+  job = KEYS[JOBS + item]
+  local mine = worker .. ':' .. token
+  local value = redis.call('HGET', owner, id)
+  local since = began(value, mine)
+  if value ~= mine and not since then
     answers[item] = 'LOST'
   else
     local state = redis.pcall('HMGET', job, 'state', 'cancel')
     answers[item] = state[2] == '1' and 'CANCELLED' or 'OK'
     redis.call('ZADD', leased, until_ms, id)
-    if state[1] == 'running' then
-      redis.call('HSET', job, 'sent', sent, 'lease_until', until_ms)
+    if since and (state[1] == 'waiting' or state[1] == 'running') then
+      redis.call('HSET', job, 'state', 'running', 'worker', worker, 'started', since, 'sent', sent)
     end
   end
 end

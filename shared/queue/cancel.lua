@@ -12,12 +12,12 @@ if not record then
   if is_leased then
     return {'BAD', '', fault}
   end
-  return bury(id, fault, 'record')
-elseif is_leased then
+  return bury(id, nil, fault, 'record')
+elseif is_leased and not FINAL[record.state] then
   redis.call('HSET', job, 'cancel', 1, 'cancel_keep', keep_ms)
-  return {'RUNNING', record.state or '', ''}
+  return {'RUNNING', 'running', ''}
 elseif record.state == 'done' or record.state == 'cancelled' then
   return {'CONFLICT', record.state, ''}
 end
-conclude(id, 'cancelled', int(keep_ms))
+call_off(id, record, int(keep_ms))
 return {'OK', 'cancelled', ''}

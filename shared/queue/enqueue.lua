@@ -1,37 +1,133 @@
--- enqueue: a new job, to ready or (due in the future) to later.  Idempotent on the id.
--- ARGV: id priority due, then the fields of the record, name and value in turn.  Answers OK or EXISTS.
-local id, priority, due = ARGV[1], int(ARGV[2]), int(ARGV[3])
+-- enqueue: new jobs, each to its line: ready, later (due in the future), behind its parent, or that of its group.
+-- Idempotent on the id.  KEYS: one job key for each item, then those of parents.
+-- ARGV: number of items, then for each item
+--   id priority due bytes parent number-of-arguments, and the fields of the record, name and value in turn;
+--   parent: which of the parents' keys is its own; 0 none; "" too, and neither group, unique key nor batch
+-- Answers for each {answer, state, reason}: OK, EXISTS, DUPLICATE (state: uuid of the job that has its unique key; this
+-- one is cancelled), FULL (nothing was written), or BAD.
+local items = int(ARGV[1])
+local first = redis.call('INCRBY', seq, items) - items
+local bounds = redis.pcall('HMGET', conf, 'max_length', 'max_bytes')
+local most, most_bytes = limit(bounds[1]), limit(bounds[2])
+local length = most and redis.call('ZCARD', ready) + redis.call('ZCARD', later) + redis.call('ZCARD', leased) +
+  redis.call('ZCARD', grouped) + redis.call('ZCARD', behind)
+local held = most_bytes and int(redis.pcall('HGET', stats, 'bytes')) or 0
+local answers, scores, log, bytes, added = {}, {}, {}, 0, 0
+local OK = {'OK', '', ''}
 
-local known = redis.pcall('HGET', job, 'state')
-if type(known) == 'table' then
-  return {'BAD', '', 'record: the key holds no hash'}
-elseif known then
-  return {'EXISTS', known, ''}
+local function fields_of(at, n)
+  local record = {}
+  for i = at, at + n - 1, 2 do
+    record[ARGV[i]] = ARGV[i + 1]
+  end
+  return record
 end
-local place = redis.call('INCR', seq)
-local delayed = false
-if due > 0 then
-  local clock = redis.call('TIME')
-  delayed = due > clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local function known()
+  local state = redis.pcall('HGET', job, 'state')
+  if type(state) == 'table' then
+    return {'BAD', '', 'record: the key holds no hash'}
+  end
+  return {'EXISTS', state or '', ''}
 end
-local state = delayed and 'scheduled' or 'waiting'
-if due > 0 then
-  redis.call('HSET', job, 'state', state, 'seq', text(place), 'attempts', 0, 'crashes', 0, 'due', text(due),
-    unpack(ARGV, 4))
-else
-  redis.call('HSET', job, 'state', state, 'seq', text(place), 'attempts', 0, 'crashes', 0, unpack(ARGV, 4))
+
+-- Born cancelled: its unique key is another job's, or its parent has failed.
+local function still_born(id, record, why, class)
+  redis.call('HSET', job, 'state', 'cancelled', 'ended', text(now), 'error', why, 'error_class', class)
+  redis.call('PEXPIRE', job, KEEP_MS)
+  redis.call('ZADD', done, text(now), id)
+  trim_done(KEEP_MS, nil, MAX_ITEMS)
+  if record.batch then
+    count_in_batch(record.batch, 'total', 1)
+    count_in_batch(record.batch, 'cancelled', 1)
+  end
+  count('cancelled')
+  log[#log + 1], log[#log + 2] = id, 'cancelled'
 end
--- Where the record was deleted by hand, the id may stand in one of the other sets still.
-if delayed then
-  redis.call('ZADD', later, text(due), id)
-  redis.call('ZREM', ready, id)
-  wake_if_first_later(id)
-else
-  redis.call('ZADD', ready, text(priority * 2 ^ 45 + place), id)
-  redis.call('ZREM', later, id)
+
+-- A job with a group, a parent, a unique key or a batch.  Returns its answer, and its state while it lives.
+local function tie(id, record, due, parent)
+  local other = record.unique and holder(record.unique, id)
+  if other then
+    still_born(id, record, 'duplicate of ' .. other, 'duplicate')
+    return {'DUPLICATE', other, ''}
+  end
+  local state = parent > 0 and redis.pcall('HGET', KEYS[JOBS + items + parent], 'state')
+  local failed = state == 'dead' or state == 'cancelled'
+  if failed and record.after_failure ~= 'run' then
+    still_born(id, record, 'the job it waits for is ' .. state, 'parent')
+    return OK
+  end
+  if record.unique then
+    lock(id, record)
+  end
+  if record.batch then
+    count_in_batch(record.batch, 'total', 1)
+  end
+  if type(state) == 'string' and state ~= 'done' and not failed then
+    redis.call('ZADD', behind, 0, record.after .. ':' .. id)
+    return OK, 'waiting'
+  elseif due > now then
+    return OK, 'scheduled'
+  end
+  place(id, record)
+  return OK, 'waiting'
+end
+
+local function add(id, at, n, place_no)
+  local priority, due, parent = int(ARGV[at + 1]), int(ARGV[at + 2]), ARGV[at + 4]
+  local state = due > now and 'scheduled' or 'waiting'
+  if due > 0 then
+    redis.call('HSET', job, 'state', state, 'seq', text(place_no), 'due', text(due), unpack(ARGV, at + 6, at + 5 + n))
+  else
+    redis.call('HSET', job, 'state', state, 'seq', text(place_no), unpack(ARGV, at + 6, at + 5 + n))
+  end
+  local answer = OK
+  if parent ~= '' then
+    local record = fields_of(at + 6, n)
+    local written = state
+    record.priority, record.seq = priority, place_no
+    answer, state = tie(id, record, due, int(parent))
+    if not state then
+      return answer
+    elseif state ~= written then
+      redis.call('HSET', job, 'state', state)
+    end
+  elseif state == 'waiting' then
+    scores[#scores + 1], scores[#scores + 2] = text(priority * PLACES + place_no), id
+  end
+  if state == 'scheduled' then
+    redis.call('ZADD', later, text(due), id)
+    wake_if_first_later(id)
+  end
+  log[#log + 1], log[#log + 2] = id, state
+  bytes = bytes + int(ARGV[at + 3])
+  return answer
+end
+
+local at = 2
+for item = 1, items do
+  job = KEYS[JOBS + item]
+  local n = int(ARGV[at + 5])
+  if redis.call('EXISTS', job) == 1 then
+    answers[item] = known()
+  elseif most and length + added >= most then
+    answers[item] = {'FULL', '', 'the queue holds ' .. text(length + added) .. ' jobs, max_length is ' .. text(most)}
+  elseif most_bytes and held + bytes + int(ARGV[at + 3]) > most_bytes then
+    answers[item] = {'FULL', '', 'the queue holds ' .. text(held + bytes) .. ' bytes, max_bytes is ' .. text(most_bytes)}
+  else
+    answers[item] = add(ARGV[at], at, n, first + item)
+    added = added + 1
+  end
+  at = at + 6 + n
+end
+if #scores > 0 then
+  redis.call('ZADD', ready, unpack(scores))
   wake_one()
 end
-redis.call('ZREM', dead, id)
-count('enqueued')
-event(id, state)
-return {'OK', '', ''}
+if added > 0 then
+  count('enqueued', added)
+  count('bytes', bytes)
+  event(unpack(log))
+end
+return answers

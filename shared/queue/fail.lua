@@ -1,29 +1,38 @@
 -- fail: the attempt failed; again later, or dead.
 -- ARGV: id worker:token retry_ms (-1: dead) sent error error_class.
 -- Answers OK, CONFLICT dead, CANCELLED, LOST, or MISSING when the record is gone.
+-- A job that is tried again keeps its group's turn: the next of the group must not overtake it.
 local id, retry_ms, sent, why, class = ARGV[1], int(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
 
-if not owns(id, ARGV[2]) then
+local mine, since = owns(id, ARGV[2])
+if not mine then
   return {'LOST', '', ''}
 end
 local record, fault = load()
 if not record and not fault then
-  drop_lease(id)
+  forget(id)
+  return {'MISSING', '', ''}
+elseif record and FINAL[record.state] then
+  drop_lease(id) -- put into ready by hand
   return {'MISSING', '', ''}
 end
 count('failed')
+if since and not fault then
+  record.attempts = record.attempts + 1
+  redis.call('HSET', job, 'attempts', text(record.attempts), 'started', since)
+end
 if fault then
-  return bury(id, retry_ms and fault or why, retry_ms and 'record' or class)
+  return bury(id, record, retry_ms and fault or why, retry_ms and 'record' or class)
 elseif record.cancel == '1' then
-  conclude(id, 'cancelled', cancel_keep(record))
+  call_off(id, record, cancel_keep(record))
   return {'CANCELLED', 'cancelled', ''}
 elseif not retry_ms or record.attempts >= record.max_attempts then
   redis.call('HSET', job, 'sent', sent)
-  return bury(id, why, class)
+  return bury(id, record, why, class)
 end
 local due = text(now + retry_ms)
 redis.call('HSET', job, 'state', 'scheduled', 'due', due, 'sent', sent, 'error', why, 'error_class', class)
-redis.call('HDEL', job, 'worker', 'token', 'lease_until')
+redis.call('HDEL', job, 'worker')
 redis.call('ZADD', later, due, id)
 drop_lease(id)
 wake_if_first_later(id)

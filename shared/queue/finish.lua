@@ -1,32 +1,117 @@
--- finish: the job has ended, done or cancelled; and claim the next ones in the same call.
--- ARGV: id worker:token worker lease_ms state sent keep_ms keep_count want url etag ("" for none).
--- Returns what claim returns, with LOST (and nothing claimed) when the lease is another's.
-local id, worker, lease_ms, state = ARGV[1], ARGV[3], int(ARGV[4]), ARGV[5]
-local sent, keep_ms, keep_count, want = ARGV[6], int(ARGV[7]), int(ARGV[8]), int(ARGV[9])
+-- finish: jobs have ended, done or cancelled; and claim the next ones in the same call.
+-- KEYS: one job key for each item.  ARGV: worker turn lease_ms want keep_ms keep_count, then for each item
+-- id token state attempts bytes more, and with more = 1 also: sent url etag clear ("" for none; clear: 1 when an error or
+-- the wish to cancel stands in the record).
+-- Answers OK or LOST (the lease is another's: nothing is done) for each, within what claim returns.
+local worker, turn, lease_ms, want = ARGV[1], ARGV[2], int(ARGV[3]), int(ARGV[4])
+local keep_ms, keep_count = math.max(int(ARGV[5]), 1), int(ARGV[6])
+local items = #KEYS - JOBS
 
-if not owns(id, ARGV[2]) then
-  return claim('LOST', 0, lease_ms, worker)
-end
-local size = redis.pcall('HLEN', job)
-if size == 0 or type(size) == 'table' then
-  -- Somebody deleted or replaced the record while the job ran: there is nothing to write its end into.
-  if type(size) == 'table' then
-    redis.call('DEL', job)
+local known, again = recall(worker, turn)
+if known then
+  local answers = {}
+  for item = 1, #known do
+    answers[item] = string.sub(known, item, item) == 'O' and 'OK' or 'LOST'
   end
-  drop_lease(id)
-  count(state)
-  event(id, state)
-  return claim('OK', want, lease_ms, worker)
+  return look(answers, again, lease_ms)
 end
-redis.call('HSET', job, 'sent', sent)
-if state == 'done' then
-  redis.call('HDEL', job, 'error', 'error_class')
+
+local places, ids, at = {}, {}, 7
+for item = 1, items do
+  places[item], ids[item] = at, ARGV[at]
+  at = at + (ARGV[at + 5] == '1' and 10 or 6)
 end
-if ARGV[10] ~= '' then
-  redis.call('HSET', job, 'url', ARGV[10])
+local owners = redis.call('HMGET', owner, unpack(ids))
+local linked = redis.call('HLEN', unique) + redis.call('HLEN', batches) > 0
+local answers, said, ended, scores, log, bytes = {}, {}, {}, {}, {}, 0
+local counts = {done = 0, cancelled = 0}
+local stamp, keep = text(now), text(keep_ms)
+
+local function write_more(p)
+  for offset, name in pairs({[6] = 'sent', [7] = 'url', [8] = 'etag'}) do
+    if ARGV[p + offset] ~= '' then
+      redis.call('HSET', job, name, ARGV[p + offset])
+    end
+  end
+  if ARGV[p + 9] == '1' then
+    redis.call('HDEL', job, 'error', 'error_class', 'cancel', 'cancel_keep')
+  end
 end
-if ARGV[11] ~= '' then
-  redis.call('HSET', job, 'etag', ARGV[11])
+
+-- False when there is no record to write the end into: somebody deleted or replaced it while the job ran.
+local function write(p, since)
+  local added
+  if since then
+    added = redis.pcall('HSET', job, 'state', ARGV[p + 2], 'ended', stamp, 'attempts', ARGV[p + 3], 'started', since)
+  else
+    added = redis.pcall('HSET', job, 'state', ARGV[p + 2], 'ended', stamp)
+  end
+  if type(added) == 'table' or added == (since and 4 or 2) then
+    redis.call('DEL', job)
+    return false
+  end
+  if ARGV[p + 5] == '1' then
+    write_more(p)
+  end
+  redis.call('PEXPIRE', job, keep)
+  return true
 end
-conclude(id, state, keep_ms, keep_count)
-return claim('OK', want, lease_ms, worker)
+
+local function untie(id, state)
+  local tied = redis.pcall('HMGET', job, 'unique', 'unique_ms', 'batch')
+  if tied[1] then
+    unlock(id, {unique = tied[1]}, state == 'done' and int(tied[2]) or 0)
+  end
+  if tied[3] then
+    count_in_batch(tied[3], state, 1)
+  end
+end
+
+local n = 0
+for item = 1, items do
+  local p, id = places[item], ids[item]
+  local mine, state = worker .. ':' .. ARGV[p + 1], ARGV[p + 2]
+  local since = began(owners[item], mine)
+  if not since and owners[item] ~= mine then
+    answers[item], said[item] = 'LOST', 'L'
+  else
+    answers[item], said[item] = 'OK', 'O'
+    job = KEYS[JOBS + item]
+    if write(p, since) then
+      scores[#scores + 1], scores[#scores + 2] = stamp, id
+    end
+    if linked then
+      untie(id, state)
+    end
+    n = n + 1
+    ended[n], log[2 * n - 1], log[2 * n] = id, id, state
+    counts[state] = counts[state] + 1
+    bytes = bytes + int(ARGV[p + 4])
+  end
+end
+
+if n > 0 then
+  if #scores > 0 then
+    redis.call('ZADD', done, unpack(scores))
+  end
+  redis.call('ZREM', leased, unpack(ended))
+  redis.call('HDEL', owner, unpack(ended))
+  trim_done(keep_ms, keep_count, MAX_ITEMS + n)
+  for state, by in pairs(counts) do
+    if by > 0 then
+      count(state, by)
+    end
+  end
+  count('bytes', -bytes)
+  event(unpack(log))
+  local grouping, parents = redis.call('HLEN', slots) > 0, redis.call('ZCARD', behind) > 0
+  for i = 1, (grouping or parents) and n or 0 do
+    if grouping then
+      free_slot(ended[i])
+    end
+    if parents then
+      release_children(ended[i], log[2 * i] ~= 'done')
+    end
+  end
+end
+return claim(answers, table.concat(said), want, lease_ms, worker, turn)

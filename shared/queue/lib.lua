@@ -1,18 +1,21 @@
 -- lib.lua: what every script of the queue begins with; cmake/scripts.cmake puts it in front of each of them, then those
--- of lib_clock.lua, lib_record.lua and lib_claim.lua that it needs (each function costs a little on every call).
+-- of lib_*.lua that it needs (each function costs a little on every call).
 --
--- KEYS are the same for all, so that every key a script may touch is declared: the twelve of the queue, then those of
--- the jobs it is about (one; beat: many; claim and status: none).
+-- KEYS are the same for all, so that every key a script may touch is declared: those of the queue, then those of the
+-- jobs it is about.  What many jobs share (groups, parents, unique keys, batches) stands in keys of the queue, one for
+-- each kind, never in a key for each name: a script could not declare what it does not know yet.
 --
 -- Rules: Redis' own clock; check first, write last; the new place before the old one is left, so that a script that
 -- stops half-way loses nothing; at most 100 items; what stands in a record was perhaps edited by hand.
-local ready, later, leased, owner, wake, done, dead, stats, events, fence, conf, seq, job =
-  unpack(KEYS, 1, 13)
+local ready, later, leased, owner, wake, done, dead, stats, events, fence, conf, seq, grouped, groups, slots, behind,
+  unique, batches, timers, rate, claims, job = unpack(KEYS, 1, 22)
 
+local JOBS = 21 -- so many keys come before those of the jobs
 local MAX_ITEMS, MAX_FIELDS, MAX_RECORD, KEEP_MS = 100, 128, 65536, 86400000
+local PLACES = 2 ^ 45 -- the score in ready is priority * PLACES + seq
 
 local function text(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 -- The number in a text of 1 to 15 digits, else nil.
@@ -23,12 +26,13 @@ local function int(value)
 end
 
 -- Counters and the log of events never keep a job from moving: a wrong type there is ignored.
-local function count(name)
-  redis.pcall('HINCRBY', stats, name, 1)
+local function count(name, by)
+  redis.pcall('HINCRBY', stats, name, by or 1)
 end
 
-local function event(id, state)
-  redis.pcall('XADD', events, 'MAXLEN', '~', 10000, '*', 'id', id, 'state', state)
+-- One entry of the log: a uuid and its new state, or several such pairs.
+local function event(...)
+  redis.pcall('XADD', events, 'MAXLEN', '~', 10000, '*', ...)
 end
 
 -- One marker is enough: whoever pops it and leaves work behind puts it back.

@@ -21,6 +21,7 @@ local function times(set)
       ids[#ids + 1] = id
     else
       redis.call('ZREM', set, id)
+      redis.call('HDEL', owner, id)
     end
   end
   if #found == MAX_ITEMS then
@@ -30,9 +31,68 @@ local function times(set)
   return ids, tonumber(next[2])
 end
 
-local function is_paused()
-  local paused = redis.pcall('HGET', conf, 'paused')
-  return paused == '1' or paused == 'yes' or paused == 'true'
+-- What the timers stand for; the others ("failed:CHILD") are notes that are only forgotten.
+local at_time = {
+  group = admit,
+  children = function(rest)
+    local outcome, parent = string.match(rest, '^(%a+):(.*)$')
+    release_children(parent or rest, outcome == 'failed')
+  end,
+  unique = function(name)
+    redis.call('HDEL', unique, name)
+  end,
+  batch = function(id)
+    redis.call('HDEL', batches, id)
+  end,
+  rate = function(name)
+    redis.call('HDEL', rate, name)
+  end,
+  claim = function(worker)
+    redis.call('HDEL', claims, worker)
+  end,
+}
+
+-- Run the timers whose time has come (at most 100); when the next one will.
+local function run_timers()
+  local head = redis.call('ZRANGE', timers, 0, 0, 'WITHSCORES')
+  if not head[1] or tonumber(head[2]) > now then
+    return tonumber(head[2])
+  end
+  local names = redis.call('ZRANGEBYSCORE', timers, '-inf', text(now), 'LIMIT', 0, MAX_ITEMS)
+  redis.call('ZREM', timers, unpack(names))
+  for _, name in ipairs(names) do
+    local kind, rest = string.match(name, '^(%a+):(.*)$')
+    if at_time[kind] then
+      at_time[kind](rest)
+    end
+  end
+  return tonumber(redis.call('ZRANGE', timers, 0, 0, 'WITHSCORES')[2])
+end
+
+local function is_true(value)
+  return value == '1' or value == 'yes' or value == 'true'
+end
+
+-- How many of want jobs the limits allow now; in how many ms more, where that is a matter of time; the queue's bucket.
+local function allowed(want)
+  local asked = redis.pcall('HMGET', conf, 'paused', 'max_inflight', 'rate', 'burst')
+  if is_true(asked[1]) then
+    return 0, nil, nil, true
+  end
+  local most, per_second = limit(asked[2]), limit(asked[3])
+  if most then
+    want = math.max(math.min(want, most - redis.call('ZCARD', leased)), 0)
+  end
+  if not per_second then
+    return want, nil, nil, most and want == 0
+  end
+  local burst = math.max(limit(asked[4]) or per_second, 1)
+  local left = tokens('queue', per_second, burst)
+  local bucket = {per_second = per_second, burst = burst, left = left}
+  if left < 1 then
+    return 0, ms_until_token(left, per_second), bucket, true
+  end
+  return math.min(want, math.floor(left)), ms_until_token(left - math.floor(left), per_second), bucket
 end
 
 local function lease(want, lease_ms, worker)
@@ -41,34 +101,46 @@ local function lease(want, lease_ms, worker)
     return {}
   end
   local token = redis.call('INCRBY', fence, #ids) - #ids
-  local leases, scores, owners = {}, {}, {}
+  local expiry = text(now + lease_ms)
+  local leases, scores, owners, n = {}, {}, {}, 0
   for _, id in ipairs(ids) do
-    if is_uuid(id) then
-      local n = #leases
+    if #id == 36 then
       token = token + 1
       leases[n + 1], leases[n + 2] = id, token
-      scores[n + 1], scores[n + 2] = text(now + lease_ms), id
-      owners[n + 1], owners[n + 2] = id, worker .. ':' .. text(token)
+      scores[n + 1], scores[n + 2] = expiry, id
+      owners[n + 1], owners[n + 2] = id, worker .. ':' .. token
+      n = n + 2
     end
   end
-  if #leases > 0 then
+  if n > 0 then
     redis.call('ZADD', leased, unpack(scores))
     redis.call('HSET', owner, unpack(owners))
   end
-  redis.call('ZREM', ready, unpack(ids))
+  redis.call('ZREMRANGEBYRANK', ready, 0, #ids - 1)
   return leases
 end
 
--- {answer, {id, token, ...}, {due id, ...}, {expired id, ...}, ms until the next time, 1 when ready holds more}
-local function claim(answer, want, lease_ms, worker)
-  local paused = is_paused()
+-- A call whose reply was lost on the wire comes again with the same turn, and is given the same reply: what was said of
+-- each item it finished, and the leases that are still its own.
+local function recall(worker, turn)
+  local last, said, list = string.match(redis.call('HGET', claims, worker) or '', '^(%d+) (%a*) (.*)$')
+  if last ~= turn then
+    return
+  end
+  local leases = {}
+  for id, token in string.gmatch(list, '(%S+) (%d+)') do
+    if redis.call('HGET', owner, id) == worker .. ':' .. token then -- and has not begun
+      leases[#leases + 1], leases[#leases + 2] = id, tonumber(token)
+    end
+  end
+  return said, leases
+end
+
+-- {answers, {id, token, ...}, {due id, ...}, {expired id, ...}, ms until the next time, 1 when ready holds more}
+local function look(answers, leases, lease_ms, next, held)
   local due, next_due = times(later)
   local expired, next_expiry = times(leased)
-  local leases = {}
-  if want > 0 and not paused then
-    leases = lease(math.min(want, MAX_ITEMS), lease_ms, worker)
-  end
-  local next = math.min(next_due or math.huge, next_expiry or math.huge)
+  next = math.min(next or math.huge, next_due or math.huge, next_expiry or math.huge)
   local wait = -1
   if #leases > 0 then
     next = math.min(next, now + lease_ms)
@@ -77,9 +149,33 @@ local function claim(answer, want, lease_ms, worker)
     wait = math.min(math.max(next - now, 0), KEEP_MS)
   end
   local more = 0
-  if not paused and redis.call('ZCARD', ready) > 0 then
+  if not held and redis.call('ZCARD', ready) > 0 then
     more = 1
     wake_one()
   end
-  return {answer, leases, due, expired, math.ceil(wait), more}
+  return {answers, leases, due, expired, math.ceil(wait), more}
+end
+
+-- said: a letter for each of answers, to be remembered.
+local function claim(answers, said, want, lease_ms, worker, turn)
+  local next = run_timers()
+  local most, ms, bucket, held = allowed(math.min(want, MAX_ITEMS))
+  local leases = {}
+  if most > 0 then
+    leases = lease(most, lease_ms, worker)
+  end
+  if bucket and #leases > 0 then
+    bucket.left = bucket.left - #leases / 2
+    keep_tokens('queue', bucket.per_second, bucket.burst, bucket.left)
+    held = bucket.left < 1
+    ms = ms_until_token(bucket.left, bucket.per_second)
+  end
+  if held and ms then
+    next = math.min(next or math.huge, now + ms)
+  end
+  if turn ~= '0' and (#leases > 0 or said ~= '') then
+    redis.call('HSET', claims, worker, turn .. ' ' .. said .. ' ' .. table.concat(leases, ' '))
+    redis.call('ZADD', timers, text(now + KEEP_MS), 'claim:' .. worker)
+  end
+  return look(answers, leases, lease_ms, next, held)
 end

@@ -1,18 +1,36 @@
--- lib_record.lua: reading and moving the record of one job.  For all scripts that are about one but enqueue.
+-- lib_record.lua: reading and moving the record of one job.  For all scripts that are about one.
 
--- The record as a table, the five numbers the scripts reckon with as numbers; or nil and what is impossible in it; or
--- nil alone when there is none.  The second value may come with a table too: then that can still be read.  With fresh,
--- attempts and crashes count as 0 whatever they are.
+-- The first thing that is impossible in the numbers the scripts reckon with; they are made numbers on the way.
+local function impossible(record)
+  record.attempts, record.crashes = int(record.attempts or '0'), int(record.crashes or '0')
+  record.max_attempts, record.seq = int(record.max_attempts), int(record.seq)
+  record.priority = int(record.priority or '0')
+  for _, name in ipairs({'attempts', 'max_attempts', 'crashes', 'priority', 'seq'}) do
+    if not record[name] then
+      return 'record: ' .. name .. ' is missing or no number'
+    end
+  end
+  if record.priority > 9 then
+    return 'record: priority is above 9'
+  elseif record.seq >= PLACES then
+    return 'record: seq is above 2^45'
+  elseif record.max_attempts < 1 then
+    return 'record: max_attempts is 0'
+  end
+end
+
+-- The record as a table, and what is impossible in it; or nil and why there is no table; or nil alone when there is
+-- no record.  The third value is what HGETALL gave.  With fresh, attempts and crashes count as 0 whatever they are.
 local function load(fresh)
-  local size = redis.pcall('HLEN', job)
-  if type(size) == 'table' then
+  local flat = redis.pcall('HGETALL', job)
+  if flat.err then
     return nil, 'record: the key holds no hash'
-  elseif size == 0 then
+  elseif #flat == 0 then
     return nil
-  elseif size > MAX_FIELDS then
+  elseif #flat > 2 * MAX_FIELDS then
     return nil, 'record: more than ' .. MAX_FIELDS .. ' fields'
   end
-  local flat, record, bytes = redis.call('HGETALL', job), {}, 0
+  local record, bytes = {}, 0
   for i = 1, #flat, 2 do
     record[flat[i]] = flat[i + 1]
     bytes = bytes + #flat[i] + #flat[i + 1]
@@ -23,91 +41,109 @@ local function load(fresh)
   if fresh then
     record.attempts, record.crashes = '0', '0'
   end
-  local why
-  for _, name in ipairs({'attempts', 'max_attempts', 'crashes', 'priority', 'seq'}) do
-    record[name] = int(record[name])
-    if not record[name] then
-      why = why or 'record: ' .. name .. ' is missing or no number'
-    end
-  end
-  if why then
-    return record, why
-  elseif record.priority > 9 then
-    return record, 'record: priority is above 9'
-  elseif record.seq >= 2 ^ 45 then
-    return record, 'record: seq is above 2^45'
-  elseif record.max_attempts < 1 then
-    return record, 'record: max_attempts is 0'
-  end
-  return record
+  return record, impossible(record), flat
 end
 
+-- Whether the lease is this worker's; and when the job began (nil: it has not).
 local function owns(id, worker_token)
-  return redis.call('HGET', owner, id) == worker_token
+  local value = redis.call('HGET', owner, id)
+  local since = began(value, worker_token)
+  return since ~= nil or value == worker_token, since
 end
+
+local FINAL = {done = true, cancelled = true, dead = true}
 
 local function drop_lease(id)
-  redis.call('ZREM', leased, id)
+  if redis.call('ZREM', leased, id) == 1 and redis.pcall('HEXISTS', conf, 'max_inflight') == 1 then
+    wake_one() -- there is room for another
+  end
   redis.call('HDEL', owner, id)
 end
 
--- To ready, at the place its priority and seq give it.
+-- The record of a leased job is gone: nothing more is known of it than its id.
+local function forget(id)
+  drop_lease(id)
+  settle(id, {}, 'done')
+end
+
+-- Back into the line.
 local function to_ready(id, record)
   redis.call('HSET', job, 'state', 'waiting')
-  redis.call('HDEL', job, 'worker', 'token', 'lease_until')
-  redis.call('ZADD', ready, text(record.priority * 2 ^ 45 + record.seq), id)
-  wake_one()
+  redis.call('HDEL', job, 'worker')
+  place(id, record)
   event(id, 'waiting')
 end
 
 -- To dead, whatever the key holds: a wrong type gives way to a hash that says why.
-local function bury(id, why, class)
+local function bury(id, record, why, class)
   if type(redis.pcall('HLEN', job)) == 'table' then
     redis.call('DEL', job)
   end
-  for _, name in ipairs({'attempts', 'crashes', 'seq'}) do
-    if not int(redis.call('HGET', job, name)) then
+  if not int(redis.call('HGET', job, 'seq')) then
+    redis.call('HSET', job, 'seq', 0)
+  end
+  for _, name in ipairs({'attempts', 'crashes'}) do
+    if not int(redis.call('HGET', job, name) or '0') then
       redis.call('HSET', job, name, 0)
     end
   end
   redis.call('HSET', job, 'state', 'dead', 'ended', text(now), 'error', why, 'error_class', class)
-  redis.call('HDEL', job, 'worker', 'token', 'lease_until', 'cancel', 'cancel_keep')
+  redis.call('HDEL', job, 'worker', 'cancel', 'cancel_keep')
   redis.call('PERSIST', job)
   redis.call('ZADD', dead, text(now), id)
   redis.call('ZREM', ready, id)
   redis.call('ZREM', later, id)
   drop_lease(id)
+  settle(id, record or {}, 'dead')
   count('dead')
   event(id, 'dead')
   return {'CONFLICT', 'dead', why}
 end
 
 -- Ended records leave `done` by age and by count, and themselves by their own expiry.
-local function trim_done(keep_ms, keep_count)
-  local old = redis.call('ZRANGEBYSCORE', done, '-inf', text(now - keep_ms), 'LIMIT', 0, MAX_ITEMS)
+local function trim_done(keep_ms, keep_count, most)
+  local old = redis.call('ZRANGEBYSCORE', done, '-inf', text(now - keep_ms), 'LIMIT', 0, most)
   if #old > 0 then
     redis.call('ZREM', done, unpack(old))
   end
   local extra = keep_count and redis.call('ZCARD', done) - keep_count or 0
   if extra > 0 then
-    redis.call('ZREMRANGEBYRANK', done, 0, math.min(extra, MAX_ITEMS) - 1)
+    redis.call('ZREMRANGEBYRANK', done, 0, math.min(extra, most) - 1)
   end
 end
 
--- To done, as `done` or `cancelled`; the record stays readable for keep_ms.
-local function conclude(id, state, keep_ms, keep_count)
-  keep_ms = math.max(keep_ms, 1)
-  redis.call('HSET', job, 'state', state, 'ended', text(now))
-  redis.call('HDEL', job, 'worker', 'token', 'lease_until', 'cancel', 'cancel_keep')
-  redis.call('PEXPIRE', job, text(keep_ms))
-  redis.call('ZADD', done, text(now), id)
+-- Out of every line a job that has not begun may stand in.
+local function leave_lines(id, record)
   redis.call('ZREM', ready, id)
   redis.call('ZREM', later, id)
-  redis.call('ZREM', dead, id)
+  if record.group and record.priority and record.seq then
+    redis.call('ZREM', grouped, grouped_as(record.group, record.priority, record.seq, id))
+  end
+  if record.after then
+    redis.call('ZREM', behind, record.after .. ':' .. id)
+  end
+end
+
+-- Cancelled, whatever it was before; the record stays readable for keep_ms.
+local function call_off(id, record, keep_ms)
+  keep_ms = math.max(keep_ms, 1)
+  redis.call('HSET', job, 'state', 'cancelled', 'ended', text(now))
+  redis.call('HDEL', job, 'worker', 'cancel', 'cancel_keep')
+  redis.call('PEXPIRE', job, text(keep_ms))
+  redis.call('ZADD', done, text(now), id)
+  leave_lines(id, record)
   drop_lease(id)
-  trim_done(keep_ms, keep_count)
-  count(state)
-  event(id, state)
+  if redis.call('ZREM', dead, id) == 1 then
+    if record.batch then -- it had ended before
+      count_in_batch(record.batch, 'dead', -1)
+      count_in_batch(record.batch, 'cancelled', 1)
+    end
+  else
+    settle(id, record, 'cancelled')
+  end
+  trim_done(keep_ms, nil, MAX_ITEMS)
+  count('cancelled')
+  event(id, 'cancelled')
 end
 
 -- How long the record of a job stays that was asked to stop while it ran.

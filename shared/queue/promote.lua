@@ -1,5 +1,6 @@
--- promote: a job whose time has come goes from later to ready, at the place of its seq.
--- ARGV: id.  Answers OK, MISSING (not there, or not due yet), or CONFLICT dead (impossible record).
+-- promote: a job whose time has come, or whose parent has ended, goes from later into its line.
+-- ARGV: id.  Answers OK, MISSING (not there, or not due yet), CONFLICT dead (impossible record) or CONFLICT cancelled
+-- (its parent failed).
 local id = ARGV[1]
 local due = redis.call('ZSCORE', later, id)
 
@@ -9,13 +10,31 @@ end
 local record, fault = load()
 if not record and not fault then
   redis.call('ZREM', later, id)
+  free_slot(id)
   return {'MISSING', '', ''}
 end
-if not fault and record.state ~= 'scheduled' then
+if not fault and record.state ~= 'scheduled' and (redis.call('ZSCORE', ready, id) or redis.call('ZSCORE', leased, id)) then
+  redis.call('ZREM', later, id) -- its record was deleted by hand, and enqueued again
+  return {'MISSING', '', ''}
+elseif not fault and record.state ~= 'scheduled' and not (record.state == 'waiting' and record.after) then
   fault = 'record: state of a scheduled job is ' .. string.sub(record.state or 'missing', 1, 32)
 end
 if fault then
-  return bury(id, fault, 'record')
+  return bury(id, record, fault, 'record')
+end
+local failed = redis.call('ZREM', timers, 'failed:' .. id) == 1
+if failed and record.after_failure ~= 'run' then
+  redis.call('HSET', job, 'error', 'the job it waits for has failed', 'error_class', 'parent')
+  call_off(id, record, KEEP_MS)
+  return {'CONFLICT', 'cancelled', ''}
+elseif record.state == 'waiting' and (int(record.due) or 0) > now then
+  redis.call('HSET', job, 'state', 'scheduled') -- its parent has ended before its own time
+  redis.call('ZADD', later, record.due, id)
+  event(id, 'scheduled')
+  return {'OK', 'scheduled', ''}
+elseif record.attempts > 0 and redis.pcall('HGET', conf, 'retry_place') == 'tail' then
+  record.seq = redis.call('INCR', seq)
+  redis.call('HSET', job, 'seq', text(record.seq))
 end
 to_ready(id, record)
 redis.call('ZREM', later, id)

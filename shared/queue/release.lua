@@ -1,20 +1,28 @@
--- release: a job given back unfinished, to its old place; an attempt that had begun is refunded.
--- A job that was asked to stop keeps that mark: the next start tells.
--- ARGV: id worker:token.  Answers OK, LOST, CONFLICT dead (impossible record) or MISSING.
-local id = ARGV[1]
+-- release: a job given back unfinished, to its old place or (delay_ms > 0) later; no attempt is counted.
+-- A job that was asked to stop keeps that mark: the next worker sees it.  A record of a newer version is not judged.
+-- ARGV: id worker:token delay_ms.  Answers OK, LOST, CONFLICT dead (impossible record) or MISSING.
+local id, delay_ms = ARGV[1], int(ARGV[3])
 
 if not owns(id, ARGV[2]) then
   return {'LOST', '', ''}
 end
 local record, fault = load()
 if not record and not fault then
-  drop_lease(id)
+  forget(id)
   return {'MISSING', '', ''}
-elseif fault then
-  return bury(id, fault, 'record')
+elseif record and FINAL[record.state] then
+  drop_lease(id) -- put into ready by hand
+  return {'MISSING', '', ''}
+elseif fault and delay_ms == 0 then
+  return bury(id, record, fault, 'record')
 end
-if record.state == 'running' then
-  redis.call('HSET', job, 'attempts', text(math.max(record.attempts - 1, 0)), 'sent', 0)
+if delay_ms > 0 then
+  local due = text(now + delay_ms)
+  redis.call('HSET', job, 'state', 'scheduled', 'due', due)
+  redis.call('ZADD', later, due, id)
+  drop_lease(id)
+  event(id, 'scheduled')
+  return {'OK', 'scheduled', ''}
 end
 to_ready(id, record)
 drop_lease(id)

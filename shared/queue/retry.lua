@@ -1,5 +1,6 @@
--- retry: a dead job runs again, from attempt 0, at its old place.
--- ARGV: id.  Answers OK, CONFLICT (the state it is in), MISSING, or BAD (impossible record).
+-- retry: a dead job runs again, from attempt 0, at its old place (a grouped one in the line of its group).
+-- ARGV: id.  Answers OK, CONFLICT (the state it is in; `dead` when another job has its unique key), MISSING, or BAD
+-- (impossible record).
 local id = ARGV[1]
 local record, fault = load(true)
 
@@ -10,9 +11,20 @@ elseif fault then
 elseif record.state ~= 'dead' then
   return {'CONFLICT', record.state or '', ''}
 end
+local other = record.unique and holder(record.unique, id)
+if other then
+  return {'CONFLICT', 'dead', 'its unique key is held by ' .. other}
+end
 redis.call('PERSIST', job)
-redis.call('HSET', job, 'attempts', 0, 'crashes', 0, 'sent', 0)
-redis.call('HDEL', job, 'ended', 'cancel', 'cancel_keep')
+redis.call('HSET', job, 'sent', 0)
+redis.call('HDEL', job, 'ended', 'cancel', 'cancel_keep', 'attempts', 'crashes')
+if record.unique then
+  lock(id, record)
+end
+if record.batch then
+  count_in_batch(record.batch, 'dead', -1)
+end
+count('bytes', int(record.bytes) or 0)
 to_ready(id, record)
 redis.call('ZREM', dead, id)
 return {'OK', 'waiting', ''}

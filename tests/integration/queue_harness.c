@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct harness h;
-static char answered_state[16];
+static char answered_state[QUEUE_STATE_SIZE];
 
 static const char guard[] =
     "local real, declared = redis, {}\n"
@@ -161,8 +161,18 @@ enum queue_answer enqueue(const struct job *j)
 {
     struct redis_cmd c = command();
 
-    queue_enqueue_cmd(&c, j);
-    return run_answer(&c);
+    struct queue_entry entry;
+    queue_entry_init(&entry, j);
+    queue_enqueue_cmd(&c, &entry, 1);
+    queue_entry_release(&entry);
+    struct redis_value *v = run(&c);
+    enum queue_answer answer;
+    struct err e = ERR_INIT;
+    cr_assert(queue_parse_answer(redis_value_at(v, 0), &answer, answered_state, &e) ==
+                  ERR_OK,
+              "%s", e.text);
+    redis_reply_free(v);
+    return answer;
 }
 
 struct job_id add(int64_t priority, int64_t due)
@@ -179,7 +189,7 @@ struct queue_claimed claim(size_t want)
 {
     struct redis_cmd c = command();
 
-    queue_claim_cmd(&c, "q", &h.worker, want);
+    queue_claim_cmd(&c, "q", &h.worker, ++h.turn, want);
     return run_claimed(&c);
 }
 
@@ -194,15 +204,19 @@ struct queue_lease claim_one(void)
 enum queue_answer start_record(const struct queue_lease *l, struct job *ret_job,
                                struct err *why)
 {
-    struct redis_cmd c = command();
+    struct redis_cmd cmds[2] = {command(), command()};
     struct err e = ERR_INIT;
-    enum queue_answer answer;
+    enum queue_answer mark, answer;
 
-    queue_start_cmd(&c, l, &h.worker);
-    struct redis_value *v = run(&c);
-    cr_assert(queue_parse_start(v, l, &answer, ret_job, why, &e) == ERR_OK, "%s",
-              e.text);
+    queue_start_cmds(cmds, l, 1, &h.worker);
+    struct redis_value *v = run(&cmds[0]), *record = NULL;
+    cr_assert(queue_parse_marks(v, 1, &mark, &e) == ERR_OK, "%s", e.text);
+    (void)try_run(&cmds[1], &record); /* a wrong type is an error */
+    redis_cmd_release(&cmds[1]);
+    cr_assert(queue_parse_start(mark, record, l, &answer, ret_job, why, &e) == ERR_OK,
+              "%s", e.text);
     redis_reply_free(v);
+    redis_reply_free(record);
     return answer;
 }
 
@@ -238,11 +252,16 @@ enum queue_answer beat(const struct queue_lease *l, int64_t sent)
     return answer;
 }
 
-static struct queue_claimed finish_as(const struct queue_finish *f)
+static struct queue_claimed finish_as(const struct queue_end *end,
+                                      const struct queue_finish *rest)
 {
     struct redis_cmd c = command();
+    struct queue_finish f = *rest;
 
-    queue_finish_cmd(&c, f, &h.worker);
+    f.ends = end;
+    f.count = 1;
+    f.turn = ++h.turn;
+    queue_finish_cmd(&c, &f, &h.worker);
     return run_claimed(&c);
 }
 
@@ -250,24 +269,24 @@ struct queue_claimed finish(const struct queue_lease *l, enum job_state state,
                             size_t want)
 {
     return finish_as(
-        &(struct queue_finish){.lease = *l,
-                               .state = state,
-                               .url = state == JOB_DONE ? "file:///o/x" : NULL,
-                               .etag = state == JOB_DONE ? "\"abc\"" : NULL,
-                               .sent = 1000,
-                               .keep_ms = 3600000,
-                               .keep_count = 1000,
-                               .want = want});
+        &(struct queue_end){.lease = *l,
+                            .state = state,
+                            .url = state == JOB_DONE ? "file:///o/x" : NULL,
+                            .etag = state == JOB_DONE ? "\"abc\"" : NULL,
+                            .sent = 1000,
+                            .size = 1000,
+                            .attempts = 1,
+                            .had_error = true},
+        &(struct queue_finish){.keep_ms = 3600000, .keep_count = 1000, .want = want});
 }
 
 struct queue_claimed finish_keep(const struct queue_lease *l, int64_t keep_ms,
                                  int64_t keep_count)
 {
-    return finish_as(&(struct queue_finish){.lease = *l,
-                                            .state = JOB_DONE,
-                                            .sent = 1000,
-                                            .keep_ms = keep_ms,
-                                            .keep_count = keep_count});
+    return finish_as(
+        &(struct queue_end){
+            .lease = *l, .state = JOB_DONE, .sent = 1000, .size = 1000, .attempts = 1},
+        &(struct queue_finish){.keep_ms = keep_ms, .keep_count = keep_count});
 }
 
 enum queue_answer fail(const struct queue_lease *l, int64_t retry_ms)
@@ -288,7 +307,7 @@ enum queue_answer release(const struct queue_lease *l)
 {
     struct redis_cmd c = command();
 
-    queue_release_cmd(&c, l, &h.worker);
+    queue_release_cmd(&c, l, &h.worker, 0);
     return run_answer(&c);
 }
 

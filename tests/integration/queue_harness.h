@@ -23,6 +23,7 @@ struct harness {
     struct redis_fixture server;
     struct redis *redis;
     struct queue_worker worker;
+    uint64_t turn; /* of the latest claim or finish */
     bool flagless; /* use the scripts' form for servers before 7 */
     struct harness_script scripts[HARNESS_SCRIPTS_MAX];
     size_t script_count;

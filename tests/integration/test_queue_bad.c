@@ -113,7 +113,7 @@ Test(queue_bad, an_impossible_record_is_buried_by_whoever_meets_it)
         struct queue_lease l = claim_and_start();
         spoil(&failing, i);
         if (edits[i].name && strcmp(edits[i].name, "state") == 0) {
-            cr_assert(finish(&l, JOB_DONE, 0).answer == QUEUE_OK);
+            cr_assert(finish(&l, JOB_DONE, 0).answers[0] == QUEUE_OK);
             continue; /* its state is overwritten anyway */
         }
         cr_expect(fail(&l, 1000) == QUEUE_CONFLICT, "row %zu: not tried again", i);
@@ -145,7 +145,7 @@ Test(queue_bad, a_deleted_record_leaves_nothing_behind)
         l = claim_and_start();
         edit("DEL", key_of(&id).text, NULL);
         if (i == 0) {
-            cr_expect(finish(&l, JOB_DONE, 0).answer == QUEUE_OK);
+            cr_expect(finish(&l, JOB_DONE, 0).answers[0] == QUEUE_OK);
         } else if (i == 1) {
             cr_expect(fail(&l, 0) == QUEUE_MISSING);
         } else if (i == 2) {
@@ -174,7 +174,7 @@ Test(queue_bad, a_record_replaced_while_it_ran_does_not_stop_the_worker)
     edit("SET", key_of(&id).text, "x", NULL);
     cr_expect(beat(&l, 5) == QUEUE_OK);
     cr_expect(cancel(&id) == QUEUE_BAD);
-    cr_expect(finish(&l, JOB_DONE, 0).answer == QUEUE_OK);
+    cr_expect(finish(&l, JOB_DONE, 0).answers[0] == QUEUE_OK);
     cr_expect(!is_in("leased", &id) && !has_owner(&id) && !is_in("done", &id));
 }
 
@@ -266,7 +266,7 @@ Test(queue_bad, counters_and_events_of_a_wrong_type_stop_nothing)
     edit("SET", "hoist:{q}:conf", "x", NULL);
     struct job_id id = add(0, 0);
     struct queue_lease l = claim_and_start();
-    cr_expect(finish(&l, JOB_DONE, 0).answer == QUEUE_OK);
+    cr_expect(finish(&l, JOB_DONE, 0).answers[0] == QUEUE_OK);
     cr_expect(stands(&id, "done", "done"));
     cr_expect(status().enqueued_total == 0);
     edit("DEL", "hoist:{q}:stats", NULL);
@@ -283,7 +283,7 @@ Test(queue_bad, a_broken_fence_is_told_and_loses_nothing)
 
     edit("SET", "hoist:{q}:fence", "x", NULL);
     redis_cmd_init(&c);
-    queue_claim_cmd(&c, "q", &h.worker, 1);
+    queue_claim_cmd(&c, "q", &h.worker, 0, 1);
     cr_expect(try_run(&c, &v) == ERR_REJECT);
     redis_cmd_release(&c);
     cr_expect(stands(&id, "ready", "waiting"));
@@ -312,12 +312,12 @@ Test(queue_bad, at_maxmemory_jobs_end_but_no_new_one_is_taken)
     struct redis_value *v = NULL;
     struct redis_cmd c;
     redis_cmd_init(&c);
-    queue_enqueue_cmd(&c, &j);
+    queue_enqueue_one_cmd(&c, &j);
     cr_expect(try_run(&c, &v) == ERR_RETRY);
     redis_cmd_release(&c);
     job_release(&j);
     cr_expect(beat(&l[0], 7) == QUEUE_OK);
-    cr_expect(finish(&l[0], JOB_DONE, 0).answer == QUEUE_OK);
+    cr_expect(finish(&l[0], JOB_DONE, 0).answers[0] == QUEUE_OK);
     cr_expect(fail(&l[1], 1000) == QUEUE_OK);
     cr_expect(release(&l[2]) == QUEUE_OK);
     cr_expect(reap(&ids[3]) == QUEUE_OK);
@@ -354,7 +354,7 @@ Test(queue_bad, the_form_without_flags_does_the_same)
     cr_expect(fail(&l, -1) == QUEUE_CONFLICT);
     cr_expect(retry(&a) == QUEUE_OK);
     l = claim_and_start();
-    cr_expect(finish(&l, JOB_DONE, 1).answer == QUEUE_OK);
+    cr_expect(finish(&l, JOB_DONE, 1).answers[0] == QUEUE_OK);
     cr_expect(cancel(&b) == QUEUE_OK);
     cr_expect(status().done == 2);
 }

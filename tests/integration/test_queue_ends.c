@@ -20,7 +20,7 @@ Test(queue_ends, finish_keeps_the_result_and_claims_the_next)
     struct queue_lease l = claim_and_start();
     struct queue_claimed c = finish(&l, JOB_DONE, 5);
 
-    cr_expect(c.answer == QUEUE_OK && c.count == 1 && same(&c.leases[0].id, &b));
+    cr_expect(c.answers[0] == QUEUE_OK && c.count == 1 && same(&c.leases[0].id, &b));
     cr_expect(stands(&a, "done", "done"));
     cr_expect(field_is(&a, "url", "file:///o/x"));
     cr_expect(field_is(&a, "etag", "\"abc\""));
@@ -28,7 +28,7 @@ Test(queue_ends, finish_keeps_the_result_and_claims_the_next)
     cr_expect(field_is(&a, "worker", "") && field_is(&a, "token", ""));
     int64_t ttl = redis_fixture_ask_int(&h.server, "PTTL", key_of(&a).text, NULL);
     cr_expect(ttl > 3500000 && ttl <= 3600000, "%ld", (long)ttl);
-    cr_expect(finish(&l, JOB_DONE, 0).answer == QUEUE_LOST, "done twice is refused");
+    cr_expect(finish(&l, JOB_DONE, 0).answers[0] == QUEUE_LOST, "done twice is refused");
     cr_expect(start(&c.leases[0]) == QUEUE_OK);
 }
 

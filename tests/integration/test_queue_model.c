@@ -163,7 +163,7 @@ static void do_finish(struct model_job *j)
     struct queue_claimed c =
         finish(&j->lease, j->cancel ? JOB_CANCELLED : JOB_DONE, want);
 
-    cr_assert(c.answer == (held ? QUEUE_OK : QUEUE_LOST), "step %d", m.step);
+    cr_assert(c.answers[0] == (held ? QUEUE_OK : QUEUE_LOST), "step %d", m.step);
     if (!held) {
         cr_assert(c.count == 0, "step %d", m.step);
         return;

@@ -46,7 +46,7 @@ Test(queue_steering, cancel_of_a_running_job_tells_its_worker)
     cr_expect(cancel(&id) == QUEUE_RUNNING);
     cr_expect(stands(&id, "leased", "running"));
     cr_expect(beat(&l, 1) == QUEUE_CANCELLED);
-    cr_expect(finish(&l, JOB_CANCELLED, 0).answer == QUEUE_OK);
+    cr_expect(finish(&l, JOB_CANCELLED, 0).answers[0] == QUEUE_OK);
     cr_expect(stands(&id, "done", "cancelled"));
     cr_expect(field_is(&id, "cancel", ""));
 }

@@ -264,7 +264,7 @@ Test(worker_faults, a_running_job_that_is_cancelled_stops_and_its_bytes_go)
     struct redis_value *reply = NULL;
     enum queue_answer answer = QUEUE_OK;
     struct err e = ERR_INIT;
-    char state[16];
+    char state[QUEUE_STATE_SIZE];
 
     rig_up_s3(&rig, NULL);
     rig_start(&rig, "a");

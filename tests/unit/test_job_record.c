@@ -96,7 +96,7 @@ static const struct {
     {"state", "flying", "job: state is not a known state"},
     {"state", "", "job: state is not a known state"},
     {"state", NULL, "job: state is missing"},
-    {"state", "running", "job: state is running without worker and token"},
+    {"state", "running", "job: state is running without worker"},
     {"state", "scheduled", "job: state is scheduled without due"},
     {"state", "done", "job: state is done without ended"},
     {"state", "dead", "job: state is dead without ended"},
@@ -121,7 +121,6 @@ static const struct {
     {"max_attempts", NULL, "job: max_attempts is missing"},
     {"attempts", "x", "job: attempts is not a number"},
     {"crashes", "-3", "job: crashes is not a number"},
-    {"token", "0x10", "job: token is not a number"},
     {"cancel", "2", "job: cancel is not a number from 0 to 1"},
     {"sha256", "abc", "job: sha256 is not valid"},
     {"sha256", NULL, "job: sha256 is missing"},
@@ -217,7 +216,6 @@ Test(job_record, status_tells_clients_what_is_theirs_to_know)
     j.sent = 1024;
     j.cancel = true;
     j.started = 1764000001000;
-    j.token = 99;
     j.worker = strdup("secret-host-1");
     j.error = strdup("503 \"slow\"");
     j.error_class = strdup("server");

@@ -13,6 +13,7 @@
  * Each prints one JSON object.  Not a test: asserts nothing but that all jobs went through.
  */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +25,13 @@
 enum { BATCH = QUEUE_BATCH_MAX, LEASE_MS = 10000, PIPELINE = 100 };
 
 static const char queue_name[] = "default";
-static const struct queue_worker worker = {.id = "bench", .lease_ms = LEASE_MS};
 
 struct bench {
     struct redis *redis;
+    struct redis_options options;
     int64_t jobs, samples, seconds, concurrency;
     const char *mode;
+    struct queue_worker worker;
     uint64_t turn;
 };
 
@@ -173,34 +175,40 @@ struct round {
 static void build_finish(struct bench *b, const struct round *r, size_t want,
                          struct redis_cmd *c)
 {
-    static struct queue_end ends[BATCH];
+    struct queue_end ends[BATCH];
 
     if (r->count == 0) {
-        queue_claim_cmd(c, queue_name, &worker, ++b->turn, want);
+        queue_claim_cmd(c, queue_name, &b->worker, ++b->turn, want);
         return;
     }
     for (size_t i = 0; i < r->count; i++)
         ends[i] = (struct queue_end){.lease = r->leases[i],
                                      .state = JOB_DONE,
                                      .sent = r->sizes[i],
-                                     .size = r->sizes[i]};
+                                     .size = r->sizes[i],
+                                     .attempts = 1};
     struct queue_finish f = {.ends = ends,
                              .count = r->count,
                              .keep_ms = 86400000,
                              .keep_count = 10000,
                              .turn = ++b->turn,
                              .want = want};
-    queue_finish_cmd(c, &f, &worker);
+    queue_finish_cmd(c, &f, &b->worker);
 }
 
-static void read_started(const struct redis_value *reply, struct round *r)
+static void read_started(struct redis_value *const *replies, struct round *r)
 {
+    enum queue_answer marks[BATCH];
+    struct err e = ERR_INIT;
+
+    if (queue_parse_marks(replies[0], r->count, marks, &e) != ERR_OK)
+        die("start", &e);
     for (size_t i = 0; i < r->count; i++) {
         enum queue_answer answer;
         struct job j = JOB_INIT;
-        struct err why = ERR_INIT, e = ERR_INIT;
-        if (queue_parse_start(redis_value_at(reply, i), &r->leases[i], &answer, &j, &why,
-                              &e) != ERR_OK ||
+        struct err why = ERR_INIT;
+        if (queue_parse_start(marks[i], replies[1 + i], &r->leases[i], &answer, &j,
+                              &why, &e) != ERR_OK ||
             answer != QUEUE_OK)
             die("start", &why);
         r->sizes[i] = j.size;
@@ -211,7 +219,7 @@ static void read_started(const struct redis_value *reply, struct round *r)
 static size_t read_claimed(const struct redis_value *reply, size_t finished,
                            struct round *ret)
 {
-    static struct queue_claimed claimed;
+    struct queue_claimed claimed;
     struct err e = ERR_INIT;
 
     if (queue_parse_claimed(reply, queue_name, &claimed, &e) != ERR_OK)
@@ -224,27 +232,26 @@ static size_t read_claimed(const struct redis_value *reply, size_t finished,
     return claimed.count;
 }
 
-/* Two halves of the slots take turns: while one half runs, the other's ends, claims and starts are on their way, in one
- * write: finish of what has run and claim of as many; start of what the last one claimed. */
-static double drain(struct bench *b, int64_t jobs)
+/* One half of a worker's slots: what it claimed runs, then its ends, the claim of as many and the starts of those claimed
+ * before are sent in one write. */
+static void drain_half(struct bench *b, size_t slots, int64_t *ret_start_us)
 {
-    size_t half = b->concurrency / 2 < 1 ? 1 : (size_t)b->concurrency / 2;
     struct round run = {.count = 0}, fresh = {.count = 0}, next = {.count = 0};
-    struct redis_cmd cmds[2];
-    struct redis_value *replies[2];
+    struct redis_cmd *cmds = calloc(2 + BATCH, sizeof *cmds);
+    struct redis_value *replies[2 + BATCH];
     struct err e = ERR_INIT;
     int64_t start = 0;
 
-    if (half > BATCH)
-        half = BATCH;
-    redis_cmd_init(&cmds[0]);
-    redis_cmd_init(&cmds[1]);
-    for (int64_t done = 0; done < jobs;) {
+    for (size_t i = 0; i < 2 + BATCH; i++)
+        redis_cmd_init(&cmds[i]);
+    do {
         size_t count = 1;
-        if (fresh.count > 0)
-            queue_start_cmd(&cmds[count++], fresh.leases, fresh.count, &worker);
-        build_finish(b, &run, half, &cmds[0]);
-        if (start == 0 && fresh.count > 0)
+        if (fresh.count > 0) {
+            queue_start_cmds(&cmds[1], fresh.leases, fresh.count, &b->worker);
+            count += 1 + fresh.count;
+        }
+        build_finish(b, &run, slots, &cmds[0]);
+        if (start == 0)
             start = clock_mono_us();
         if (redis_pipeline(b->redis, cmds, count, replies, &e) != ERR_OK)
             die("redis", &e);
@@ -252,17 +259,58 @@ static double drain(struct bench *b, int64_t jobs)
             if (redis_value_error(replies[i], &e) != ERR_OK)
                 die("script", &e);
         (void)read_claimed(replies[0], run.count, &next);
-        done += (int64_t)run.count;
-        if (count == 2)
-            read_started(replies[1], &fresh);
+        if (count > 1)
+            read_started(&replies[1], &fresh);
         run = fresh;
         fresh = next;
         for (size_t i = 0; i < count; i++)
             redis_reply_free(replies[i]);
+    } while (run.count + fresh.count > 0);
+    for (size_t i = 0; i < 2 + BATCH; i++)
+        redis_cmd_release(&cmds[i]);
+    free(cmds);
+    *ret_start_us = start;
+}
+
+struct half {
+    struct bench bench;
+    size_t slots;
+    int64_t start_us;
+    pthread_t thread;
+};
+
+static void *run_half(void *arg)
+{
+    struct half *h = arg;
+
+    drain_half(&h->bench, h->slots, &h->start_us);
+    return NULL;
+}
+
+/* Two threads, each with half of the slots and a connection of its own: one reads replies while Redis works for the
+ * other. */
+static double drain(struct bench *b)
+{
+    static struct half halves[2];
+    struct err e = ERR_INIT;
+    size_t slots = b->concurrency / 2 < 1 ? 1 : (size_t)b->concurrency / 2;
+    int64_t first = INT64_MAX;
+
+    for (int i = 0; i < 2; i++) {
+        halves[i] = (struct half){.bench = *b, .slots = slots > BATCH ? BATCH : slots};
+        halves[i].bench.worker.id = i == 0 ? "bench-0" : "bench-1";
+        if (redis_open(&b->options, &halves[i].bench.redis, &e) != ERR_OK)
+            die("redis", &e);
+        if (pthread_create(&halves[i].thread, NULL, run_half, &halves[i]) != 0)
+            die("thread", NULL);
     }
-    redis_cmd_release(&cmds[0]);
-    redis_cmd_release(&cmds[1]);
-    return seconds_since(start);
+    for (int i = 0; i < 2; i++) {
+        (void)pthread_join(halves[i].thread, NULL);
+        if (halves[i].start_us < first)
+            first = halves[i].start_us;
+        redis_close(halves[i].bench.redis);
+    }
+    return seconds_since(first);
 }
 
 static long rss_kib(void)
@@ -296,7 +344,7 @@ static void run_enqueue(struct bench *b)
 
 static void run_drain(struct bench *b)
 {
-    double s = drain(b, b->jobs);
+    double s = drain(b);
 
     printf("{\"jobs\":%" PRId64 ",\"seconds\":%.6f,\"rss_kib\":%ld}\n", b->jobs, s,
            rss_kib());
@@ -313,8 +361,12 @@ static void run_memory(struct bench *b)
 
 int main(int argc, char **argv)
 {
-    struct bench b = {
-        .jobs = 100000, .samples = 300, .seconds = 5, .concurrency = 200, .mode = "bulk"};
+    struct bench b = {.worker = {.id = "bench", .lease_ms = LEASE_MS},
+                      .jobs = 100000,
+                      .samples = 300,
+                      .seconds = 5,
+                      .concurrency = 200,
+                      .mode = "bulk"};
     const char *command = "";
     struct redis_options o = {.connect_timeout_ms = 5000, .timeout_ms = 30000};
     struct err e = ERR_INIT;
@@ -345,6 +397,7 @@ int main(int argc, char **argv)
         }
         i++;
     }
+    b.options = o;
     if (redis_open(&o, &b.redis, &e) != ERR_OK)
         die("redis", &e);
     if (strcmp(command, "enqueue") == 0)

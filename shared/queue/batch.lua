@@ -1,0 +1,16 @@
+-- batch: open one, or close it: no job joins it any more.
+-- ARGV: uuid open|close.  Answers OK with its numbers as text, or MISSING (to close).
+local id = ARGV[1]
+local known = redis.call('HGET', batches, id)
+
+if ARGV[2] == 'open' then
+  if not known then
+    redis.call('HSET', batches, id, 'open=1 total=0 done=0 dead=0 cancelled=0')
+    redis.call('ZADD', timers, text(now + 7 * KEEP_MS), 'batch:' .. id)
+  end
+elseif not known then
+  return {'MISSING', '', ''}
+else
+  count_in_batch(id, 'open', -1)
+end
+return {'OK', '', redis.call('HGET', batches, id)}
