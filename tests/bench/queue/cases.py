@@ -208,7 +208,8 @@ class Peer:
 
 
 class Hoist:
-    """bench_queue, which measures itself."""
+    """bench_queue, which measures itself.  Drain finds its jobs waiting; the other commands
+    enqueue what they need."""
 
     def __init__(self, redis, directory, settings):
         self.redis, self.settings = redis, settings
@@ -219,8 +220,6 @@ class Hoist:
         return [program, "--redis", self.redis.socket, command, *more]
 
     def ask(self, command, *more):
-        """From an empty Redis: each command enqueues what it needs."""
-        self.redis.empty()
         words = self.words(command, *more)
         out = processes.output_of(words, self.log, STEP_S)
         try:
@@ -228,27 +227,39 @@ class Hoist:
         except ValueError:
             raise Failure(f"no JSON from {processes.shown(words)}: {out!r}") from None
 
+    def ask_anew(self, command, *more):
+        """From an empty Redis."""
+        self.redis.empty()
+        return self.ask(command, *more)
+
     def producer(self, bulk_jobs):
         few = self.settings.few
         speed = {}
         for mode, jobs in (("one", few), ("bulk", bulk_jobs), ("pipeline", bulk_jobs)):
-            said = self.ask("enqueue", "--jobs", jobs, "--mode", mode)
+            said = self.ask_anew("enqueue", "--jobs", jobs, "--mode", mode)
             speed[f"enqueue_{mode}"] = rate(said["jobs"], said["seconds"])
-        return {**speed, **self.ask("memory", "--jobs", few)}
+        return {**speed, **self.ask_anew("memory", "--jobs", few)}
 
     def worker(self, case):
-        more = ["--jobs", self.settings.jobs_of(case)]
-        if self.settings.concurrency:
-            more += ["--concurrency", self.settings.concurrency]
-        drain = self.ask("drain", *more)
-        idle = self.ask("idle", "--samples", self.settings.samples)
+        return {**self.drain(case), **self.idle(), **self.quiet()}
+
+    def drain(self, case):
+        jobs = self.settings.jobs_of(case)
+        self.redis.empty()
+        before = self.redis.memory()
+        self.ask("enqueue", "--jobs", jobs, "--mode", "bulk")
+        after = self.redis.memory()
+        more = ["--concurrency", self.settings.concurrency]
+        said = self.ask("drain", "--jobs", jobs, *(more if more[1] else ()))
         return {
-            "drain": rate(drain["jobs"] - 1, drain["seconds"]),
-            "worker_mib": drain["rss_kib"] / 1024,
-            "idle_p50_ms": idle["p50_ms"],
-            "idle_p99_ms": idle["p99_ms"],
-            **self.quiet(),
+            "drain": rate(said["jobs"] - 1, said["seconds"]),
+            "worker_mib": said["rss_kib"] / 1024,
+            "bytes_per_job_seen": (after - before) / jobs,  # a check on `memory`
         }
+
+    def idle(self):
+        said = self.ask_anew("idle", "--samples", self.settings.samples)
+        return {"idle_p50_ms": said["p50_ms"], "idle_p99_ms": said["p99_ms"]}
 
     def quiet(self):
         self.redis.empty()
@@ -263,7 +274,7 @@ class Hoist:
         return {"idle_commands": commands, "idle_commands_by_name": names}
 
     def depth(self, jobs):
-        return self.ask("depth", "--jobs", jobs)
+        return self.ask_anew("depth", "--jobs", jobs)
 
 
 def bench_queue(build):

@@ -3,7 +3,7 @@
 Everything started here ends with the runner: at the end, on Ctrl-C, on a failure, and
 when the runner is killed (PR_SET_PDEATHSIG).  A worker leads a session of its own; what it
 forks is found there or among its descendants, and comes to the runner as an orphan
-(PR_SET_CHILD_SUBREAPER) when the worker dies before it.
+when the worker dies before it (PR_SET_CHILD_SUBREAPER).
 """
 
 import contextlib
@@ -47,22 +47,22 @@ def adopt_orphans():
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def processes():
+def all_running():
     """(pid, parent, session, resident KiB) of all that run, parents mostly first."""
-    for entry in sorted((e.name for e in os.scandir("/proc") if e.name.isdigit()), key=int):
+    for pid in sorted(int(e.name) for e in os.scandir("/proc") if e.name.isdigit()):
         with contextlib.suppress(OSError, ValueError, IndexError):
-            stat = pathlib.Path("/proc", entry, "stat").read_text(errors="replace")
+            stat = pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace")
             # state ppid pgrp session ...; rss, in pages, is field 24 of the line
             fields = stat[stat.rindex(")") + 2 :].split()
             if fields[0] not in "ZX":
                 kib = int(fields[21]) * PAGE_KIB
-                yield int(entry), int(fields[1]), int(fields[3]), kib
+                yield pid, int(fields[1]), int(fields[3]), kib
 
 
 def family_of(leader):
     """{pid: resident KiB} of a session and of what descends from it."""
     found = {}
-    for pid, parent, session, kib in processes():
+    for pid, parent, session, kib in all_running():
         if leader in (pid, session) or parent in found:
             found[pid] = kib
     return found
@@ -75,7 +75,7 @@ def kill(pid):
 
 def kill_orphans():
     """What a worker left behind is ours now, and no child that we started."""
-    for pid, parent, _, _ in list(processes()):
+    for pid, parent, _, _ in list(all_running()):
         if parent == os.getpid() and pid not in STARTED:
             kill(pid)
             with contextlib.suppress(ChildProcessError):
@@ -144,7 +144,10 @@ class PeakMemory(threading.Thread):
 
     def run(self):
         while not self.ended.wait(SAMPLE_S):
-            self.kib = max(self.kib, sum(family_of(self.leader).values()))
+            self.look()
+
+    def look(self):
+        self.kib = max(self.kib, sum(family_of(self.leader).values()))
 
     def __enter__(self):
         self.start()
@@ -153,6 +156,7 @@ class PeakMemory(threading.Thread):
     def __exit__(self, *_):
         self.ended.set()
         self.join()
+        self.look()
 
 
 class Redis:
