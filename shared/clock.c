@@ -53,8 +53,8 @@ int64_t clock_days_from_date(int year, int month, int day)
 
 void clock_date_from_days(int64_t days, int *ret_year, int *ret_month, int *ret_day)
 {
-    /* Never too early, and a few years too late at most: 400 years have 146,097 days. */
-    int64_t year = 1971 + days * 400 / 146097;
+    /* Never too early, and two years too late at most: 400 years have 146,097 days. */
+    int64_t year = 1970 + days * 400 / 146097;
 
     while (days_to_march(year) > days)
         year--;

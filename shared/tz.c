@@ -73,10 +73,9 @@ enum err_code tz_load(const char *name, struct tz *ret_tz, struct err *e)
     }
     if (!buf_printf(&path, "%s/%s", TZ_DIRECTORY, name))
         return err_set(e, ERR_NOMEM, "tz: out of memory");
-    enum err_code code = read_file(path.data, &content, e);
-    if (code)
-        return code;
-    if ((code = tz_parse(content.data, content.len, ret_tz, e)))
+    if (read_file(path.data, &content, e))
+        return e->code;
+    if (tz_parse(content.data, content.len, ret_tz, e))
         return err_prefix(e, "tz: %s", path.data);
     return ERR_OK;
 }

@@ -11,8 +11,8 @@
 
 #include "shared/tz.h"
 
-/* Parse exactly len bytes.  false, *ret_rule untouched, for anything else; a name for daylight saving time must have its
- * two dates. */
+/* Parse exactly len bytes.  false, *ret_rule untouched, for anything else; a name for daylight saving time must have
+ * its two dates. */
 bool tz_rule_parse(const char *s, size_t len, struct tz_rule *ret_rule);
 
 /* The span around an instant within TZ_FIRST_S and TZ_END_S, as if the rule had always held.  before_s is not set. */

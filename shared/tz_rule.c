@@ -152,7 +152,8 @@ static int64_t day_of_date(const struct tz_rule_date *d, int year)
     return day < next ? day : day - 7;
 }
 
-/* The offset changes at at_s: keep that if it is the nearest to utc_s on its side.  Of two at once the later call counts. */
+/* The offset changes at at_s: keep that if it is the nearest to utc_s on its side.  Of two at once the later call
+ * counts. */
 static void narrow(struct tz_span *span, int64_t utc_s, int64_t at_s, int32_t offset_s)
 {
     if (at_s > utc_s) {

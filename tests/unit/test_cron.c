@@ -3,7 +3,6 @@
  */
 #include "shared/cron.h"
 
-#include "shared/cleanup.h"
 #include "shared/clock.h"
 
 #include <string.h>

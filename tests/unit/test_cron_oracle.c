@@ -6,7 +6,6 @@
  */
 #include "shared/cron.h"
 
-#include "shared/cleanup.h"
 #include "shared/clock.h"
 
 #include <inttypes.h>

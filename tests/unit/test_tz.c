@@ -46,16 +46,14 @@ static void show(const struct tz_civil *w, char text[static 64])
              names + 3 * w->weekday);
 }
 
+/* "2024-03-31 02:00:00" */
 static struct tz_civil wall(const char *text)
 {
-    struct tz_civil w = {0};
+    struct tz utc = TZ_UTC;
+    char rfc3339[32];
 
-    cr_assert(eq(int,
-                 sscanf(text, "%d-%d-%d %d:%d:%d", &w.year, &w.month, &w.day, &w.hour,
-                        &w.minute, &w.second),
-                 6),
-              "%s", text);
-    return w;
+    snprintf(rfc3339, sizeof rfc3339, "%.10sT%.8sZ", text, text + 11);
+    return tz_civil(&utc, instant(rfc3339));
 }
 
 static const struct {
