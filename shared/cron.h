@@ -28,7 +28,7 @@
  * An interval (`every`) has no zone and no beginning: its ticks are the multiples of its length since 1970, so that all
  * workers name the same ones without a word between them.
  *
- * Ticks are milliseconds since 1970, UTC, and whole seconds; an instant asked about that is before 1970 or after 9999
+ * Ticks are milliseconds since 1970, UTC; those of a line are whole seconds.  An instant before 1970 or after 9999
  * counts as the nearest one between.  Pure; a struct cron is plain data, owns nothing and may be copied; any
  * thread.  A search takes at most CRON_YEARS_MAX years of days and the spans of the zone therein.
  */
