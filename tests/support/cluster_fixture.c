@@ -93,10 +93,10 @@ static void start_node(struct cluster_fixture *f, size_t i)
     format_port(n->port_text, n->port);
     format_port(n->bus_text, n->bus_port);
     redis_fixture_start_with(
-        &n->redis,
-        (const char *const[]){"--port", n->port_text, "--bind", "127.0.0.1",
-                              "--cluster-enabled", "yes", "--cluster-port", n->bus_text,
-                              "--cluster-node-timeout", "2000", NULL});
+        &n->redis, (const char *const[]){"--port", n->port_text, "--bind", "127.0.0.1",
+                                         "--cluster-enabled", "yes", "--cluster-port",
+                                         n->bus_text, "--cluster-node-timeout", "2000",
+                                         "--enable-debug-command", "yes", NULL});
     char *id = redis_fixture_ask(&n->redis, "CLUSTER", "MYID", NULL);
     if (strlen(id) != 40)
         die(f, i, id);
