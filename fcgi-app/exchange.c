@@ -53,6 +53,25 @@ void exchange_refuse(struct exchange *x, enum problem p, const struct err *e)
     response_problem(&x->response, p, e ? e->text : NULL);
 }
 
+/* LOADING, READONLY, NOPERM ...: the server answers at once, but no question is to be asked of it now. */
+static enum err_code look_for_refusal(size_t count, struct redis_value **replies,
+                                      struct err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct err why = ERR_INIT;
+        enum err_code code = redis_value_error(replies[i], &why);
+        if (code != ERR_RETRY && code != ERR_CONFIG)
+            continue;
+        for (size_t k = 0; k < count; k++) {
+            redis_reply_free(replies[k]);
+            replies[k] = NULL;
+        }
+        *e = why;
+        return code;
+    }
+    return ERR_OK;
+}
+
 enum err_code exchange_ask(struct exchange *x, const struct redis_cmd *cmds,
                            size_t count, struct redis_value **ret_replies,
                            struct err *e)
@@ -71,5 +90,5 @@ enum err_code exchange_ask(struct exchange *x, const struct redis_cmd *cmds,
         return err_set(e, ERR_RETRY, "redis is away");
     enum err_code code = redis_pipeline(x->redis, cmds, count, ret_replies, e);
     breaker_report(breaker, clock_mono_ms(), code == ERR_OK);
-    return code;
+    return code ? code : look_for_refusal(count, ret_replies, e);
 }

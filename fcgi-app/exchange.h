@@ -51,7 +51,8 @@ void exchange_send(const struct exchange_end *end);
 void exchange_refuse(struct exchange *x, enum problem p, const struct err *e);
 
 /* Commands to Redis, through the breaker: count replies into ret_replies[0 ..
- * count), to be freed one by one; or ERR_RETRY, at once while Redis is known to be away. */
+ * count), to be freed one by one.  ERR_RETRY: it is away (at once while that is known) or says so, as LOADING and READONLY
+ * do.  ERR_CONFIG: an operator must act.  Only errors about the question itself are given as replies. */
 MUST_CHECK enum err_code exchange_ask(struct exchange *x, const struct redis_cmd *cmds,
                                       size_t count, struct redis_value **ret_replies,
                                       struct err *e);

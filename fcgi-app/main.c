@@ -42,6 +42,8 @@ static enum err_code run(const struct config *config, struct err *e)
     if (!code)
         code = spool_open_config(config, &spool, e);
     if (!code)
+        code = server_check(config, e);
+    if (!code)
         code = listener_open(&config->http, &listener, e);
     if (!code)
         code = server_run(config, spool, &listener, e);

@@ -2,8 +2,9 @@
 
 #include "fcgi-app/thread.h"
 #include "shared/clock.h"
-#include "shared/log.h"
+#include "shared/log_limit.h"
 #include "shared/queue.h"
+#include "shared/redis_check.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -12,7 +13,6 @@
 enum {
     BACKOFF_FIRST_MS = 50,
     BACKOFF_MAX_MS = 2000,
-    LOG_EVERY_MS = 5000,
     GATHER_US = 2000 /* between two pipelines: under load each carries many jobs */
 };
 
@@ -21,8 +21,9 @@ struct publisher {
     struct redis *redis;   /* the thread's */
     struct redis_cmd call; /* the thread's */
     pthread_t thread;
-    int64_t logged_ms; /* the thread's: when it last complained */
-    int64_t sent_us;   /* the thread's: when it last sent */
+    struct log_limit said; /* the thread's */
+    bool is_away;          /* the thread's: it has complained of Redis */
+    int64_t sent_us;       /* the thread's: when it last sent */
 
     pthread_mutex_t lock; /* for everything below */
     pthread_cond_t changed;
@@ -32,6 +33,7 @@ struct publisher {
     bool stopping;
     int64_t stop_ms; /* then: not longer than this */
     int64_t published, dropped, refused;
+    struct err trouble; /* with Redis, now; ERR_OK: none */
 };
 
 void publisher_push(struct publisher *p, const struct job *j)
@@ -69,15 +71,51 @@ static void consume(struct publisher *p, size_t n)
     }
 }
 
-/* At most one line in a while: Redis being away is not news for every job. */
+/* At most one line like it in a minute: Redis being away is not news for every job. */
 static void complain(struct publisher *p, const char *what, const struct err *e)
 {
-    int64_t now = clock_mono_ms();
-    if (p->logged_ms != 0 && now - p->logged_ms < LOG_EVERY_MS)
+    enum log_level level = e->code == ERR_CONFIG ? LOG_ERROR : LOG_WARN;
+    int64_t held;
+    if (log_limit_passes(&p->said, e->text, clock_mono_ms(), &held))
+        log_line(level, "publisher", what, LOG_ERR(e), LOG_INT("waiting", p->count),
+                 LOG_INT("dropped", p->dropped), log_limit_held(held), LOG_END);
+}
+
+/* Redis cannot be used now: gone, or the operator's matter. */
+static void suffer(struct publisher *p, const struct err *e)
+{
+    p->is_away = true;
+    p->trouble = *e;
+    complain(p,
+             e->code == ERR_CONFIG
+                 ? "redis cannot be used; uploads are accepted all the same"
+                 : "redis is away; uploads are accepted all the same",
+             e);
+}
+
+/* It took what there was. */
+static void recover(struct publisher *p)
+{
+    int64_t held;
+    p->trouble = (struct err)ERR_INIT;
+    if (!p->is_away || p->count > 0)
         return;
-    p->logged_ms = now;
-    log_warn("publisher", what, LOG_ERR(e), LOG_INT("waiting", p->count),
-             LOG_INT("dropped", p->dropped));
+    p->is_away = false;
+    if (log_limit_passes(&p->said, "back", clock_mono_ms(), &held))
+        log_info("publisher", "redis is back", LOG_INT("published", p->published),
+                 LOG_INT("dropped", p->dropped), log_limit_held(held));
+}
+
+/* Of a server that has just been connected to. */
+static void tell_of_server(struct publisher *p)
+{
+    const struct redis_facts *f = redis_facts(p->redis);
+    int64_t held;
+    if (redis_check_warns(f) &&
+        log_limit_passes(&p->said, f->policy, clock_mono_ms(), &held))
+        log_warn("publisher", "redis may forget ended jobs early when memory is short",
+                 LOG_STR("maxmemory_policy", f->policy),
+                 LOG_INT("maxmemory", f->maxmemory), log_limit_held(held));
 }
 
 static enum err_code register_queues(struct publisher *p, struct err *e)
@@ -209,6 +247,8 @@ static void *run(void *arg)
             code = register_queues(p, &e);
             (void)pthread_mutex_lock(&p->lock);
             registered = code == ERR_OK;
+            if (registered)
+                tell_of_server(p);
         }
         if (!code && p->count > 0) {
             gather(p);
@@ -217,17 +257,13 @@ static void *run(void *arg)
         }
         if (code) {
             registered = false;
-            complain(p, "redis is away; uploads are accepted all the same", &e);
+            suffer(p, &e);
             back_off(p, backoff_ms);
             backoff_ms =
                 backoff_ms * 2 < BACKOFF_MAX_MS ? backoff_ms * 2 : BACKOFF_MAX_MS;
             continue;
         }
-        if (p->logged_ms != 0 && p->count == 0) {
-            p->logged_ms = 0;
-            log_info("publisher", "redis is back", LOG_INT("published", p->published),
-                     LOG_INT("dropped", p->dropped));
-        }
+        recover(p);
         backoff_ms = BACKOFF_FIRST_MS;
         wait_for_work(p);
     }
@@ -284,6 +320,16 @@ void publisher_stop(struct publisher *p, int64_t flush_ms)
     (void)pthread_mutex_unlock(&p->lock);
     (void)pthread_join(p->thread, NULL);
     release(p);
+}
+
+enum err_code publisher_trouble(struct publisher *p, struct err *e)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    if (p->trouble.code)
+        *e = p->trouble;
+    enum err_code code = p->trouble.code;
+    (void)pthread_mutex_unlock(&p->lock);
+    return code;
 }
 
 struct publisher_stats publisher_stats(struct publisher *p)

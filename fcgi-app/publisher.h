@@ -8,6 +8,9 @@
  * when the ring is full a push is dropped and counted, and reconcile (shared/reconcile.h, run by the workers) enqueues
  * the job from its manifest.  A pipeline that failed half-way is sent again as a whole: enqueue is idempotent.
  *
+ * What is wrong is logged once a minute for each kind of error: as a warning while Redis is away, as an error when an operator
+ * must act (password, rights, a server that redis_check.h refuses).  It goes on trying in both cases.
+ *
  * Queues are added to hoist:queues once at the start and again after every time Redis was away.
  */
 #ifndef HOIST_FCGI_PUBLISHER_H
@@ -39,5 +42,7 @@ void publisher_stop(struct publisher *p, int64_t flush_ms);
 /* Any thread; copies what it needs of j. */
 void publisher_push(struct publisher *p, const struct job *j);
 struct publisher_stats publisher_stats(struct publisher *p);
+/* Any thread.  What is wrong with Redis, as of the latest try: ERR_RETRY it is away, ERR_CONFIG an operator must act. */
+enum err_code publisher_trouble(struct publisher *p, struct err *e);
 
 #endif

@@ -5,6 +5,7 @@
 #include "fcgi-app/thread.h"
 #include "fcgi-app/waiters.h"
 #include "shared/log.h"
+#include "shared/redis_check.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -130,6 +131,16 @@ static void stop(struct server *s)
         (void)close(s->signal_fd);
     if (s->done_fd >= 0)
         (void)close(s->done_fd);
+}
+
+enum err_code server_check(const struct config *config, struct err *e)
+{
+    struct app app = {.config = config};
+    enum err_code code = app_set_redis(&app, &config->redis, e);
+    if (!code)
+        code = redis_check_start(&app.redis, e);
+    redis_target_release(&app.redis.target);
+    return code;
 }
 
 enum err_code server_run(const struct config *config, struct spool *spool,

@@ -15,6 +15,10 @@
 #include "shared/err.h"
 #include "shared/spool.h"
 
+/* ERR_CONFIG: the settings of Redis, or the Redis that answers, are not to be worked with (redis_check.h); an absent Redis is
+ * no error, uploads are taken without it. */
+MUST_CHECK enum err_code server_check(const struct config *config, struct err *e);
+
 /* Call once, from the main thread, before any other thread exists.  listener and spool stay the caller's. */
 MUST_CHECK enum err_code server_run(const struct config *config, struct spool *spool,
                                     const struct listener *listener, struct err *e);
