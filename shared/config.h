@@ -120,6 +120,7 @@ struct config_worker {
     int64_t drain_seconds; /* 30 */
     int64_t lease_ms;      /* 10000, 1000.. */
     char *id;              /* default: host-pid-random, made by the worker */
+    char *alive_file;      /* touched while the worker works; empty: none */
     enum log_level log_level;
 };
 

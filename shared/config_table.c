@@ -116,6 +116,10 @@ const struct config_setting config_settings[] = {
     {WORKER(
         CONFIG_TEXT, id, "",
         "Name of the worker in Redis and in logs; empty: made from host and process.")},
+    {WORKER(
+        CONFIG_PATH, alive_file, "",
+        "A file that is touched every 2.5 seconds while the worker works, and removed\n"
+        "when nothing could be claimed for 15 seconds; each worker wants its own.")},
     {WORKER(CONFIG_WORD, log_level, "info", "The lowest level that hoist-worker logs."),
      WORDS(level_words, 4)},
 

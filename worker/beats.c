@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "shared/clock.h"
-#include "shared/log.h"
+#include "shared/log_limit.h"
 
 enum { TICKS_PER_LEASE = 12, TICKS_PER_BEAT = 4 };
 
@@ -50,6 +50,7 @@ static void on_beat(enum err_code code, const struct redis_value *reply,
     struct beat_call *call = ctx;
     enum queue_answer answers[QUEUE_BATCH_MAX];
     struct err parse = ERR_INIT;
+    int64_t held;
 
     if (code == ERR_OK) {
         code = queue_parse_beat(reply, call->count, answers, &parse);
@@ -62,9 +63,10 @@ static void on_beat(enum err_code code, const struct redis_value *reply,
             if (t)
                 apply(t, answers[i], call->sent_ms);
         }
-    } else if (code != ERR_RETRY) {
+    } else if (code != ERR_RETRY && log_limit_passes(&call->transfers->said, e->text,
+                                                     clock_mono_ms(), &held)) {
         log_error("beats", "beat was refused", LOG_STR("queue", call->queue),
-                  LOG_ERR(e));
+                  LOG_ERR(e), log_limit_held(held));
     }
     free(call);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "shared/clock.h"
-#include "shared/log.h"
+#include "shared/log_limit.h"
 #include "worker/maintenance.h"
 #include "worker/waiter.h"
 
@@ -36,6 +36,8 @@ struct claimer {
     size_t reserved; /* slots asked for by commands under way */
     size_t pending;  /* of these commands, how many */
     bool stopped;
+    int64_t ok_ms; /* monotonic: when a claim, a finish or a wait last succeeded */
+    struct log_limit said;
     uv_timer_t timer;
     int closing; /* handles and connections still to close */
     void (*on_closed)(void *ctx);
@@ -132,6 +134,7 @@ static void take(struct claim_queue *q, size_t want, int64_t sent_ms,
 {
     struct claimer *c = q->claimer;
 
+    c->ok_ms = clock_mono_ms();
     for (size_t i = 0; i < claimed->count; i++)
         transfers_add(c->transfers, &claimed->leases[i], sent_ms);
     /* "More" without a job although we asked would only be asked again for ever. */
@@ -142,6 +145,20 @@ static void take(struct claim_queue *q, size_t want, int64_t sent_ms,
     if (!c->stopped)
         maintenance_run(c->env, q->name, claimed, maintained, c);
     arm_timer(c);
+}
+
+/* A connection that was lost is told by its owner; here it stands, and the server said no. */
+static void complain(struct claim_queue *q, enum err_code code, const struct err *e)
+{
+    struct claimer *c = q->claimer;
+    int64_t held;
+
+    if (code == ERR_RETRY && !redis_async_is_ready(c->env->redis))
+        return;
+    if (log_limit_passes(&c->said, e->text, clock_mono_ms(), &held))
+        log_line(code == ERR_RETRY ? LOG_WARN : LOG_ERROR, "claimer",
+                 "queue cannot be claimed from", LOG_STR("queue", q->name), LOG_ERR(e),
+                 log_limit_held(held), LOG_END);
 }
 
 static void on_claim(enum err_code code, const struct redis_value *reply,
@@ -166,9 +183,7 @@ static void on_claim(enum err_code code, const struct redis_value *reply,
         q->look_ms = clock_mono_ms() + idle_ms(c);
         if (code == ERR_RETRY)
             look_within(q, LOOK_AGAIN_MS);
-        else
-            log_error("claimer", "queue cannot be claimed from",
-                      LOG_STR("queue", q->name), LOG_ERR(e));
+        complain(q, code, e);
         arm_timer(c);
     }
     pump(c);
@@ -199,6 +214,8 @@ static void on_wake(size_t index, void *ctx)
 {
     struct claimer *c = ctx;
 
+    if (index != WAITER_LOST)
+        c->ok_ms = clock_mono_ms();
     if (index < c->queue_count) {
         struct claim_queue *q = &c->queues[index];
         q->maybe = true;
@@ -223,6 +240,17 @@ static void pump(struct claimer *c)
     }
     if (free_slots(c) > 0)
         waiter_wait(c->waiter);
+}
+
+int64_t claimer_last_ok_ms(const struct claimer *c)
+{
+    return c->ok_ms;
+}
+
+void claimer_probe(struct claimer *c)
+{
+    c->queues[0].timed = true;
+    pump(c);
 }
 
 void claimer_slot_free(struct claimer *c)

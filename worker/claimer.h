@@ -37,6 +37,11 @@ size_t claimer_pending(const struct claimer *c);
 /* Close the connection and timers, then call on_closed; c is gone then. */
 void claimer_close(struct claimer *c, void (*on_closed)(void *ctx), void *ctx);
 
+/* Monotonic: when a claim, a finish or a wait for work last succeeded; 0: never. */
+int64_t claimer_last_ok_ms(const struct claimer *c);
+/* Look at a queue now, for want of anything else to ask Redis. */
+void claimer_probe(struct claimer *c);
+
 /* The main connection is ready (again): look at every queue. */
 void claimer_resume(struct claimer *c);
 /* A slot has become free. */

@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-#include "shared/log.h"
+#include "shared/clock.h"
+#include "shared/log_limit.h"
 #include "shared/reconcile.h"
 
 enum { MIN_AGE_MS = 2000, SWEEP_AGE_MS = 24 * 60 * 60 * 1000 };
@@ -17,6 +18,7 @@ struct reconciler {
     enum err_code code; /* of the latest pass */
     struct err err;
     struct reconcile_stats stats;
+    struct log_limit said;
     bool timer_closed;
     void (*on_closed)(void *ctx);
     void *ctx;
@@ -47,10 +49,13 @@ static void after_pool(uv_work_t *work, int status)
     struct reconciler *r = work->data;
     const struct reconcile_stats *s = &r->stats;
     char bad[ID_JOB_MAX + 1];
+    int64_t held;
 
     r->running = false;
-    if (status == 0 && r->code != ERR_OK)
-        log_warn("reconciler", "pass not finished", LOG_ERR(&r->err));
+    if (status == 0 && r->code != ERR_OK &&
+        log_limit_passes(&r->said, r->err.text, clock_mono_ms(), &held))
+        log_warn("reconciler", "pass not finished", LOG_ERR(&r->err),
+                 log_limit_held(held));
     if (s->bad_id.queue[0]) {
         id_format_job(&s->bad_id, bad);
         log_warn("reconciler", "some jobs could not be dealt with, this is the first",

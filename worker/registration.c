@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
-#include "shared/log.h"
 #include "worker/claimer.h"
 
 enum { EVERY_MS = 15 * 1000, EXPIRE_MS = 3 * EVERY_MS };
@@ -12,10 +11,13 @@ enum { EVERY_MS = 15 * 1000, EXPIRE_MS = 3 * EVERY_MS };
 static void on_told(enum err_code code, const struct redis_value *reply,
                     const struct err *e, void *ctx)
 {
+    struct registration *r = ctx;
+    int64_t held;
+
     (void)reply;
-    (void)ctx;
-    if (code != ERR_OK && code != ERR_RETRY)
-        log_warn("registration", "was refused", LOG_ERR(e));
+    if (code != ERR_OK && code != ERR_RETRY &&
+        log_limit_passes(&r->said, e->text, clock_mono_ms(), &held))
+        log_warn("registration", "was refused", LOG_ERR(e), log_limit_held(held));
 }
 
 static void send_and_release(struct registration *r, struct redis_cmd *cmd,
@@ -23,6 +25,19 @@ static void send_and_release(struct registration *r, struct redis_cmd *cmd,
 {
     redis_async_send(r->env->redis, cmd, 0, fn, ctx);
     redis_cmd_release(cmd);
+}
+
+/* Beside the fields that every worker has. */
+static void tell_alive(struct registration *r)
+{
+    struct redis_cmd cmd;
+
+    redis_cmd_init(&cmd);
+    redis_cmd_begin(&cmd, "HSET");
+    redis_cmd_add_format(&cmd, "hoist:worker:%s", r->env->self.id);
+    redis_cmd_add_str(&cmd, "alive");
+    redis_cmd_add_str(&cmd, r->is_alive ? "yes" : "no");
+    send_and_release(r, &cmd, on_told, r);
 }
 
 static void tell(struct registration *r)
@@ -36,8 +51,10 @@ static void tell(struct registration *r)
     queue_register_worker_cmds(cmds, &r->env->self, r->host, getpid(),
                                (int64_t)r->transfers->count, clock_wall_ms(),
                                EXPIRE_MS);
-    for (size_t i = 0; i < 3; i++)
-        send_and_release(r, &cmds[i], on_told, r);
+    send_and_release(r, &cmds[0], on_told, r);
+    send_and_release(r, &cmds[1], on_told, r);
+    tell_alive(r); /* before the last one, which lets the hash expire */
+    send_and_release(r, &cmds[2], on_told, r);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -48,7 +65,7 @@ static void on_timer(uv_timer_t *timer)
 void registration_init(struct registration *r, const struct worker_env *env,
                        const struct transfers *transfers)
 {
-    *r = (struct registration){.env = env, .transfers = transfers};
+    *r = (struct registration){.env = env, .transfers = transfers, .is_alive = true};
     if (gethostname(r->host, sizeof r->host - 1) < 0 || !r->host[0])
         memcpy(r->host, "host", sizeof "host");
     (void)uv_timer_init(env->loop, &r->timer); /* cannot fail */
@@ -75,6 +92,12 @@ void registration_announce(struct registration *r)
         queue_register_queue_cmd(&cmd, queues[i]->name);
         send_and_release(r, &cmd, on_told, r);
     }
+}
+
+void registration_alive(struct registration *r, bool is_alive)
+{
+    r->is_alive = is_alive;
+    tell(r);
 }
 
 void registration_leave(struct registration *r, redis_async_fn *done, void *ctx)

@@ -21,6 +21,7 @@
 #ifndef HOIST_WORKER_TRANSFER_H
 #define HOIST_WORKER_TRANSFER_H
 
+#include "shared/log_limit.h"
 #include "worker/destinations.h"
 #include "worker/env.h"
 
@@ -88,6 +89,7 @@ struct transfers {
     size_t occupied; /* those that count against concurrency */
     uint64_t next_serial;
     bool draining;
+    struct log_limit said; /* of what goes wrong with all of them at once */
 };
 
 /* --- the set (transfers.c) --- */

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/log.h"
+#include "shared/clock.h"
+#include "shared/log_limit.h"
 
 enum { WAIT_MS = 5000 };
 
@@ -14,6 +15,7 @@ struct waiter {
     void (*on_wake)(size_t index, void *ctx);
     void *ctx;
     bool waiting; /* a BZPOPMIN is under way */
+    struct log_limit said;
     void (*on_closed)(void *ctx);
     void *closed_ctx;
 };
@@ -43,8 +45,11 @@ static void on_reply(enum err_code code, const struct redis_value *reply,
         return;
     }
     /* A lost connection tells when it is ready again; otherwise the owner's looks by time do the work. */
-    if (code != ERR_RETRY)
-        log_error("waiter", "waiting for work was refused", LOG_ERR(e));
+    int64_t held;
+    if (code != ERR_RETRY &&
+        log_limit_passes(&w->said, e->text, clock_mono_ms(), &held))
+        log_error("waiter", "waiting for work was refused", LOG_ERR(e),
+                  log_limit_held(held));
 }
 
 void waiter_wait(struct waiter *w)
@@ -64,7 +69,7 @@ static void on_ready(void *ctx)
 {
     struct waiter *w = ctx;
 
-    w->on_wake(WAITER_NOTHING, w->ctx);
+    w->on_wake(WAITER_LOST, w->ctx);
 }
 
 static void on_lost(const struct err *why, void *ctx)

@@ -3,8 +3,8 @@
  *
  *     waiter_wait --BZPOPMIN of the queues' wake keys, at most 5 s--> on_wake(queue, or WAITER_NOTHING)
  *
- * One wait at a time.  After a lost connection it connects again by itself and tells with on_wake(WAITER_NOTHING), so
- * that the owner may wait again.  Belongs to the loop's thread.
+ * One wait at a time.  After a lost connection it connects again by itself and tells with on_wake(WAITER_LOST), so that the
+ * owner may wait again.  A server that says no to a wait (BUSY, MISCONF) is asked again when the owner looks by time.  Belongs to the loop's thread.
  */
 #ifndef HOIST_WORKER_WAITER_H
 #define HOIST_WORKER_WAITER_H
@@ -13,13 +13,16 @@
 
 struct waiter;
 
+/* Instead of a queue: the wait was answered with none, or there was no answer. */
 #define WAITER_NOTHING SIZE_MAX
+#define WAITER_LOST (SIZE_MAX - 1)
 
 struct waiter_options {
     const char *const *
         names; /* of the queues, in order; the array is copied, the strings outlive the waiter */
     size_t count; /* at most CONFIG_QUEUES_MAX */
-    /* A wait has ended: this queue (an index into names) was woken and we hold its marker, or WAITER_NOTHING. */
+    /* A wait has ended: this queue (an index into names) was woken and we hold its marker, or WAITER_NOTHING.  Or
+     * WAITER_LOST: the connection was lost, is there again, and one may wait. */
     void (*on_wake)(size_t index, void *ctx);
     void *ctx;
 };

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
-#include "shared/log.h"
+#include "shared/log_limit.h"
+#include "shared/redis_check.h"
+#include "worker/alive.h"
 #include "worker/beats.h"
 #include "worker/claimer.h"
 #include "worker/identity.h"
@@ -27,28 +29,39 @@ struct worker {
     struct beats *beats;
     struct reconciler *reconciler;
     struct registration registration;
+    struct alive alive;
     uv_timer_t phase_timer; /* end of the drain, then of giving back */
     uv_signal_t signals[3];
     enum phase phase;
-    int64_t phase_ms; /* monotonic: when the drain began */
-    bool was_ready;   /* Redis was, when last heard of */
-    bool told_lost;
-    bool unclean; /* did not end in time */
-    size_t left;  /* then: jobs that were not given back */
+    int64_t phase_ms;      /* monotonic: when the drain began */
+    struct log_limit said; /* of Redis coming and going */
+    bool unclean;          /* did not end in time */
+    size_t left;           /* then: jobs that were not given back */
 };
 
 static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP};
 
 /* --- Redis comes and goes --- */
 
+static void tell_of_server(struct worker *w)
+{
+    const struct redis_facts *f = redis_async_facts(w->env.redis);
+    int64_t now_ms = clock_mono_ms(), held;
+
+    if (log_limit_passes(&w->said, "ready", now_ms, &held))
+        log_info("worker", "redis is ready", LOG_INT("version", f->major),
+                 LOG_STR("maxmemory_policy", f->policy),
+                 LOG_INT("maxmemory", f->maxmemory), log_limit_held(held));
+    if (redis_check_warns(f) && log_limit_passes(&w->said, f->policy, now_ms, &held))
+        log_warn("worker", "redis may forget ended jobs early when memory is short",
+                 LOG_STR("maxmemory_policy", f->policy), log_limit_held(held));
+}
+
 static void on_ready(void *ctx)
 {
     struct worker *w = ctx;
 
-    if (w->told_lost || !w->was_ready)
-        log_info("worker", "redis is ready");
-    w->was_ready = true;
-    w->told_lost = false;
+    tell_of_server(w);
     transfers_resume(&w->transfers);
     beats_now(w->beats);
     registration_announce(&w->registration);
@@ -58,10 +71,21 @@ static void on_ready(void *ctx)
 static void on_lost(const struct err *why, void *ctx)
 {
     struct worker *w = ctx;
+    int64_t held;
 
-    if (!w->told_lost)
-        log_warn("worker", "redis is away", LOG_ERR(why));
-    w->told_lost = true;
+    if (!log_limit_passes(&w->said, why->text, clock_mono_ms(), &held))
+        return;
+    if (why->code == ERR_CONFIG)
+        log_error("worker", "redis cannot be used", LOG_ERR(why), log_limit_held(held));
+    else
+        log_warn("worker", "redis is away", LOG_ERR(why), log_limit_held(held));
+}
+
+static void on_alive(bool is_alive, void *ctx)
+{
+    struct worker *w = ctx;
+
+    registration_alive(&w->registration, is_alive);
 }
 
 /* --- stopping --- */
@@ -75,6 +99,7 @@ static void on_part_closed(void *ctx)
 static void close_parts(struct worker *w)
 {
     registration_close(&w->registration);
+    alive_close(&w->alive);
     uv_close((uv_handle_t *)&w->phase_timer, NULL);
     for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
         uv_close((uv_handle_t *)&w->signals[i], NULL);
@@ -161,6 +186,7 @@ static void drain(struct worker *w)
     w->phase_ms = clock_mono_ms();
     log_info("worker", "draining", LOG_INT("jobs", w->transfers.count));
     (void)uv_timer_start(&w->phase_timer, on_drain_over, drain_ms, 0);
+    alive_drain(&w->alive);
     claimer_stop(w->claimer);
     transfers_drain(&w->transfers);
 }
@@ -193,10 +219,22 @@ static void init_handles(struct worker *w)
 static enum err_code start_handles(struct worker *w, struct err *e)
 {
     registration_start(&w->registration);
+    alive_start(&w->alive, w->claimer, on_alive, w);
     for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
         if (uv_signal_start(&w->signals[i], on_signal, signal_numbers[i]) != 0)
             return err_set(e, ERR_NOMEM, "cannot watch signal %d", signal_numbers[i]);
     return ERR_OK;
+}
+
+/* Refuse a server that is not to be worked with; one that is away may come. */
+static enum err_code check_redis(const struct config_redis *config,
+                                 const struct redis_target *target, struct err *e)
+{
+    struct redis_options o = {.target = *target,
+                              .connect_timeout_ms = (int)config->connect_timeout_ms,
+                              .timeout_ms = (int)config->timeout_ms};
+
+    return redis_check_start(&o, e);
 }
 
 static enum err_code open_redis(struct worker *w, const struct redis_target *target,
@@ -276,9 +314,12 @@ enum err_code worker_open(const struct config *config, struct spool *spool,
                             .self = {.id = w->id, .lease_ms = config->worker.lease_ms}};
     init_handles(w);
     registration_init(&w->registration, &w->env, &w->transfers);
+    alive_init(&w->alive, &w->env);
     identity_format(config->worker.id, w->registration.host, getpid(), w->id);
 
     enum err_code code = parse_target(&config->redis, &target, e);
+    if (code == ERR_OK)
+        code = check_redis(&config->redis, &target, e);
     if (code == ERR_OK)
         code = open_parts(w, &target, e);
     redis_target_release(&target);

@@ -29,7 +29,7 @@ struct worker;
 /* Whether worker_open would refuse these settings.  Touches nothing. */
 MUST_CHECK enum err_code worker_check(const struct config *config, struct err *e);
 
-/* ERR_CONFIG: queues, Redis URL; ERR_NOMEM.  config and spool outlive the worker. */
+/* ERR_CONFIG: queues, Redis URL, or the Redis that answers is not to be worked with (redis_check.h); ERR_NOMEM.  config and spool outlive the worker. */
 MUST_CHECK enum err_code worker_open(const struct config *config, struct spool *spool,
                                      struct worker **ret, struct err *e);
 
