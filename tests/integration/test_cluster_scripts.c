@@ -127,6 +127,33 @@ Test(cluster_scripts, declared_keys_alone_do_not_help_a_script_that_empties_one)
     ops_close(&o);
 }
 
+Test(cluster_scripts, a_key_is_found_wherever_the_move_of_its_slot_has_brought_it)
+{
+    static const char add[] = "#!lua\nreturn redis.call('INCR', KEYS[1])\n";
+    struct ops o;
+
+    ops_open(&o, f.nodes[2].port, "w", 1000, 1000);
+    struct err e = eval(&o, add, "one", NULL);
+    cr_assert(eq(int, e.code, ERR_OK), "%s", e.text);
+    cr_expect(eq(i64, cluster_client_counts(o.client).moved, 1));
+
+    cluster_fixture_begin_move(&f, cluster_slot("mail"), 1);
+    cr_assert(eq(sz, cluster_fixture_move_keys(&f, cluster_slot("mail"), 5), 1));
+    e = eval(&o, add, "one", NULL);
+    cr_expect(eq(int, e.code, ERR_OK), "%s", e.text);
+    cr_expect(eq(i64, cluster_client_counts(o.client).moved, 1));
+    cr_expect(eq(i64, cluster_client_counts(o.client).asked, 1));
+
+    cr_assert(eq(sz, cluster_fixture_move_keys(&f, cluster_slot("mail"), 5), 0));
+    cluster_fixture_end_move(&f, cluster_slot("mail"));
+    e = eval(&o, add, "one", NULL);
+    cr_expect(eq(int, e.code, ERR_OK), "%s", e.text);
+    cr_expect(eq(i64, cluster_client_counts(o.client).moved, 2));
+    cr_expect(eq(i64, number_at(1, "one"), 3), "each ran once");
+    cr_expect(eq(i64, cluster_fixture_keys(&f, 0, cluster_slot("mail")), 0));
+    ops_close(&o);
+}
+
 /* --- The queue's scripts are not let in --- */
 
 /* All keys that the scripts of mail declare exist from now on, but for the one that never does. */
