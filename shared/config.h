@@ -36,7 +36,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { CONFIG_QUEUES_MAX = 64, CONFIG_DESTINATIONS_MAX = 64, CONFIG_NAME_MAX = 32 };
+enum {
+    CONFIG_QUEUES_MAX = 64,
+    CONFIG_DESTINATIONS_MAX = 64,
+    CONFIG_NAME_MAX = 32,
+    CONFIG_WEIGHT_MAX = 1000 /* of a queue among those of a worker */
+};
 
 enum config_durability { CONFIG_DISK, CONFIG_MEMORY };
 enum config_style {
@@ -115,7 +120,7 @@ struct config_destination {
 };
 
 struct config_worker {
-    char *queues;          /* comma-separated names, or * for all configured */
+    char *queues; /* "media, docs", "media:5, docs:1", or "*" for all there are */
     int64_t concurrency;   /* 64, 1..1024 */
     int64_t drain_seconds; /* 30 */
     int64_t lease_ms;      /* 10000, 1000.. */
@@ -158,6 +163,15 @@ const struct config_queue *config_find_queue(const struct config *c, const char 
                                              size_t len);
 const struct config_destination *config_find_destination(const struct config *c,
                                                          const char *name, size_t len);
+
+/* An entry of [worker] queues: NAME or NAME:WEIGHT. */
+struct config_entry {
+    const char *name; /* within the list */
+    size_t len;
+    int64_t weight; /* 0: none given; -1: not 1 .. CONFIG_WEIGHT_MAX */
+};
+/* The entry that begins at *list, which then stands behind it.  False: there is none any more. */
+bool config_next_entry(const char **list, struct config_entry *ret);
 
 /* The effective settings as an INI file, secrets as "(set)". */
 void config_show(const struct config *c, FILE *out);

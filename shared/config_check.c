@@ -220,11 +220,46 @@ static enum err_code check_queue(const struct config_load *l, size_t index,
     return ERR_OK;
 }
 
-static enum err_code check_worker(const struct config_load *l, struct err *e)
+bool config_next_entry(const char **list, struct config_entry *ret)
 {
     static const char separators[] = ", \t";
+    const char *at = *list + strspn(*list, separators);
+    size_t len = strcspn(at, separators);
+    const char *colon = memchr(at, ':', len), *digit = colon;
+
+    *list = at + len;
+    *ret = (struct config_entry){at, colon ? (size_t)(colon - at) : len, 0};
+    if (!colon)
+        return len > 0;
+    while (++digit < at + len && *digit >= '0' && *digit <= '9' &&
+           ret->weight <= CONFIG_WEIGHT_MAX)
+        ret->weight = ret->weight * 10 + (*digit - '0');
+    if (digit < at + len || ret->weight < 1 || ret->weight > CONFIG_WEIGHT_MAX)
+        ret->weight = -1;
+    return true;
+}
+
+static enum err_code check_entry(const struct config_load *l,
+                                 const struct config_entry *entry, struct err *e)
+{
+    int shown = (int)(entry->len < 60 ? entry->len : 60);
+
+    if (entry->weight < 0)
+        return err_set(e, ERR_CONFIG,
+                       "'%.*s' has a weight that is not a number from 1 to %d", shown,
+                       entry->name, CONFIG_WEIGHT_MAX);
+    if (!config_find_queue(&l->config, entry->name, entry->len))
+        return err_set(e, ERR_CONFIG, "there is no [queue %.*s]", shown, entry->name);
+    return ERR_OK;
+}
+
+static enum err_code check_worker(const struct config_load *l, struct err *e)
+{
     struct config_where where = {CONFIG_KIND_WORKER, 0};
     const struct config_worker *w = &l->config.worker;
+    const char *list = w->queues;
+    struct config_entry entry;
+    size_t entries = 0;
 
     if (*w->id && !is_word(w->id, "-_.", WORKER_ID_MAX)) {
         err_set(e, ERR_CONFIG, "'%.60s' is not up to %d of A-Z a-z 0-9 -_.", w->id,
@@ -233,18 +268,10 @@ static enum err_code check_worker(const struct config_load *l, struct err *e)
     }
     if (strcmp(w->queues, "*") == 0)
         return ERR_OK;
-    size_t names = 0;
-    for (const char *p = w->queues + strspn(w->queues, separators); *p; names++) {
-        size_t len = strcspn(p, separators);
-        if (!config_find_queue(&l->config, p, len)) {
-            err_set(e, ERR_CONFIG, "there is no [queue %.*s]",
-                    (int)(len < 60 ? len : 60), p);
+    for (; config_next_entry(&list, &entry); entries++)
+        if (check_entry(l, &entry, e) != ERR_OK)
             return blame(l, where, "queues", e);
-        }
-        p += len;
-        p += strspn(p, separators);
-    }
-    if (names > 0)
+    if (entries > 0)
         return ERR_OK;
     err_set(e, ERR_CONFIG, "is empty: names of queues with commas, or *, are allowed");
     return blame(l, where, "queues", e);

@@ -102,8 +102,9 @@ const struct config_setting config_settings[] = {
 
     {WORKER(
         CONFIG_TEXT, queues, "*",
-        "The queues that are worked on: names with commas between them, or * for all\n"
-        "that are configured.")},
+        "The queues that are worked on, the first ones first: names with commas between\n"
+        "them.  With weights (media:5, docs:1) none waits for the others.  * stands for\n"
+        "all that are configured, and then those that others add while this runs.")},
     {WORKER(CONFIG_NUMBER, concurrency, "64",
             "Uploads at the same time in one process."),
      RANGE(1, 1024)},

@@ -339,7 +339,7 @@ enum err_code claimer_open(const struct worker_env *env, struct transfers *trans
                            const struct redis_target *target, struct claimer **ret,
                            struct err *e)
 {
-    const struct config_queue *queues[CONFIG_QUEUES_MAX];
+    struct claimer_entry queues[CONFIG_QUEUES_MAX];
     size_t count = 0;
 
     if (claimer_queues(env->config, queues, &count, e) != ERR_OK)
@@ -352,7 +352,7 @@ enum err_code claimer_open(const struct worker_env *env, struct transfers *trans
     c->queue_count = count;
     const char *names[CONFIG_QUEUES_MAX];
     for (size_t i = 0; i < count; i++) {
-        names[i] = queues[i]->name;
+        names[i] = queues[i].queue->name;
         c->queues[i] = (struct claim_queue){
             .claimer = c, .name = names[i], .maybe = true, .look_ms = INT64_MAX};
     }

@@ -55,10 +55,17 @@ size_t claimer_reserve(struct claimer *c, const char *queue);
 void claimer_take(struct claimer *c, const char *queue, size_t want, int64_t sent_ms,
                   const struct queue_claimed *claimed);
 
-/* The names that `[worker] queues` means, in order: every configured queue for "*".  *ret_count of at most
- * CONFIG_QUEUES_MAX.  ERR_CONFIG: a name that is not configured, or given twice, or none at all. */
+struct claimer_entry {
+    const struct config_queue *queue;
+    unsigned weight; /* of its share of the slots; 0 in all of them: strict order */
+};
+/* The queues that `[worker] queues` means, in order: every configured one for "*".  *ret_count of at most
+ * CONFIG_QUEUES_MAX.  Where one has a weight, those without one weigh 1.  ERR_CONFIG: a name that is not configured, or
+ * given twice, or none at all. */
 MUST_CHECK enum err_code claimer_queues(const struct config *config,
-                                        const struct config_queue **ret_queues,
+                                        struct claimer_entry *ret_entries,
                                         size_t *ret_count, struct err *e);
+/* Whether it is "*": queues that are not configured are worked on too. */
+bool claimer_takes_all(const struct config *config);
 
 #endif

@@ -2,47 +2,56 @@
 
 #include <string.h>
 
-static enum err_code add_queue(const struct config_queue *q,
-                               const struct config_queue **queues, size_t *count,
+/* The queues of a list, each with its weight. */
+static enum err_code read_list(const struct config *config,
+                               struct claimer_entry *entries, size_t *count,
                                struct err *e)
 {
-    for (size_t i = 0; i < *count; i++)
-        if (queues[i] == q)
-            return err_set(e, ERR_CONFIG, "[worker] queues: '%s' is there twice",
-                           q->name);
-    queues[(*count)++] = q;
+    const char *list = config->worker.queues;
+    struct config_entry entry;
+
+    while (config_next_entry(&list, &entry)) {
+        const struct config_queue *q = config_find_queue(config, entry.name, entry.len);
+        if (!q || entry.weight < 0)
+            return err_set(e, ERR_CONFIG, "[worker] queues: no queue or weight: %.*s",
+                           (int)(entry.len < ID_QUEUE_MAX ? entry.len : ID_QUEUE_MAX),
+                           entry.name);
+        for (size_t i = 0; i < *count; i++)
+            if (entries[i].queue == q)
+                return err_set(e, ERR_CONFIG, "[worker] queues: '%s' is there twice",
+                               q->name);
+        entries[(*count)++] = (struct claimer_entry){q, (unsigned)entry.weight};
+    }
     return ERR_OK;
 }
 
 enum err_code claimer_queues(const struct config *config,
-                             const struct config_queue **ret_queues, size_t *ret_count,
+                             struct claimer_entry *ret_entries, size_t *ret_count,
                              struct err *e)
 {
-    const struct config_queue *queues[CONFIG_QUEUES_MAX];
-    const char *list = config->worker.queues;
+    struct claimer_entry entries[CONFIG_QUEUES_MAX];
     size_t count = 0;
+    bool weighted = false;
 
-    if (strcmp(list, "*") == 0) {
+    if (claimer_takes_all(config)) {
         for (; count < config->queue_count; count++)
-            queues[count] = &config->queues[count];
-        list = "";
-    }
-    while (*list) {
-        list += strspn(list, ", \t");
-        size_t len = strcspn(list, ", \t");
-        if (len == 0)
-            break;
-        const struct config_queue *q = config_find_queue(config, list, len);
-        if (!q)
-            return err_set(e, ERR_CONFIG, "[worker] queues: there is no [queue %.*s]",
-                           (int)(len < ID_QUEUE_MAX ? len : ID_QUEUE_MAX), list);
-        if (add_queue(q, queues, &count, e) != ERR_OK)
-            return e->code;
-        list += len;
+            entries[count] = (struct claimer_entry){&config->queues[count], 0};
+    } else if (read_list(config, entries, &count, e) != ERR_OK) {
+        return e->code;
     }
     if (count == 0)
         return err_set(e, ERR_CONFIG, "[worker] queues: names no queue");
-    memcpy(ret_queues, queues, count * sizeof *queues);
+    for (size_t i = 0; i < count; i++)
+        weighted = weighted || entries[i].weight > 0;
+    for (size_t i = 0; weighted && i < count; i++)
+        if (entries[i].weight == 0)
+            entries[i].weight = 1;
+    memcpy(ret_entries, entries, count * sizeof *entries);
     *ret_count = count;
     return ERR_OK;
+}
+
+bool claimer_takes_all(const struct config *config)
+{
+    return strcmp(config->worker.queues, "*") == 0;
 }

@@ -79,7 +79,7 @@ void registration_start(struct registration *r)
 
 void registration_announce(struct registration *r)
 {
-    const struct config_queue *queues[CONFIG_QUEUES_MAX];
+    struct claimer_entry queues[CONFIG_QUEUES_MAX];
     struct err e = ERR_INIT;
     size_t count = 0;
 
@@ -89,7 +89,7 @@ void registration_announce(struct registration *r)
     for (size_t i = 0; i < count; i++) {
         struct redis_cmd cmd;
         redis_cmd_init(&cmd);
-        queue_register_queue_cmd(&cmd, queues[i]->name);
+        queue_register_queue_cmd(&cmd, queues[i].queue->name);
         send_and_release(r, &cmd, on_told, r);
     }
 }

@@ -288,7 +288,7 @@ static enum err_code parse_target(const struct config_redis *config,
 
 enum err_code worker_check(const struct config *config, struct err *e)
 {
-    const struct config_queue *queues[CONFIG_QUEUES_MAX];
+    struct claimer_entry queues[CONFIG_QUEUES_MAX];
     struct redis_target target = REDIS_TARGET_INIT;
     size_t count = 0;
     enum err_code code = parse_target(&config->redis, &target, e);

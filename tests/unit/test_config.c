@@ -176,6 +176,24 @@ Test(config, sizes_durations_and_modes)
     }
 }
 
+Test(config, entries_of_worker_queues_with_and_without_weights)
+{
+    static const struct {
+        const char *name;
+        int64_t weight;
+    } want[] = {{"media", 5}, {"docs", 0}, {"x", 1000}, {"y", -1}, {"z", -1}};
+    const char *list = " media:5,docs\t, x:1000 ,,y:1001 z:+1";
+    struct config_entry entry;
+
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        cr_assert(config_next_entry(&list, &entry), "%s", want[i].name);
+        cr_expect(eq(sz, entry.len, strlen(want[i].name)));
+        cr_expect(eq(int, strncmp(entry.name, want[i].name, entry.len), 0));
+        cr_expect(eq(i64, entry.weight, want[i].weight), "%s", want[i].name);
+    }
+    cr_expect(not(config_next_entry(&list, &entry)));
+}
+
 Test(config, booleans)
 {
     static const char *const words[] = {"no",  "YES", "false", "True",
