@@ -153,7 +153,7 @@ void job_default_key(const struct job *j, char ret_key[static ID_UUID_LEN + 10])
 
 /* Redis hash: call emit(name, value, ctx) for each field of the asked-for part that is set (what enqueue stores;
  * state, seq and due are the script's).  meta goes as "meta.NAME".  What most jobs have is left out, for the sake of
- * Redis' memory: source "spool", priority 0, the default key. */
+ * Redis' memory: version 1, source "spool", priority 0, the default key. */
 typedef void job_emit_fn(const char *name, const char *value, void *ctx);
 void job_encode_hash(const struct job *j, job_emit_fn *emit, void *ctx);
 

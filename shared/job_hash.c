@@ -16,6 +16,8 @@ static bool is_usual(const struct job *j, const struct job_field *f)
 
     if (f->offset == offsetof(struct job, priority))
         return j->priority == 0;
+    if (f->offset == offsetof(struct job, v))
+        return j->v == 1;
     if (f->offset == offsetof(struct job, source))
         return strcmp(j->source, usual_source) == 0;
     if (f->offset != offsetof(struct job, key))
@@ -35,6 +37,9 @@ enum err_code job_decode_rest(struct job *j, struct err *e)
         j->key = strdup(key);
     }
     (void)job_field_mark(j, job_field_find("priority"));
+    (void)job_field_mark(j, job_field_find("v")); /* JOB_INIT's: 1 */
+    if (j->state == JOB_DONE)
+        j->sent = j->size; /* finish writes no more than what a beat wrote before */
     return j->source && j->key ? ERR_OK
                                : err_set(e, ERR_NOMEM, "job: no memory for a record");
 }

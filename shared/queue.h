@@ -131,6 +131,7 @@ struct queue_worker {
     int64_t lease_ms;
 };
 
+/* token: one for all that a claim took; no other lease of the same job ever has it. */
 struct queue_lease {
     struct job_id id;
     int64_t token;

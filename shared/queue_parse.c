@@ -63,23 +63,23 @@ static bool parse_uuids(const struct redis_value *v, struct uuid *ret,
     return true;
 }
 
-/* uuid, token, uuid, token ... */
+/* token, uuid, uuid ...; or nothing */
 static bool parse_leases(const struct redis_value *v, const char *queue,
                          struct queue_claimed *ret)
 {
     size_t count = redis_value_len(v);
+    int64_t token = redis_value_int(redis_value_at(v, 0));
 
-    if (redis_value_type(v) != REDIS_ARRAY || count % 2 || count / 2 > QUEUE_BATCH_MAX)
-        return false;
     ret->count = 0;
-    for (size_t i = 0; i < count / 2; i++) {
+    if (redis_value_type(v) != REDIS_ARRAY || count > QUEUE_BATCH_MAX + 1 ||
+        (count > 0 && token <= 0))
+        return false;
+    for (size_t i = 1; i < count; i++) {
         struct queue_lease *l = &ret->leases[ret->count];
         memcpy(l->id.queue, queue, strlen(queue) + 1);
-        l->token = redis_value_int(redis_value_at(v, 2 * i + 1));
-        if (l->token <= 0)
-            return false;
+        l->token = token;
         /* No uuid: put there by hand.  Its lease will run out, and claim then takes it out. */
-        if (parse_uuid(redis_value_at(v, 2 * i), &l->id.uuid))
+        if (parse_uuid(redis_value_at(v, i), &l->id.uuid))
             ret->count++;
     }
     return true;

@@ -100,7 +100,6 @@ local function add(id, at, n, place_no)
     redis.call('ZADD', later, text(due), id)
     wake_if_first_later(id)
   end
-  log[#log + 1], log[#log + 2] = id, state
   bytes = bytes + int(ARGV[at + 3])
   return answer
 end
@@ -128,6 +127,8 @@ end
 if added > 0 then
   count('enqueued', added)
   count('bytes', bytes)
-  event(unpack(log))
+end
+if #log > 0 then
+  event(unpack(log)) -- only of those that have ended already: to be born is no change of state
 end
 return answers

@@ -12,7 +12,7 @@ local record, fault = load()
 if not record and not fault then
   forget(id)
   return {'MISSING', '', ''}
-elseif record and FINAL[record.state] then
+elseif has_ended(record) then
   drop_lease(id) -- put into ready by hand
   return {'MISSING', '', ''}
 end

@@ -68,9 +68,14 @@ local function untie(id, state)
 end
 
 local n = 0
+local token, mine -- most items have the token of the one before
 for item = 1, items do
   local p, id = places[item], ids[item]
-  local mine, state = worker .. ':' .. ARGV[p + 1], ARGV[p + 2]
+  local state = ARGV[p + 2]
+  if ARGV[p + 1] ~= token then
+    token = ARGV[p + 1]
+    mine = worker .. ':' .. token
+  end
   local since = began(owners[item], mine)
   if not since and owners[item] ~= mine then
     answers[item], said[item] = 'LOST', 'L'

@@ -95,21 +95,21 @@ local function allowed(want)
   return math.min(want, math.floor(left)), ms_until_token(left - math.floor(left), per_second), bucket
 end
 
+-- One token for all that a call claims: what counts is that no other lease of the same job ever has it.
 local function lease(want, lease_ms, worker)
   local ids = redis.call('ZRANGE', ready, 0, want - 1)
   if #ids == 0 then
     return {}
   end
-  local token = redis.call('INCRBY', fence, #ids) - #ids
-  local expiry = text(now + lease_ms)
-  local leases, scores, owners, n = {}, {}, {}, 0
+  local token = text(redis.call('INCR', fence))
+  local mine, expiry = worker .. ':' .. token, text(now + lease_ms)
+  local leases, scores, owners, n = {token}, {}, {'_', OWNER_NOTE}, 0
   for _, id in ipairs(ids) do
     if #id == 36 then
-      token = token + 1
-      leases[n + 1], leases[n + 2] = id, token
-      scores[n + 1], scores[n + 2] = expiry, id
-      owners[n + 1], owners[n + 2] = id, worker .. ':' .. token
-      n = n + 2
+      n = n + 1
+      leases[n + 1] = id
+      scores[2 * n - 1], scores[2 * n] = expiry, id
+      owners[2 * n + 1], owners[2 * n + 2] = id, mine
     end
   end
   if n > 0 then
@@ -117,7 +117,7 @@ local function lease(want, lease_ms, worker)
     redis.call('HSET', owner, unpack(owners))
   end
   redis.call('ZREMRANGEBYRANK', ready, 0, #ids - 1)
-  return leases
+  return n > 0 and leases or {}
 end
 
 -- A call whose reply was lost on the wire comes again with the same turn, and is given the same reply: what was said of
@@ -128,15 +128,15 @@ local function recall(worker, turn)
     return
   end
   local leases = {}
-  for id, token in string.gmatch(list, '(%S+) (%d+)') do
-    if redis.call('HGET', owner, id) == worker .. ':' .. token then -- and has not begun
-      leases[#leases + 1], leases[#leases + 2] = id, tonumber(token)
+  for word in string.gmatch(list, '%S+') do
+    if #leases == 0 or redis.call('HGET', owner, word) == worker .. ':' .. leases[1] then -- and has not begun
+      leases[#leases + 1] = word
     end
   end
   return said, leases
 end
 
--- {answers, {id, token, ...}, {due id, ...}, {expired id, ...}, ms until the next time, 1 when ready holds more}
+-- {answers, {token, id, id, ...}, {due id, ...}, {expired id, ...}, ms until the next time, 1 when ready holds more}
 local function look(answers, leases, lease_ms, next, held)
   local due, next_due = times(later)
   local expired, next_expiry = times(leased)
@@ -165,7 +165,7 @@ local function claim(answers, said, want, lease_ms, worker, turn)
     leases = lease(most, lease_ms, worker)
   end
   if bucket and #leases > 0 then
-    bucket.left = bucket.left - #leases / 2
+    bucket.left = bucket.left - (#leases - 1)
     keep_tokens('queue', bucket.per_second, bucket.burst, bucket.left)
     held = bucket.left < 1
     ms = ms_until_token(bucket.left, bucket.per_second)

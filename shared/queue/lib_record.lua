@@ -51,7 +51,11 @@ local function owns(id, worker_token)
   return since ~= nil or value == worker_token, since
 end
 
+-- Whether it has ended: a state alone was put there by hand.
 local FINAL = {done = true, cancelled = true, dead = true}
+local function has_ended(record)
+  return record ~= nil and FINAL[record.state] and record.ended ~= nil
+end
 
 local function drop_lease(id)
   if redis.call('ZREM', leased, id) == 1 and redis.pcall('HEXISTS', conf, 'max_inflight') == 1 then

@@ -13,8 +13,9 @@ if not record and not fault then
   free_slot(id)
   return {'MISSING', '', ''}
 end
-if not fault and record.state ~= 'scheduled' and (redis.call('ZSCORE', ready, id) or redis.call('ZSCORE', leased, id)) then
-  redis.call('ZREM', later, id) -- its record was deleted by hand, and enqueued again
+if has_ended(record) or not fault and record.state ~= 'scheduled' and (redis.call('ZSCORE', ready, id) or
+    redis.call('ZSCORE', leased, id)) then
+  redis.call('ZREM', later, id) -- put there by hand, or its record was deleted by hand and enqueued again
   return {'MISSING', '', ''}
 elseif not fault and record.state ~= 'scheduled' and not (record.state == 'waiting' and record.after) then
   fault = 'record: state of a scheduled job is ' .. string.sub(record.state or 'missing', 1, 32)

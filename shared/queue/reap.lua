@@ -12,7 +12,7 @@ if not record and not fault then
   forget(id)
   return {'MISSING', '', ''}
 end
-if record and FINAL[record.state] then
+if has_ended(record) then
   drop_lease(id) -- put there by hand
   return {'MISSING', '', ''}
 elseif not fault and record.state ~= 'running' and record.state ~= 'waiting' then

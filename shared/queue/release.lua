@@ -10,7 +10,7 @@ local record, fault = load()
 if not record and not fault then
   forget(id)
   return {'MISSING', '', ''}
-elseif record and FINAL[record.state] then
+elseif has_ended(record) then
   drop_lease(id) -- put into ready by hand
   return {'MISSING', '', ''}
 elseif fault and delay_ms == 0 then

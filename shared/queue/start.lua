@@ -3,19 +3,25 @@
 -- ARGV: worker, then id token for each item.  Answers OK or LOST for each.
 local worker = ARGV[1]
 local ids, answers, marks, log, n = {}, {}, {}, {}, 0
+local token, mine, mark -- most items have the token of the one before
 
 for item = 1, (#ARGV - 1) / 2 do
   ids[item] = ARGV[2 * item]
 end
 local owners = redis.call('HMGET', owner, unpack(ids))
 for item = 1, #ids do
-  local id, mine = ids[item], worker .. ':' .. ARGV[2 * item + 1]
-  if owners[item] == mine then
+  local id, value = ids[item], owners[item]
+  if ARGV[2 * item + 1] ~= token then
+    token = ARGV[2 * item + 1]
+    mine = worker .. ':' .. token
+    mark = mine .. ':' .. text(now)
+  end
+  if value == mine then
     answers[item] = 'OK'
-    marks[n + 1], marks[n + 2] = id, mine .. ':' .. now
+    marks[n + 1], marks[n + 2] = id, mark
     log[n + 1], log[n + 2] = id, 'running'
     n = n + 2
-  elseif began(owners[item], mine) then
+  elseif began(value, mine) then
     answers[item] = 'OK' -- the reply to the first start was lost
   else
     answers[item] = 'LOST'
