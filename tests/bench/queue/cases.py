@@ -12,6 +12,7 @@ import math
 import os
 import pathlib
 import statistics
+import subprocess
 import time
 
 import processes
@@ -23,6 +24,7 @@ CACHE = ROOT / "build/cache/queue-bench"
 PYTHON = "/usr/bin/python3"  # the one that Debian's packages are for
 STEP_S = 900.0  # the longest that any one step may take
 READY_S = 60.0
+SLOWEST_START_MS = 500.0  # of the idle ones, on average
 WARM = 10  # first samples that do not count
 SETTLE_S = 2.0
 
@@ -155,12 +157,12 @@ class Peer:
         bytes_ = (after - before) / few
         return {"enqueue_one": one, "enqueue_bulk": bulk, "bytes_per_job": bytes_}
 
-    def worker(self, case):
-        self.redis.empty()
-        return {**self.drain(case), **self.idle(case)}
+    def steps(self):
+        return self.drain, self.idle
 
     def drain(self, case):
         jobs = self.settings.jobs_of(case)
+        self.redis.empty()
         self.enqueue("bulk", jobs)
         self.stamps.write_bytes(b"")
         words, options = [*case.worker, *case.burst], self.options(self.stamps, jobs)
@@ -175,17 +177,21 @@ class Peer:
 
     def _wait(self, process, jobs):
         deadline = time.monotonic() + STEP_S
+        ended = False  # looked at before the stamps: its last ones count
         while self.stamps.stat().st_size < jobs * 8:
-            if process.poll() not in (None, 0) or time.monotonic() > deadline:
-                words = f"the worker ended or took over {STEP_S:.0f} s"
+            if ended or time.monotonic() > deadline:
+                words = "the worker ended" if ended else f"not done in {STEP_S:.0f} s"
                 raise Failure(f"{words}\n{processes.tail(self.log)}")
+            ended = process.poll() is not None
             time.sleep(0.05)
 
     def idle(self, case):
         """One worker with nothing to do: how soon it starts a job, what it asks Redis."""
         self.redis.empty()
         settings = self.settings
-        words = [*self.family.program, "idle", settings.samples + WARM, case.gap_ms]
+        samples = settings.samples + WARM
+        words = [*self.family.program, "idle", samples, case.gap_ms]
+        most_s = READY_S + samples * (case.gap_ms + SLOWEST_START_MS) / 1000
         with contextlib.ExitStack() as stack:
             os.mkfifo(self.pipe)
             stack.callback(self.pipe.unlink)
@@ -195,7 +201,7 @@ class Peer:
             options = self.options(self.pipe)
             worker = processes.child(case.worker, self.log, **options)
             process = stack.enter_context(worker)
-            out = processes.output_of(words, self.log, STEP_S, **options)
+            out = processes.output_of(words, self.log, most_s, **options)
             time.sleep(SETTLE_S)  # it is idleness that is measured
             commands, names = self.redis.commands(settings.quiet_s)
             if process.poll() is not None:
@@ -207,25 +213,49 @@ class Peer:
         }
 
 
+# What each command of bench_queue must say.
+SAYS = {
+    "enqueue": ("jobs", "seconds"),
+    "drain": ("jobs", "seconds", "rss_kib"),
+    "idle": ("p50_ms", "p99_ms"),
+    "memory": ("bytes_per_job",),
+    "quiet": (),
+    "depth": ("rate_at_1000", "rate_at_n", "slowlog_over_5ms"),
+}
+
+
 class Hoist:
     """bench_queue, which measures itself.  Drain finds its jobs waiting; the other commands
     enqueue what they need."""
 
     def __init__(self, redis, directory, settings):
         self.redis, self.settings = redis, settings
-        self.log = directory / "hoist.log"
+        self.log, self.kib = directory / "hoist.log", 0
 
     def words(self, command, *more):
         program = bench_queue(self.settings.build)
         return [program, "--redis", self.redis.socket, command, *more]
 
     def ask(self, command, *more):
+        """What the command says; it must have done all that it was asked."""
         words = self.words(command, *more)
         out = processes.output_of(words, self.log, STEP_S)
+        said = self.parse(command, out)
+        jobs = more[1] if more[0] == "--jobs" else None
+        if said.get("jobs", jobs) != jobs:
+            raise Failure(f"{said['jobs']} jobs: {processes.shown(words)}")
+        return said
+
+    @staticmethod
+    def parse(command, out):
         try:
-            return json.loads(out)
+            said = json.loads(out)
         except ValueError:
-            raise Failure(f"no JSON from {processes.shown(words)}: {out!r}") from None
+            said = {}
+        absent = [key for key in SAYS[command] if key not in said]
+        if absent:
+            raise Failure(f"bench_queue {command}: no {', '.join(absent)} in {out!r}")
+        return said
 
     def ask_anew(self, command, *more):
         """From an empty Redis."""
@@ -240,8 +270,12 @@ class Hoist:
             speed[f"enqueue_{mode}"] = rate(said["jobs"], said["seconds"])
         return {**speed, **self.ask_anew("memory", "--jobs", few)}
 
-    def worker(self, case):
-        return {**self.drain(case), **self.idle(), **self.quiet()}
+    def steps(self):
+        return self.drain, self.idle, self.quiet
+
+    def peak_mib(self, kib):
+        self.kib = max(self.kib, kib)
+        return {"worker_mib": self.kib / 1024}
 
     def drain(self, case):
         jobs = self.settings.jobs_of(case)
@@ -253,25 +287,36 @@ class Hoist:
         said = self.ask("drain", "--jobs", jobs, *(more if more[1] else ()))
         return {
             "drain": rate(said["jobs"] - 1, said["seconds"]),
-            "worker_mib": said["rss_kib"] / 1024,
             "bytes_per_job_seen": (after - before) / jobs,  # a check on `memory`
+            **self.peak_mib(said["rss_kib"]),
         }
 
-    def idle(self):
+    def idle(self, _case):
         said = self.ask_anew("idle", "--samples", self.settings.samples)
         return {"idle_p50_ms": said["p50_ms"], "idle_p99_ms": said["p99_ms"]}
 
-    def quiet(self):
+    def quiet(self, _case):
+        """A worker with nothing to do; what it is resident in, if the program says."""
         self.redis.empty()
         seconds = math.ceil(self.settings.quiet_s + 2 * SETTLE_S)
         words = self.words("quiet", "--seconds", seconds)
-        with processes.child(words, self.log) as process:
+        with processes.child(words, self.log, stdout=subprocess.PIPE) as process:
             time.sleep(SETTLE_S)
             commands, names = self.redis.commands(self.settings.quiet_s)
             if process.poll() is not None:
                 raise Failure(f"quiet ended too soon\n{processes.tail(self.log)}")
-            process.wait(seconds + READY_S)
-        return {"idle_commands": commands, "idle_commands_by_name": names}
+            try:
+                out, _ = process.communicate(timeout=seconds + READY_S)
+            except subprocess.TimeoutExpired:
+                raise Failure("quiet does not end") from None
+        said = self.parse("quiet", out)
+        if said.get("rss_kib") == 0:
+            raise Failure("quiet ran no worker: ninja hoist-worker")
+        return {
+            "idle_commands": commands,
+            "idle_commands_by_name": names,
+            **self.peak_mib(said.get("rss_kib", 0)),
+        }
 
     def depth(self, jobs):
         return self.ask_anew("depth", "--jobs", jobs)

@@ -82,7 +82,7 @@ def provide(names, build, may_install):
             if os.access(bench_queue(build), os.X_OK):
                 there[name] = version_of(name) or "?"
             else:
-                missing[name] = f"there is no {bench_queue(build)}: ninja bench_queue"
+                missing[name] = f"no {bench_queue(build)}: ninja bench_queue hoist-worker"
             continue
         version = version_of(name)
         if version:
