@@ -1,6 +1,7 @@
 #include "tests/integration/queue_harness.h"
 
 #include "shared/clock.h"
+#include "tests/integration/queue_look.h"
 
 #include <criterion/criterion.h>
 #include <stdarg.h>
@@ -265,6 +266,17 @@ static struct queue_claimed finish_as(const struct queue_end *end,
     return run_claimed(&c);
 }
 
+/* What its worker knows from start: the attempts before, and this one. */
+static int64_t attempts_with_this(const struct queue_lease *l)
+{
+    char *before =
+        redis_fixture_ask(&h.server, "HGET", key_of(&l->id).text, "attempts", NULL);
+    int64_t n = strtoll(before, NULL, 10) + 1;
+
+    free(before);
+    return n;
+}
+
 struct queue_claimed finish(const struct queue_lease *l, enum job_state state,
                             size_t want)
 {
@@ -275,7 +287,7 @@ struct queue_claimed finish(const struct queue_lease *l, enum job_state state,
                             .etag = state == JOB_DONE ? "\"abc\"" : NULL,
                             .sent = 1000,
                             .size = 1000,
-                            .attempts = 1,
+                            .attempts = attempts_with_this(l),
                             .had_error = true},
         &(struct queue_finish){.keep_ms = 3600000, .keep_count = 1000, .want = want});
 }

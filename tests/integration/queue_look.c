@@ -66,10 +66,23 @@ int64_t card(const char *name)
     return redis_fixture_ask_int(&h.server, "ZCARD", queue_key(name).text, NULL);
 }
 
+struct tmp_key owner_of(const struct job_id *id)
+{
+    return take(redis_fixture_ask(&h.server, "HGET", queue_key("owner").text,
+                                  id->uuid.text, NULL));
+}
+
 bool has_owner(const struct job_id *id)
 {
-    return redis_fixture_ask_int(&h.server, "HEXISTS", queue_key("owner").text,
-                                 id->uuid.text, NULL) == 1;
+    return owner_of(id).text[0] != '\0';
+}
+
+bool has_begun(const struct job_id *id)
+{
+    struct tmp_key owner = owner_of(id);
+    const char *token = strchr(owner.text, ':');
+
+    return token && strchr(token + 1, ':');
 }
 
 void expire(const struct job_id *id)
@@ -82,19 +95,52 @@ void make_due(const struct job_id *id)
     edit("ZADD", "hoist:{q}:later", "XX", "1", id->uuid.text, NULL);
 }
 
+static size_t count_in(char *members, const char *uuid)
+{
+    size_t n = 0;
+
+    for (const char *at = members; (at = strstr(at, uuid)); at += ID_UUID_LEN)
+        n += at[ID_UUID_LEN] == '\n' || at[ID_UUID_LEN] == '\0';
+    free(members);
+    return n;
+}
+
+bool stands_in_line(const char *line, const struct job_id *id)
+{
+    size_t n = count_in(
+        redis_fixture_ask(&h.server, "ZRANGE", queue_key(line).text, "0", "-1", NULL),
+        id->uuid.text);
+
+    return n == 1;
+}
+
 bool same(const struct job_id *a, const struct job_id *b)
 {
     return strcmp(a->uuid.text, b->uuid.text) == 0;
 }
 
+/* Until its first beat the record of a running job says that it waits. */
+static bool state_is_of_a_running_job(const struct job_id *id)
+{
+    struct tmp_key state = field(id, "state");
+
+    return strcmp(state.text, "waiting") == 0 || strcmp(state.text, "running") == 0;
+}
+
 bool stands(const struct job_id *id, const char *set, const char *state)
 {
-    static const char *const sets[] = {"ready", "later", "leased", "dead", "done"};
-    bool right = field_is(id, "state", state);
+    static const char *const sets[] = {"ready", "later",   "leased", "dead",
+                                       "done",  "grouped", "behind"};
+    bool running = strcmp(state, "running") == 0;
+    bool right = running ? state_is_of_a_running_job(id) : field_is(id, "state", state);
 
+    if (has_begun(id) != running) {
+        fprintf(stderr, "its owner is \"%s\"\n", owner_of(id).text);
+        right = false;
+    }
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
         bool want = strcmp(sets[i], set) == 0;
-        if (is_in(sets[i], id) != want) {
+        if (stands_in_line(sets[i], id) != want) {
             fprintf(stderr, "it is %sin %s\n", want ? "not " : "", sets[i]);
             right = false;
         }

@@ -17,30 +17,29 @@ TestSuite(queue_bad, .init = harness_up, .fini = harness_down, .timeout = 60);
 static const struct {
     const char *name,
         *value; /* value NULL: the field is removed; name NULL: the key becomes a string */
-    const char *reason; /* part of what start says */
+    const char *reason; /* part of what is said of it */
+    bool runs;          /* what a worker needs is there: only the scripts mind */
 } edits[] = {
-    {"attempts", "many", "attempts"},
-    {"attempts", "-1", "attempts"},
-    {"attempts", "1e3", "attempts"},
-    {"attempts", NULL, "attempts"},
-    {"attempts", "99", "attempts"},
-    {"attempts", "99999999999999999999", "attempts"},
-    {"max_attempts", "0", "max_attempts"},
-    {"max_attempts", "", "max_attempts"},
-    {"crashes", "x", "crashes"},
-    {"priority", "10", "priority"},
-    {"priority", NULL, "priority"},
-    {"seq", "35184372088832", "seq"},
-    {"seq", "first", "seq"},
-    {"state", "flying", "state"},
-    {"state", "done", "state"},
-    {"state", NULL, "state"},
-    {"sha256", "abc", "sha256"},
-    {"key", "../../etc/passwd", "key"},
-    {"bytes", "-5", "bytes"},
-    {"v", "99", "version"},
-    {"source", "elsewhere", "source"},
-    {NULL, NULL, "hash"},
+    {"attempts", "many", "attempts", false},
+    {"attempts", "-1", "attempts", false},
+    {"attempts", "1e3", "attempts", false},
+    {"attempts", "99", "attempts", false},
+    {"attempts", "99999999999999999999", "attempts", false},
+    {"max_attempts", "0", "max_attempts", false},
+    {"max_attempts", "", "max_attempts", false},
+    {"crashes", "x", "crashes", false},
+    {"priority", "10", "priority", false},
+    {"seq", NULL, "seq", .runs = true},
+    {"seq", "35184372088832", "seq", false},
+    {"seq", "first", "seq", false},
+    {"state", "flying", "state", false},
+    {"state", "done", "state", false},
+    {"state", NULL, "state", false},
+    {"sha256", "abc", "sha256", false},
+    {"key", "../../etc/passwd", "key", false},
+    {"bytes", "-5", "bytes", false},
+    {"source", "elsewhere", "source", false},
+    {NULL, NULL, "hash", false},
 };
 
 static void spoil(const struct job_id *id, size_t row)
@@ -65,8 +64,10 @@ Test(queue_bad, an_impossible_record_is_bad_at_start_and_can_be_failed_as_dead)
         struct err why = ERR_INIT;
         spoil(&id, i);
         struct queue_lease l = claim_one();
-        cr_expect(start_record(&l, &j, &why) == QUEUE_BAD, "row %zu", i);
-        cr_expect(strstr(why.text, edits[i].reason), "row %zu: %s", i, why.text);
+        enum queue_answer answer = start_record(&l, &j, &why);
+        cr_expect(answer == (edits[i].runs ? QUEUE_OK : QUEUE_BAD), "row %zu", i);
+        cr_expect(edits[i].runs || strstr(why.text, edits[i].reason), "row %zu: %s", i,
+                  why.text);
         cr_expect(fail(&l, -1) == QUEUE_CONFLICT, "row %zu", i);
         cr_expect(stands(&id, "dead", "dead"), "row %zu", i);
         cr_expect(field_is(&id, "error", "the store said 503"), "row %zu", i);
@@ -138,7 +139,8 @@ Test(queue_bad, a_deleted_record_leaves_nothing_behind)
     struct queue_lease l = claim_one();
 
     edit("DEL", key_of(&id).text, NULL);
-    cr_expect(start(&l) == QUEUE_MISSING);
+    cr_expect(start(&l) == QUEUE_BAD);
+    cr_expect(fail(&l, -1) == QUEUE_MISSING);
     cr_expect(!is_in("leased", &id) && !has_owner(&id));
     for (int i = 0; i < 4; i++) {
         id = add(0, 0);
@@ -178,7 +180,7 @@ Test(queue_bad, a_record_replaced_while_it_ran_does_not_stop_the_worker)
     cr_expect(!is_in("leased", &id) && !has_owner(&id) && !is_in("done", &id));
 }
 
-Test(queue_bad, an_endless_record_is_refused_before_it_is_sent)
+Test(queue_bad, an_endless_record_is_not_read_by_any_script)
 {
     struct job_id wide = add(0, 0), large = add(1, 0);
     struct err why = ERR_INIT;
@@ -194,9 +196,11 @@ Test(queue_bad, an_endless_record_is_refused_before_it_is_sent)
     set_field(&large, "error", big);
     for (int i = 0; i < 2; i++) {
         struct queue_lease l = claim_one();
-        cr_expect(start_record(&l, &j, &why) == QUEUE_BAD);
-        cr_expect(strstr(why.text, "more than"), "%s", why.text);
-        cr_expect(fail(&l, -1) == QUEUE_CONFLICT);
+        cr_expect(start_record(&l, &j, &why) == QUEUE_OK, "what is unknown is ignored");
+        cr_expect(strnlen(j.error ? j.error : "", 3000) <= JOB_ERROR_MAX);
+        job_release(&j);
+        cr_expect(fail(&l, 1000) == QUEUE_CONFLICT, "not tried again");
+        cr_expect(strstr(field(&l.id, "error").text, "more than"));
     }
     cr_expect(stands(&wide, "dead", "dead") && stands(&large, "dead", "dead"));
     free(big);
@@ -243,7 +247,12 @@ Test(queue_bad, members_that_are_no_ids_are_taken_out)
     struct queue_claimed c = claim(10);
     cr_expect(c.count == 1 && same(&c.leases[0].id, &id));
     cr_expect(c.due_count == 0 && c.expired_count == 0);
-    cr_expect(card("ready") == 0 && card("later") == 0 && card("leased") == 1);
+    cr_expect(card("ready") == 0 && card("later") == 0);
+    edit("ZADD", "hoist:{q}:leased", "1", words[1], "1", words[2], NULL);
+    cr_expect(claim(10).expired_count == 0);
+    cr_expect(card("leased") == 1, "those as long as ids, when their leases are over");
+    cr_expect(redis_fixture_ask_int(&h.server, "HLEN", "hoist:{q}:owner", NULL) == 2,
+              "the note, and the one of the job");
 }
 
 Test(queue_bad, impossible_times_are_survived)

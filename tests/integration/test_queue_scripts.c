@@ -1,10 +1,12 @@
-/* The texts of the scripts: how each form begins, and which keys it names. */
+/* The texts of the scripts: how each form begins, which commands they run on which keys, and what bounds their loops. */
 #include "shared/queue.h"
 
 #include "queue_scripts.h"
 
 #include <criterion/criterion.h>
 #include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 TestSuite(queue_scripts, .timeout = 10);
@@ -28,34 +30,197 @@ Test(queue_scripts, forms_begin_as_their_servers_need_it)
                          s->name);
         cr_expect(strlen(s->sha1) == 40 && strlen(s->sha1_7) == 40, "%s", s->name);
     }
-    cr_expect(count == 12);
+    cr_expect(count == 15, "%zu", count);
 }
 
-/* Each call names a command and then one of the keys of lib.lua; no name of a key is put together in Lua. */
-Test(queue_scripts, every_key_is_one_of_those_declared)
+/* A script without its comments; the caller frees it. */
+static char *code_of(const struct redis_script *s)
 {
-    static const char call[] = "redis\\.p?call\\(";
-    static const char right[] = "^redis\\.p?call\\(('TIME'\\)|'[A-Z]+', "
-                                "(ready|later|leased|owner|wake|done|dead|stats|"
-                                "events|fence|conf|seq|job|set)[,)])";
-    regex_t any, good;
-    size_t calls = 0;
+    char *code = strdup(s->body_7);
+    char *to = code;
 
-    cr_assert(regcomp(&any, call, REG_EXTENDED) == 0);
-    cr_assert(regcomp(&good, right, REG_EXTENDED | REG_NOSUB) == 0);
+    for (const char *at = code; *at;) {
+        if (strncmp(at, "--", 2) == 0)
+            at += strcspn(at, "\n");
+        else
+            *to++ = *at++;
+    }
+    *to = '\0';
+    return code;
+}
+
+static bool matches(const char *text, const char *pattern)
+{
+    regex_t re;
+
+    cr_assert(regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) == 0, "%s", pattern);
+    bool right = regexec(&re, text, 0, NULL, 0) == 0;
+    regfree(&re);
+    return right;
+}
+
+/* Calls fn for each place where word stands; how often that was. */
+static size_t each(const struct redis_script *s, const char *word,
+                   void (*fn)(const struct redis_script *s, const char *at))
+{
+    char *code = code_of(s);
+    size_t n = 0;
+
+    for (const char *at = code; (at = strstr(at, word)); at += strlen(word), n++)
+        fn(s, at);
+    free(code);
+    return n;
+}
+
+/* --- Commands and keys --- */
+
+/* What may be called, by the type of the key: a name of lib.lua, the set that times() is given, a job's key.  A command
+ * that reads a range says how much. */
+static const char *const calls[] = {
+    "^\\('TIME'\\)",
+    "^\\('(ZADD|ZREM|ZSCORE|ZCARD|ZINCRBY)', (ready|later|leased|wake|done|dead|"
+    "grouped|groups|behind|timers|set)[,)]",
+    "^\\('ZRANGE', (ready|later|timers|set), 0, (0|want - 1)[,)]",
+    "^\\('ZRANGEBYSCORE', (ready|done|timers|set), [^\n]*(\n *)?'LIMIT', 0, "
+    "(1|most|MAX_ITEMS)\\)",
+    "^\\('ZRANGEBYLEX', (grouped|behind), [^\n]*'LIMIT', 0, (1|MAX_ITEMS)\\)",
+    "^\\('ZREMRANGEBYRANK', (ready|done), 0, (#ids|math.min\\(extra, most\\)) - 1\\)",
+    "^\\('(HSET|HGET|HMGET|HDEL|HLEN|HEXISTS|HINCRBY)', (job|owner|stats|conf|slots|"
+    "unique|batches|rate|claims)[,)]",
+    "^\\('HGET', KEYS\\[JOBS \\+ items \\+ parent\\], 'state'\\)",
+    "^\\('(HGETALL|EXISTS|DEL|PERSIST)', job\\)",
+    "^\\('PEXPIRE', job, ",
+    "^\\('XADD', events, 'MAXLEN', '~', 10000, ",
+    "^\\('(INCR|INCRBY)', (seq|fence)[,)]",
+};
+
+static void check_call(const struct redis_script *s, const char *at)
+{
+    const char *arguments = at + strcspn(at, "(");
+
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+        if (matches(arguments, calls[i]))
+            return;
+    cr_expect(false, "%s: %.70s", s->name, at);
+}
+
+static void check_key_by_number(const struct redis_script *s, const char *at)
+{
+    cr_expect(
+        matches(at, "^KEYS(, 1, 22\\)| - JOBS|\\[JOBS \\+ item(s \\+ parent)?\\])"),
+        "%s: %.40s", s->name, at);
+}
+
+Test(queue_scripts, only_known_commands_on_declared_keys_of_their_type)
+{
+    size_t n = 0;
+
     for (size_t i = 0; queue_scripts[i]; i++) {
-        regmatch_t m;
-        for (const char *at = queue_scripts[i]->body_7;
-             regexec(&any, at, 1, &m, 0) == 0; at += m.rm_eo) {
-            const char *from = at + m.rm_so;
-            calls++;
-            cr_expect(regexec(&good, from, 0, NULL, 0) == 0, "%s: %.60s",
-                      queue_scripts[i]->name, from);
-        }
+        n += each(queue_scripts[i], "redis.call", check_call);
+        n += each(queue_scripts[i], "redis.pcall", check_call);
+        each(queue_scripts[i], "KEYS", check_key_by_number);
         cr_expect_not(strstr(queue_scripts[i]->body_7, "hoist:"), "%s",
                       queue_scripts[i]->name);
     }
-    cr_expect(calls > 100, "%zu", calls);
-    regfree(&any);
-    regfree(&good);
+    cr_expect(n > 500, "%zu", n);
+}
+
+static void check_way_to_redis(const struct redis_script *s, const char *at)
+{
+    cr_expect(matches(at, "^redis(\\.p?call\\('|\\.replicate_commands)"), "%s: %.40s",
+              s->name, at);
+}
+
+Test(queue_scripts, redis_is_reached_by_calls_that_name_their_command)
+{
+    for (size_t i = 0; queue_scripts[i]; i++)
+        cr_expect(each(queue_scripts[i], "redis", check_way_to_redis) > 0);
+}
+
+Test(queue_scripts, calls_declare_as_many_keys_as_lib_lua_names)
+{
+    const struct queue_worker w = {.id = "w1", .lease_ms = 1000};
+    struct redis_cmd c;
+    char names[1024];
+    size_t n = 1;
+
+    redis_cmd_init(&c);
+    queue_claim_cmd(&c, "q", &w, 1, 1);
+    /* how many keys, the keys, four arguments */
+    cr_expect(c.count == 1 + 21 + 4, "%zu", c.count);
+    redis_cmd_release(&c);
+    const char *from = strstr(queue_script_claim.body_7, "local ready,");
+    const char *to = strstr(from, " = unpack(KEYS, 1, 22)");
+    cr_assert(to && (size_t)(to - from) < sizeof names);
+    (void)snprintf(names, sizeof names, "%.*s", (int)(to - from), from);
+    for (const char *at = names; (at = strchr(at, ',')); at++)
+        n++;
+    cr_expect(n == 22, "21 of the queue, and that of a job");
+    cr_expect(strstr(queue_script_claim.body_7, "local JOBS = 21 "));
+}
+
+/* --- Loops --- */
+
+/* Every loop there is, and what bounds it. */
+static const char *const loops[] = {
+    "^for priority = 0, 9 do",                              /* 10 */
+    "^for (item|i) = 1, (items|#ids|#known) do",            /* QUEUE_BATCH_MAX */
+    "^for item = 1, (#KEYS - JOBS|\\(#ARGV - 1\\) / 2) do", /* the same */
+    "^for i = 1, \\(grouping or parents\\) and n or 0 do",  /* the same */
+    "^for i = at, at \\+ n - 1, 2 do",                      /* fields of a new job */
+    "^for i = 1, #flat, 2 do",                              /* 2 * MAX_FIELDS */
+    "^for _ = taken \\+ 1, math.min\\(most, taken \\+ MAX_ITEMS\\) do",
+    "^for _, (id|name|member) in ipairs\\((found|names|ids|waiting|\\{[^}]*\\})\\) do",
+    "^for (offset, name|state, by) in pairs\\((counts|\\{[^}]*\\})\\) do",
+    "^for word in string.gmatch\\(list, '%S\\+'\\) do",         /* leases of a claim */
+    "^for key, number in string.gmatch\\(value, '[^']*'\\) do", /* five numbers */
+};
+
+static void check_loop(const struct redis_script *s, const char *at)
+{
+    if (at[-1] != '\n' && at[-1] != ' ')
+        return;
+    if (at[-1] == ' ' && at[-2] != ' ')
+        return; /* a word in a text */
+    for (size_t i = 0; i < sizeof loops / sizeof loops[0]; i++)
+        if (matches(at, loops[i]))
+            return;
+    cr_expect(false, "%s: %.70s", s->name, at);
+}
+
+Test(queue_scripts, every_loop_is_bounded)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; queue_scripts[i]; i++) {
+        char *code = code_of(queue_scripts[i]);
+        cr_expect_not(
+            matches(code, "(^|[^[:alnum:]_])(while|repeat|goto)[^[:alnum:]_]"), "%s",
+            queue_scripts[i]->name);
+        free(code);
+        n += each(queue_scripts[i], "for ", check_loop);
+    }
+    cr_expect(n > 80, "%zu", n);
+}
+
+/* From "local function NAME(" to the end of its body, whether NAME is called. */
+static void check_recursion(const struct redis_script *s, const char *at)
+{
+    char name[64], call[72];
+    const char *end = strstr(at, "\nend");
+
+    cr_assert(end && sscanf(at, "\nlocal function %63[a-z_]", name) == 1, "%s: %.40s",
+              s->name, at);
+    (void)snprintf(call, sizeof call, "%s(", name);
+    const char *again = strstr(strchr(at, '(') + 1, call);
+    cr_expect(!again || again > end, "%s: %s calls itself", s->name, name);
+}
+
+Test(queue_scripts, no_function_calls_itself)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; queue_scripts[i]; i++)
+        n += each(queue_scripts[i], "\nlocal function ", check_recursion);
+    cr_expect(n > 200, "%zu", n);
 }
