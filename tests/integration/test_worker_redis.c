@@ -289,7 +289,7 @@ Test(worker_redis, a_wait_that_is_broken_off_is_begun_again_at_once)
 {
     char id[32] = "", again[32] = "";
 
-    rig_up(&rig, NULL);
+    rig_up(&rig, "lease_ms = 60000\n");
     rig_start(&rig, "a");
     cr_assert(WAIT_UNTIL(waits(id), 5000));
     admin("CLIENT", "UNBLOCK", id, "ERROR");
