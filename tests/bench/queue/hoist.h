@@ -7,7 +7,7 @@
 #include "shared/clock.h"
 #include "shared/queue.h"
 
-enum { BATCH = QUEUE_BATCH_MAX, LEASE_MS = 10000, WAIT_S = 5 };
+enum { BATCH = QUEUE_BATCH_MAX, LEASE_MS = 10000, WAIT_S = 5, SAMPLES_MAX = 10000 };
 
 extern const char queue_name[sizeof "default"];
 
@@ -33,7 +33,8 @@ double enqueue_all(struct bench *b, int64_t jobs, const char *mode);
 /* Run what is waiting, at most most jobs (then what is claimed is given back), to its end; the seconds from the first
  * claim to the last end. */
 double drain(struct bench *b, int64_t most, int64_t *ret_done);
-/* One job at a time, enqueued while a worker waits for it: ms from before the call of enqueue until it may run. */
+/* One job at a time, enqueued while a worker, a process of its own, waits for it: ms from before the call of enqueue until
+ * it may run. */
 void measure_idle(struct bench *b, double *ret_ms, size_t count);
 
 #endif

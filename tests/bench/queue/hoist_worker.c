@@ -1,10 +1,15 @@
 #include "tests/bench/queue/hoist.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 struct round {
     struct queue_lease leases[BATCH];
@@ -165,18 +170,15 @@ double drain(struct bench *b, int64_t most, int64_t *ret_done)
 
 /* --- from enqueue to start --- */
 
-struct sleeper {
-    struct bench bench;
-    size_t count;
-    int64_t *started_us;   /* count of them */
+/* What the producer and the worker, two processes, share. */
+struct board {
     atomic_size_t waiting; /* about to wait for sample number waiting - 1 */
-    pthread_t thread;
+    int64_t started_us[SAMPLES_MAX];
 };
 
 /* Wait for the marker, claim, start: what runs then counts; end it, and wait for the next. */
-static void run_one(struct sleeper *s, size_t sample)
+static int64_t run_one(struct bench *b)
 {
-    struct bench *b = &s->bench;
     struct round run = {.count = 0};
     struct redis_cmd cmds[2];
     struct redis_value *replies[2];
@@ -197,50 +199,55 @@ static void run_one(struct sleeper *s, size_t sample)
     if (redis_pipeline(b->redis, cmds, 2, replies, &e) != ERR_OK)
         die("redis", &e);
     read_started(replies, &run);
-    s->started_us[sample] = clock_mono_us();
+    int64_t started_us = clock_mono_us();
     redis_reply_free(replies[0]);
     redis_reply_free(replies[1]);
     build_finish(b, &run, 0, &cmds[0]);
     redis_reply_free(call(b, &cmds[0]));
     redis_cmd_release(&cmds[0]);
     redis_cmd_release(&cmds[1]);
+    return started_us;
 }
 
-static void *run_sleeper(void *arg)
+_Noreturn static void run_sleeper(const struct bench *from, struct board *board,
+                                  size_t count, pid_t parent)
 {
-    struct sleeper *s = arg;
+    struct bench b = *from;
+    struct err e = ERR_INIT;
 
-    for (size_t i = 0; i < s->count; i++) {
-        atomic_store(&s->waiting, i + 1);
-        run_one(s, i);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent || redis_open(&b.options, &b.redis, &e) != ERR_OK)
+        _exit(1);
+    for (size_t i = 0; i < count; i++) {
+        atomic_store(&board->waiting, i + 1);
+        board->started_us[i] = run_one(&b);
     }
-    return NULL;
+    _exit(0);
 }
 
 void measure_idle(struct bench *b, double *ret_ms, size_t count)
 {
-    struct sleeper s = {.bench = *b, .count = count};
-    struct err e = ERR_INIT;
-    int64_t *sent_us = calloc(count, sizeof *sent_us);
+    static int64_t sent_us[SAMPLES_MAX];
+    const struct timespec gap = {.tv_nsec = 20000000}; /* what makes it idle */
+    struct board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE,
+                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t parent = getpid();
+    pid_t worker = board == MAP_FAILED || count > SAMPLES_MAX ? -1 : fork();
+    int status;
 
-    s.started_us = calloc(count, sizeof *s.started_us);
-    if (!sent_us || !s.started_us ||
-        redis_open(&b->options, &s.bench.redis, &e) != ERR_OK)
-        die("redis", &e);
-    if (pthread_create(&s.thread, NULL, run_sleeper, &s) != 0)
-        die("thread", NULL);
+    if (worker < 0)
+        die("idle: no worker, or too many samples", NULL);
+    if (worker == 0)
+        run_sleeper(b, board, count, parent);
     for (size_t i = 0; i < count; i++) {
-        const struct timespec gap = {.tv_nsec = 20000000}; /* what makes it idle */
-        while (atomic_load(&s.waiting) < i + 1)
+        while (atomic_load(&board->waiting) < i + 1)
             (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         (void)nanosleep(&gap, NULL);
         sent_us[i] = clock_mono_us();
         (void)enqueue_all(b, 1, "one");
     }
-    (void)pthread_join(s.thread, NULL);
+    (void)waitpid(worker, &status, 0);
     for (size_t i = 0; i < count; i++)
-        ret_ms[i] = (double)(s.started_us[i] - sent_us[i]) / 1000.0;
-    redis_close(s.bench.redis);
-    free(sent_us);
-    free(s.started_us);
+        ret_ms[i] = (double)(board->started_us[i] - sent_us[i]) / 1000.0;
+    (void)munmap(board, sizeof *board);
 }
