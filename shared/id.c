@@ -1,6 +1,10 @@
 #include "shared/id.h"
 
+#include "shared/digest.h"
+
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -31,13 +35,12 @@ struct uuid id_new(void)
                           random_bits());
 }
 
-struct uuid id_format_uuid(int64_t ns, uint64_t random)
+/* 48 bits of ms, 12 of what follows, 62 of the rest. */
+static struct uuid format_uuid(uint64_t ms, uint64_t next, uint64_t rest)
 {
     static const char digits[] = "0123456789abcdef";
-    uint64_t ms = (uint64_t)ns / NS_PER_MS;
-    uint64_t fraction = (uint64_t)ns % NS_PER_MS * 4096 / NS_PER_MS;
-    const uint64_t half[2] = {ms << 16 | 0x7000 | fraction,
-                              UINT64_C(1) << 63 | (random & UINT64_MAX >> 2)};
+    const uint64_t half[2] = {ms << 16 | 0x7000 | (next & 0xfff),
+                              UINT64_C(1) << 63 | (rest & UINT64_MAX >> 2)};
     struct uuid id = {.text = "00000000-0000-0000-0000-000000000000"};
     char *at = id.text;
 
@@ -47,6 +50,40 @@ struct uuid id_format_uuid(int64_t ns, uint64_t random)
         *at = digits[half[digit / 16] >> (60 - digit % 16 * 4) & 15];
     }
     return id;
+}
+
+struct uuid id_format_uuid(int64_t ns, uint64_t random)
+{
+    uint64_t fraction = (uint64_t)ns % NS_PER_MS * 4096 / NS_PER_MS;
+
+    return format_uuid((uint64_t)ns / NS_PER_MS, fraction, random);
+}
+
+enum err_code id_of_tick(const char *name, int64_t tick_ms, struct uuid *ret_uuid,
+                         struct err *e)
+{
+    struct digest_sha256 d = DIGEST_SHA256_INIT;
+    uint8_t sum[DIGEST_SHA256_BYTES];
+    char tick[24];
+    uint64_t bits[2];
+
+    (void)snprintf(tick, sizeof tick, "%" PRId64, tick_ms); /* fits */
+    enum err_code code = digest_sha256_init(&d, e);
+    if (code == ERR_OK) {
+        digest_sha256_update(&d, name, strlen(name) + 1); /* its NUL parts the two */
+        digest_sha256_update(&d, tick, strlen(tick));
+        code = digest_sha256_final(&d, sum, e);
+    }
+    digest_sha256_release(&d);
+    if (code != ERR_OK)
+        return code;
+    for (size_t i = 0; i < 2; i++) {
+        bits[i] = 0;
+        for (size_t k = 0; k < sizeof bits[i]; k++)
+            bits[i] = bits[i] << 8 | sum[sizeof bits[i] * i + k];
+    }
+    *ret_uuid = format_uuid((uint64_t)tick_ms, bits[0], bits[1]);
+    return ERR_OK;
 }
 
 static bool is_lower_or_digit(char c)

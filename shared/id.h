@@ -7,6 +7,7 @@
  * The queue part routes an id to its Redis slot without a look-up.  The UUID carries its creation time (48 bits of
  * milliseconds, then 12 bits of the fraction of the millisecond: method 3 of section 6.2, so that the ids of one
  * process sort by creation) and 62 bits from getrandom(2), so that it cannot be guessed.
+ * A run of a schedule has an id that is a function of the schedule and the time (id_of_tick).
  * Pure but for id_new, which reads the clock and the kernel's random numbers.  Thread-safe.
  */
 #ifndef HOIST_SHARED_ID_H
@@ -38,6 +39,14 @@ struct uuid id_new(void);
 
 /* The same from its parts, for tests: ns is the time since the epoch, random the 62 low bits. */
 struct uuid id_format_uuid(int64_t ns, uint64_t random);
+
+/*
+ * The id of one run of a schedule: its ms is the tick, all other bits come from SHA-256 of name and tick, so that all who
+ * know both make the same one.  Other than the rest it can be guessed by whoever knows them.
+ * ERR_NOMEM, ERR_CONFIG: as digest.h says.
+ */
+MUST_CHECK enum err_code id_of_tick(const char *name, int64_t tick_ms,
+                                    struct uuid *ret_uuid, struct err *e);
 
 /* [a-z0-9][a-z0-9_-]{0,31} */
 bool id_is_queue(const char *s, size_t len);

@@ -69,6 +69,36 @@ Test(id, a_new_one_is_a_uuid_of_now_and_no_two_are_the_same)
     }
 }
 
+static struct uuid of_tick(const char *name, int64_t tick_ms)
+{
+    struct uuid id;
+    struct err e = ERR_INIT;
+
+    cr_assert(eq(int, id_of_tick(name, tick_ms, &id, &e), ERR_OK), "%s", e.text);
+    return id;
+}
+
+Test(id, a_tick_has_one_id_which_is_a_uuid_of_its_time)
+{
+    /* printf 'nightly\0001763865000000' | sha256sum */
+    struct uuid id = of_tick("nightly", 1763865000000);
+
+    cr_expect(eq(str, id.text, "019aae8b-f840-7926-9a3f-1cc53703bd6c"));
+    cr_expect(id_is_uuid(id.text, strlen(id.text)));
+    cr_expect(eq(i64, id_uuid_ms(id.text), 1763865000000));
+    cr_expect(eq(str, id.text, of_tick("nightly", 1763865000000).text));
+}
+
+Test(id, another_tick_or_name_has_another_id)
+{
+    struct uuid id = of_tick("a1", 1000);
+
+    cr_expect(ne(str, id.text + 14, of_tick("a1", 2000).text + 14));
+    cr_expect(ne(str, id.text, of_tick("b1", 1000).text));
+    cr_expect(ne(str, of_tick("a", 11000).text + 14, of_tick("a1", 1000).text + 14),
+              "where the name ends counts");
+}
+
 static const struct {
     const char *label, *text;
     bool want;
