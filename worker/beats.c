@@ -6,13 +6,18 @@
 #include "shared/clock.h"
 #include "shared/log_limit.h"
 
-enum { TICKS_PER_LEASE = 12, TICKS_PER_BEAT = 4 };
+enum {
+    TICKS_PER_LEASE = 12,
+    TICKS_PER_BEAT = 4,
+    TICK_MAX_MS = 625 /* a beat each 2.5 s at least: who cancels a job waits for one */
+};
 
 struct beats {
     const struct worker_env *env;
     struct transfers *transfers;
     uv_timer_t tick;
     unsigned ticks;
+    uint64_t round; /* of beats; each transfer has part once in each */
 };
 
 /* One call under way: which transfers it was for. */
@@ -71,35 +76,35 @@ static void on_beat(enum err_code code, const struct redis_value *reply,
     free(call);
 }
 
-/* Beat for the transfers of one queue from slot *at on, at most one call; *at is where to go on. */
-static void beat_some(struct beats *b, const char *queue, size_t *at)
+static bool is_to_beat(const struct beats *b, const struct transfer *t)
+{
+    return t && t->beat != b->round && transfer_holds_lease(t);
+}
+
+/* Beat for the transfer in this slot, and for those of its queue behind it: one call. */
+static void beat_from(struct beats *b, size_t first)
 {
     struct transfers *s = b->transfers;
+    const char *queue = s->slots[first]->lease.id.queue;
     struct queue_beat beats[QUEUE_BATCH_MAX];
     struct beat_call *call = calloc(1, sizeof *call);
     struct redis_cmd cmd;
-    size_t i = *at;
 
-    *at = s->capacity;
     if (!call)
         return; /* the next tick tries again */
     call->transfers = s;
     call->sent_ms = clock_mono_ms();
-    for (; i < s->capacity && call->count < QUEUE_BATCH_MAX; i++) {
+    memcpy(call->queue, queue, sizeof call->queue);
+    for (size_t i = first; i < s->capacity && call->count < QUEUE_BATCH_MAX; i++) {
         struct transfer *t = s->slots[i];
-        if (!t || !transfer_holds_lease(t) || strcmp(t->lease.id.queue, queue) != 0)
+        if (!is_to_beat(b, t) || strcmp(t->lease.id.queue, queue) != 0)
             continue;
-        memcpy(call->queue, t->lease.id.queue, sizeof call->queue);
         beats[call->count] =
             (struct queue_beat){.lease = t->lease, .sent = transfer_sent(t)};
         call->of[call->count].index = i;
         call->of[call->count++].serial = t->serial;
+        t->beat = b->round;
     }
-    if (call->count == 0) {
-        free(call);
-        return;
-    }
-    *at = i;
     redis_cmd_init(&cmd);
     queue_beat_cmd(&cmd, queue, &b->env->self, beats, call->count);
     redis_async_send(b->env->redis, &cmd, 0, on_beat, call);
@@ -108,13 +113,14 @@ static void beat_some(struct beats *b, const char *queue, size_t *at)
 
 void beats_now(struct beats *b)
 {
-    const struct config *config = b->env->config;
+    const struct transfers *s = b->transfers;
 
-    if (b->transfers->count == 0 || !redis_async_is_ready(b->env->redis))
+    if (s->count == 0 || !redis_async_is_ready(b->env->redis))
         return;
-    for (size_t q = 0; q < config->queue_count; q++)
-        for (size_t at = 0; at < b->transfers->capacity;)
-            beat_some(b, config->queues[q].name, &at);
+    b->round++;
+    for (size_t i = 0; i < s->capacity; i++)
+        if (is_to_beat(b, s->slots[i]))
+            beat_from(b, i);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -136,6 +142,8 @@ enum err_code beats_open(const struct worker_env *env, struct transfers *transfe
 
     if (!b)
         return err_set(e, ERR_NOMEM, "no memory for beats");
+    if (tick_ms > TICK_MAX_MS)
+        tick_ms = TICK_MAX_MS;
     b->env = env;
     b->transfers = transfers;
     b->tick.data = b;

@@ -1,9 +1,9 @@
 /*
  * beats: keeps the leases of running jobs alive, and hears what happened to them.
  *
- * Every third of the lease one batched beat per queue (QUEUE_BATCH_MAX leases a call) renews what is held and
- * stores how many bytes have left.  LOST aborts the transfer, which then touches nothing; CANCELLED aborts it and
- * finishes it as cancelled.  Every twelfth of the lease, without a command: leases that could not be renewed in time
+ * Every third of the lease, and at least every 2.5 s, one batched beat per queue (QUEUE_BATCH_MAX leases a call) renews
+ * what is held and stores how many bytes have left.  LOST aborts the transfer, which then touches nothing; CANCELLED aborts it and
+ * finishes it as cancelled.  Every quarter of that time, without a command: leases that could not be renewed in time
  * are given up (transfers_check_leases), reports that could not be told are told (transfers_resume).
  * With no job held nothing is sent.  Belongs to the loop's thread.
  */

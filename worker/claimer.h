@@ -2,15 +2,22 @@
  * claimer: keeps free slots filled, at the price of almost no commands while there is nothing to do.
  *
  *            wake (BZPOPMIN, own connection) --.
- *   timer: a job falls due, a lease runs out --+--> look at the queue: claim as many as slots are free
- *   finish brought jobs, or says "more" -------'        |-> jobs: transfers_add
- *                                                       |-> due: promote each      (all workers may do so at once:
- *                                                       '-> expired: reap each      the scripts check again)
+ *   timer: a job falls due, a lease runs out --+--> once an iteration of the loop: who gets which free slots (shares.h);
+ *   transfers have ended, slots are free ------'    one call per queue (turns.h): its ends, and a claim of so many
+ *                                                     |-> jobs: transfers_add
+ *                                                     |-> due: promote each      (all workers may do so at once:
+ *                                                     '-> expired: reap each      the scripts check again)
  *
  * Guarantees
- *   - Never claims more than there are free slots; slots asked for in commands under way are reserved.
- *   - Queues in strict order: a queue is asked only when those before it are not known to have work.
- *   - Idle, with one queue and a lease of 10 s: 0.4 commands a second (one wait of 5 s, one look each 5 s).
+ *   - Never claims more than there are free slots; slots asked for in calls under way are reserved.
+ *   - Ends are sent in the iteration of the loop in which they come, in one call per queue, at most QUEUE_BATCH_MAX; while
+ *     a call of that queue is under way they wait for its reply.
+ *   - Without weights, strict order: a queue is asked only when those before it are not known to have work.  With
+ *     weights: shares.h.  Slots that are the turn of a queue whose call is under way are kept for it until its reply.
+ *   - With "*", queues that others add to hoist:queues are found within 5 s, as long as there are not more than
+ *     CONFIG_QUEUES_MAX; what is not configured has the settings of [queue default] and comes last.
+ *   - Idle, with a lease of 10 s: one wait of 5 s for all queues; one look per queue each 5 s, rarer with more queues (all
+ *     together at most 0.4 a second); with "*" one look at hoist:queues each 5 s.
  *   - A look at least once a lease, full or not: the lease of a dead worker is seen before it runs out, and reaped as it
  *     does; a job that falls due is made ready for whoever has a slot.
  *   - A broken queue (a key of a wrong type) is looked at only once per interval, and logged.
@@ -25,14 +32,15 @@
 
 struct claimer;
 
-/* queues: names of configured queues, in order; copied.  Makes its own connection for the wait. */
+/* Makes its own connection for the wait. */
 MUST_CHECK enum err_code claimer_open(const struct worker_env *env,
                                       struct transfers *transfers,
                                       const struct redis_target *target,
                                       struct claimer **ret, struct err *e);
-/* Claim no more.  Jobs in replies still under way are given to transfers, which gives them back. */
+/* Claim no more.  Ends are told on, and jobs in replies still under way are given to transfers, which gives them back.
+ * What a call may have claimed whose reply never came is left to its lease, unless it finishes something. */
 void claimer_stop(struct claimer *c);
-/* Commands whose replies may still bring jobs. */
+/* Commands whose replies are still wanted. */
 size_t claimer_pending(const struct claimer *c);
 /* Close the connection and timers, then call on_closed; c is gone then. */
 void claimer_close(struct claimer *c, void (*on_closed)(void *ctx), void *ctx);
@@ -42,18 +50,14 @@ int64_t claimer_last_ok_ms(const struct claimer *c);
 /* Look at a queue now, for want of anything else to ask Redis. */
 void claimer_probe(struct claimer *c);
 
-/* The main connection is ready (again): look at every queue. */
+/* The main connection is ready (again): repeat what was not heard, look at every queue. */
 void claimer_resume(struct claimer *c);
 /* A slot has become free. */
 void claimer_slot_free(struct claimer *c);
+/* A transfer has ended, done or cancelled: it goes with the next call of its queue. */
+void claimer_end(struct claimer *c, struct transfer *ended);
 /* A job of this queue will be due in delay_ms. */
 void claimer_expect(struct claimer *c, const char *queue, int64_t delay_ms);
-
-/* How many jobs of this queue a finish is to bring: reserves as many slots (0 or 1). */
-size_t claimer_reserve(struct claimer *c, const char *queue);
-/* The reply to a finish that asked for `want` and was sent at sent_ms; claimed is NULL when there was none. */
-void claimer_take(struct claimer *c, const char *queue, size_t want, int64_t sent_ms,
-                  const struct queue_claimed *claimed);
 
 struct claimer_entry {
     const struct config_queue *queue;

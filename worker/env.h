@@ -22,4 +22,7 @@ struct worker_env {
     struct queue_worker self;  /* our name and lease length, as scripts see them */
 };
 
+/* The settings of a queue: those of [queue default] when it is not configured here. */
+const struct config_queue *env_queue(const struct worker_env *env, const char *name);
+
 #endif

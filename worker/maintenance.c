@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "shared/log.h"
+#include "worker/removal.h"
 
 struct round {
+    const struct worker_env *env;
     char queue[ID_QUEUE_MAX + 1];
     size_t outstanding;
     bool changed;
-    void (*on_changed)(const char *queue, void *ctx);
+    void (*done)(const char *queue, bool changed, void *ctx);
     void *ctx;
 };
 
@@ -34,6 +36,15 @@ static void log_reaped(const struct job_id *id, enum queue_answer answer,
                  LOG_STR("state", answer == QUEUE_OK ? "waiting" : state));
 }
 
+static void moved(const struct step *step, enum queue_answer answer, const char *state)
+{
+    step->round->changed = true;
+    if (step->reap)
+        log_reaped(&step->id, answer, state);
+    if (answer == QUEUE_CONFLICT && strcmp(state, "cancelled") == 0)
+        (void)removal_begin(step->round->env, &step->id, NULL, NULL); /* or reconcile */
+}
+
 static void on_step(enum err_code code, const struct redis_value *reply,
                     const struct err *e, void *ctx)
 {
@@ -49,9 +60,7 @@ static void on_step(enum err_code code, const struct redis_value *reply,
         e = &parse;
     }
     if (code == ERR_OK && answer != QUEUE_MISSING) {
-        round->changed = true;
-        if (step.reap)
-            log_reaped(&step.id, answer, state);
+        moved(&step, answer, state);
     } else if (code != ERR_OK && code != ERR_RETRY) {
         log_error("reaper", step.reap ? "reap was refused" : "promote was refused",
                   LOG_STR("queue", round->queue), LOG_STR("uuid", step.id.uuid.text),
@@ -59,16 +68,12 @@ static void on_step(enum err_code code, const struct redis_value *reply,
     }
     if (--round->outstanding > 0)
         return;
-    if (round->changed)
-        round->on_changed(round->queue, round->ctx);
+    round->done(round->queue, round->changed, round->ctx);
     free(round);
 }
 
-static void send_step(const struct worker_env *env, struct round *round,
-                      const struct uuid *uuid, bool reap)
+static void send_step(struct round *round, const struct uuid *uuid, bool reap)
 {
-    const struct config_queue *q =
-        config_find_queue(env->config, round->queue, strlen(round->queue));
     struct step *step = calloc(1, sizeof *step);
     struct redis_cmd cmd;
 
@@ -80,30 +85,35 @@ static void send_step(const struct worker_env *env, struct round *round,
     memcpy(step->id.queue, round->queue, sizeof step->id.queue);
     redis_cmd_init(&cmd);
     if (reap)
-        queue_reap_cmd(&cmd, &step->id, q->max_crashes);
+        queue_reap_cmd(&cmd, &step->id,
+                       env_queue(round->env, round->queue)->max_crashes);
     else
         queue_promote_cmd(&cmd, &step->id);
     round->outstanding++;
-    redis_async_send(env->redis, &cmd, 0, on_step, step);
+    redis_async_send(round->env->redis, &cmd, 0, on_step, step);
     redis_cmd_release(&cmd);
 }
 
-void maintenance_run(const struct worker_env *env, const char *queue,
+bool maintenance_run(const struct worker_env *env, const char *queue,
                      const struct queue_claimed *claimed,
-                     void (*changed)(const char *queue, void *ctx), void *ctx)
+                     void (*done)(const char *queue, bool changed, void *ctx),
+                     void *ctx)
 {
     if (claimed->due_count + claimed->expired_count == 0)
-        return;
+        return false;
     struct round *round = calloc(1, sizeof *round);
     if (!round)
-        return; /* the next look finds it all again */
-    round->on_changed = changed;
+        return false; /* the next look finds it all again */
+    round->env = env;
+    round->done = done;
     round->ctx = ctx;
     (void)memccpy(round->queue, queue, '\0', sizeof round->queue - 1);
     for (size_t i = 0; i < claimed->due_count; i++)
-        send_step(env, round, &claimed->due[i], false);
+        send_step(round, &claimed->due[i], false);
     for (size_t i = 0; i < claimed->expired_count; i++)
-        send_step(env, round, &claimed->expired[i], true);
-    if (round->outstanding == 0)
-        free(round);
+        send_step(round, &claimed->expired[i], true);
+    if (round->outstanding > 0)
+        return true;
+    free(round);
+    return false;
 }

@@ -10,11 +10,13 @@
 #include "worker/env.h"
 
 /*
- * Promote claimed->due and reap claimed->expired.  changed is called once, on the loop, after the last answer, if at
- * least one job moved; not at all when there was nothing to do, nothing moved or Redis went away.
+ * Promote claimed->due and reap claimed->expired.  False: there was nothing to do.  Else done is called once, on the
+ * loop, after the last answer; changed: at least one job moved.  The spool files of a job that this cancels (its parent
+ * has failed, or it was asked to stop when its worker died) are removed, on the thread pool, where this worker sees them.
  */
-void maintenance_run(const struct worker_env *env, const char *queue,
-                     const struct queue_claimed *claimed,
-                     void (*changed)(const char *queue, void *ctx), void *ctx);
+MUST_CHECK bool
+maintenance_run(const struct worker_env *env, const char *queue,
+                const struct queue_claimed *claimed,
+                void (*done)(const char *queue, bool changed, void *ctx), void *ctx);
 
 #endif

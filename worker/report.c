@@ -6,82 +6,51 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "worker/claimer.h"
+#include "worker/removal.h"
 
 enum { RELEASE_LATER_MS = 30000 };
 
-/* A report under way. */
+/* A fail or release under way. */
 struct report {
     struct transfers *set;
     size_t index;
     uint64_t serial;
-    char queue[ID_QUEUE_MAX + 1];
-    size_t want;     /* jobs the finish was to bring */
-    int64_t sent_ms; /* monotonic */
 };
-
-static const struct config_queue *queue_of(const struct transfer *t)
-{
-    const char *name = t->lease.id.queue;
-
-    return config_find_queue(t->set->env->config, name, strlen(name));
-}
 
 void transfer_drop_lost(struct transfer *t)
 {
-    if (t->unanswered)
-        log_info("transfer",
-                 "finished before, the answer was lost; spool files stay until "
-                 "reconcile",
-                 LOG_STR("id", t->name));
-    else
-        log_warn("transfer", "lost lease", LOG_STR("id", t->name),
-                 LOG_INT("token", t->lease.token));
+    log_warn("transfer", "lost lease", LOG_STR("id", t->name),
+             LOG_INT("token", t->lease.token));
     transfer_free(t);
 }
 
 /* --- after a finish: the spool files go, on the thread pool --- */
 
-static void remove_on_pool(uv_work_t *request)
+static void on_removed(void *ctx)
 {
-    struct transfer *t = request->data;
-
-    t->removal.code = spool_remove(t->set->env->spool, &t->lease.id, &t->removal.err);
-}
-
-static void after_removal(uv_work_t *request, int status)
-{
-    struct transfer *t = request->data;
-
-    if (status == 0 && t->removal.code != ERR_OK)
-        log_warn("transfer", "spool files stay until reconcile", LOG_STR("id", t->name),
-                 LOG_ERR(&t->removal.err));
-    transfer_free(t);
+    transfer_free(ctx);
 }
 
 static void remove_spool(struct transfer *t)
 {
     transfer_set_state(t, TRANSFER_REMOVING);
-    t->removal.request.data = t;
-    if (uv_queue_work(t->set->env->loop, &t->removal.request, remove_on_pool,
-                      after_removal) != 0)
+    if (!removal_begin(t->set->env, &t->lease.id, on_removed, t))
         transfer_free(t); /* reconcile removes them */
 }
 
 /* --- replies --- */
 
-/* No answer that counts: keep what there is to tell, or give up when Redis refuses it for good. */
-static void unanswered(struct transfer *t, enum err_code code, const struct err *e)
+void transfer_end_refused(struct transfer *t, const struct err *e)
 {
-    if (code == ERR_RETRY || code == ERR_CONFIG) {
-        transfer_set_state(t, TRANSFER_PARKED);
-        return;
-    }
-    log_error("transfer", "report was refused, the job's lease will run out",
-              LOG_STR("id", t->name), LOG_ERR(e));
+    int64_t held;
+
+    if (log_limit_passes(&t->set->said, e->text, clock_mono_ms(), &held))
+        log_error("transfer", "report was refused, the job's lease will run out",
+                  LOG_STR("id", t->name), LOG_ERR(e), log_limit_held(held));
     transfer_free(t);
 }
 
-static void finished(struct transfer *t, enum queue_answer answer)
+void transfer_ended(struct transfer *t, enum queue_answer answer)
 {
     bool done = t->report == REPORT_DONE;
 
@@ -95,27 +64,13 @@ static void finished(struct transfer *t, enum queue_answer answer)
     remove_spool(t);
 }
 
-static void on_finish(enum err_code code, const struct redis_value *reply,
-                      const struct err *e, void *ctx)
+/* No answer that counts: keep what there is to tell, or give up when Redis refuses it for good. */
+static void unanswered(struct transfer *t, enum err_code code, const struct err *e)
 {
-    struct report r = *(struct report *)ctx;
-    struct transfer *t = transfers_find(r.set, r.index, r.serial);
-    struct queue_claimed claimed;
-    struct err parse = ERR_INIT;
-
-    free(ctx);
-    if (t && code == ERR_RETRY)
-        t->unanswered = true; /* Redis may have carried it out all the same */
-    if (code == ERR_OK) {
-        code = queue_parse_claimed(reply, r.queue, &claimed, &parse);
-        e = &parse;
-    }
-    if (t && code == ERR_OK)
-        finished(t, claimed.answers[0]);
-    else if (t)
-        unanswered(t, code, e);
-    claimer_take(r.set->claimer, r.queue, r.want, r.sent_ms,
-                 code == ERR_OK ? &claimed : NULL);
+    if (code == ERR_RETRY || code == ERR_CONFIG)
+        transfer_set_state(t, TRANSFER_PARKED);
+    else
+        transfer_end_refused(t, e);
 }
 
 static void log_failed(const struct transfer *t, bool dead)
@@ -132,10 +87,21 @@ static void log_failed(const struct transfer *t, bool dead)
                  LOG_STR("error", t->outcome.error));
 }
 
+static void log_told(const struct transfer *t, enum queue_answer answer)
+{
+    if (answer == QUEUE_MISSING)
+        log_warn("transfer", "gone: its record was deleted", LOG_STR("id", t->name),
+                 LOG_STR("error", t->outcome.error));
+    else if (t->report == REPORT_FAIL)
+        log_failed(t, answer == QUEUE_CONFLICT);
+    else
+        log_info("transfer", "released", LOG_STR("id", t->name));
+}
+
 /* The answer to fail or release. */
 static void answered(struct transfer *t, enum queue_answer answer)
 {
-    if (answer == QUEUE_LOST || answer == QUEUE_MISSING) {
+    if (answer == QUEUE_LOST) {
         transfer_drop_lost(t);
         return;
     }
@@ -143,13 +109,10 @@ static void answered(struct transfer *t, enum queue_answer answer)
         log_info("transfer", "cancelled", LOG_STR("id", t->name));
         remove_spool(t);
         return;
-    } else if (t->report != REPORT_FAIL) {
-        log_info("transfer", "released", LOG_STR("id", t->name));
-    } else {
-        log_failed(t, answer == QUEUE_CONFLICT);
-        if (answer == QUEUE_OK)
-            claimer_expect(t->set->claimer, t->lease.id.queue, t->retry_ms);
     }
+    log_told(t, answer);
+    if (t->report == REPORT_FAIL && answer == QUEUE_OK)
+        claimer_expect(t->set->claimer, t->lease.id.queue, t->retry_ms);
     transfer_free(t);
 }
 
@@ -175,25 +138,20 @@ static void on_answer(enum err_code code, const struct redis_value *reply,
 
 /* --- sending --- */
 
-static void build_finish(const struct transfer *t, size_t want, struct redis_cmd *cmd)
+void transfer_describe_end(const struct transfer *t, struct queue_end *ret_end)
 {
-    const struct config_queue *q = queue_of(t);
     bool done = t->report == REPORT_DONE;
-    struct queue_end end = {.lease = t->lease,
-                            .state = done ? JOB_DONE : JOB_CANCELLED,
-                            .url = done ? t->outcome.url : NULL,
-                            .etag = done ? t->outcome.etag : NULL,
-                            .sent = t->outcome.sent,
-                            .size = t->job.size,
-                            .attempts = t->job.attempts,
-                            .had_error = true};
-    struct queue_finish f = {.ends = &end,
-                             .count = 1,
-                             .keep_ms = q->keep_done_seconds * 1000,
-                             .keep_count = q->keep_done_count,
-                             .want = want};
 
-    queue_finish_cmd(cmd, &f, &t->set->env->self);
+    *ret_end = (struct queue_end){
+        .lease = t->lease,
+        .state = done ? JOB_DONE : JOB_CANCELLED,
+        .url = done ? t->outcome.url : NULL,
+        .etag = done ? t->outcome.etag : NULL,
+        .sent = t->outcome.sent,
+        .size = t->job.size,
+        .attempts = t->job.attempts,
+        .had_error = true /* a wish to cancel may stand there that no beat has told */
+    };
 }
 
 static void build_fail(const struct transfer *t, struct redis_cmd *cmd)
@@ -207,38 +165,38 @@ static void build_fail(const struct transfer *t, struct redis_cmd *cmd)
     queue_fail_cmd(cmd, &f, &t->set->env->self);
 }
 
-void transfer_report(struct transfer *t, enum transfer_report report)
+/* Fail or release. */
+static void send_report(struct transfer *t, struct report *r)
 {
     const struct worker_env *env = t->set->env;
-    struct report *r = NULL;
     struct redis_cmd cmd;
 
+    *r = (struct report){.set = t->set, .index = t->index, .serial = t->serial};
+    redis_cmd_init(&cmd);
+    if (t->report == REPORT_FAIL)
+        build_fail(t, &cmd);
+    else
+        queue_release_cmd(&cmd, &t->lease, &env->self,
+                          t->report == REPORT_RELEASE ? 0 : RELEASE_LATER_MS);
+    redis_async_send(env->redis, &cmd, 0, on_answer, r);
+    redis_cmd_release(&cmd);
+}
+
+void transfer_report(struct transfer *t, enum transfer_report report)
+{
+    struct report *r = NULL;
+
     t->report = report;
-    if (redis_async_is_ready(env->redis))
-        r = calloc(1, sizeof *r);
-    if (!r) {
-        transfer_set_state(t, TRANSFER_PARKED);
+    if (report == REPORT_DONE || report == REPORT_CANCELLED) {
+        transfer_set_state(t, TRANSFER_REPORTING);
+        claimer_end(t->set->claimer, t);
         return;
     }
-    *r = (struct report){.set = t->set,
-                         .index = t->index,
-                         .serial = t->serial,
-                         .sent_ms = clock_mono_ms()};
-    memcpy(r->queue, t->lease.id.queue, sizeof r->queue);
-    transfer_set_state(t, TRANSFER_REPORTING);
-
-    bool finish = report == REPORT_DONE || report == REPORT_CANCELLED;
-    redis_cmd_init(&cmd);
-    if (finish) {
-        r->want = claimer_reserve(t->set->claimer, r->queue);
-        build_finish(t, r->want, &cmd);
-    } else if (report == REPORT_FAIL) {
-        build_fail(t, &cmd);
-    } else {
-        queue_release_cmd(&cmd, &t->lease, &env->self,
-                          report == REPORT_RELEASE ? 0 : RELEASE_LATER_MS);
-    }
-    redis_async_send(env->redis, &cmd, 0, finish ? on_finish : on_answer, r);
-    redis_cmd_release(&cmd);
+    if (redis_async_is_ready(t->set->env->redis))
+        r = malloc(sizeof *r);
+    transfer_set_state(t, r ? TRANSFER_REPORTING : TRANSFER_PARKED);
+    if (!r)
+        return;
+    send_report(t, r);
     claimer_slot_free(t->set->claimer);
 }

@@ -7,14 +7,6 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "worker/claimer.h"
-
-/* Names a transfer in a callback that may come after the transfer has gone. */
-struct call {
-    struct transfers *set;
-    size_t index;
-    uint64_t serial;
-};
 
 /*
  * A lease is relied upon for four fifths of its length, counted from before the command that renewed it left: at least
@@ -42,8 +34,7 @@ bool transfer_holds_lease(const struct transfer *t)
     return t->state != TRANSFER_REPORTING && t->state != TRANSFER_REMOVING;
 }
 
-/* What to tell of an upload that was stopped. */
-static void report_aborted(struct transfer *t)
+void transfer_report_aborted(struct transfer *t)
 {
     switch (t->abort) {
     case ABORT_LOST:
@@ -63,9 +54,7 @@ static void report_aborted(struct transfer *t)
 /* How long a failed job is to wait; -1: no retry can mend it. */
 static int64_t retry_wait_ms(const struct transfer *t)
 {
-    const char *queue = t->lease.id.queue;
-    const struct config_queue *q =
-        config_find_queue(t->set->env->config, queue, strlen(queue));
+    const struct config_queue *q = env_queue(t->set->env, t->lease.id.queue);
     struct retry_policy policy = {.base_ms = q->retry_base_ms,
                                   .cap_ms = q->retry_cap_ms};
     uint64_t random = 0;
@@ -97,14 +86,13 @@ static void on_outcome(struct outcome *o, void *ctx)
         transfer_report(t, REPORT_DONE);
     } else if (o->done || o->aborted || t->abort != ABORT_NONE) {
         t->outcome.sent = o->sent;
-        report_aborted(t);
+        transfer_report_aborted(t);
     } else {
         report_failure(t, o);
     }
 }
 
-/* Fail before any byte was sent. */
-static void fail_early(struct transfer *t, enum retry_class class, const char *text)
+void transfer_fail_early(struct transfer *t, enum retry_class class, const char *text)
 {
     struct outcome o = {0};
 
@@ -112,24 +100,24 @@ static void fail_early(struct transfer *t, enum retry_class class, const char *t
     report_failure(t, &o);
 }
 
-/* The record is here: find source and destination, and let the bytes go. */
-static void run_job(struct transfer *t)
+void transfer_run(struct transfer *t)
 {
     const struct worker_env *env = t->set->env;
     struct err e = ERR_INIT;
     int fd = -1;
 
     if (!t->job.source || strcmp(t->job.source, "spool") != 0) {
-        fail_early(t, RETRY_NEVER, "source is not one this version knows");
+        transfer_fail_early(t, RETRY_NEVER, "source is not one this version knows");
         return;
     }
     t->destination = destinations_find(t->set->destinations, t->job.to);
     if (!t->destination) {
-        fail_early(t, RETRY_CONFIG, "destination is not configured");
+        transfer_fail_early(t, RETRY_CONFIG, "destination is not configured");
         return;
     }
     if (spool_open_data(env->spool, &t->job.id, t->job.size, &fd, &e) != ERR_OK) {
-        fail_early(t, e.code == ERR_REJECT ? RETRY_NEVER : RETRY_TRANSIENT, e.text);
+        transfer_fail_early(t, e.code == ERR_REJECT ? RETRY_NEVER : RETRY_TRANSIENT,
+                            e.text);
         return;
     }
     struct destination_work work = {
@@ -137,118 +125,12 @@ static void run_job(struct transfer *t)
     t->run = destination_begin(t->destination, &work);
     if (!t->run) {
         (void)close(fd); /* read only */
-        fail_early(t, RETRY_TRANSIENT, "no memory to begin the upload");
+        transfer_fail_early(t, RETRY_TRANSIENT, "no memory to begin the upload");
         return;
     }
     transfer_set_state(t, TRANSFER_RUNNING);
     log_debug("transfer", "started", LOG_STR("id", t->name),
               LOG_INT("attempt", t->job.attempts), LOG_STR("to", t->job.to));
-}
-
-static void started(struct transfer *t, const struct redis_value *reply)
-{
-    enum queue_answer answer = QUEUE_OK;
-    struct err why = ERR_INIT, e = ERR_INIT;
-
-    if (queue_parse_start(t->mark, reply, &t->lease, &answer, &t->job, &why, &e)) {
-        log_error("transfer", "start was not understood", LOG_STR("id", t->name),
-                  LOG_ERR(&e));
-        transfer_free(t);
-        return;
-    }
-    switch (answer) {
-    case QUEUE_OK:
-        if (t->abort != ABORT_NONE)
-            report_aborted(t);
-        else
-            run_job(t);
-        return;
-    case QUEUE_CANCELLED:
-        transfer_report(t, REPORT_CANCELLED);
-        return;
-    case QUEUE_NEWER:
-        transfer_report(t, REPORT_RELEASE_LATER);
-        return;
-    case QUEUE_BAD:
-        t->bad_record = true;
-        fail_early(t, RETRY_NEVER, why.text);
-        return;
-    default:
-        transfer_drop_lost(t);
-    }
-}
-
-/* Not marked.  It may have been counted or not; giving it back is right in both cases. */
-static void not_started(struct transfer *t, enum err_code code, const struct err *e)
-{
-    if (code == ERR_RETRY) {
-        transfer_report(t, REPORT_RELEASE);
-        return;
-    }
-    log_error("transfer", "start was refused", LOG_STR("id", t->name), LOG_ERR(e));
-    transfer_free(t);
-}
-
-static void on_mark(enum err_code code, const struct redis_value *reply,
-                    const struct err *e, void *ctx)
-{
-    struct call *call = ctx;
-    struct transfer *t = transfers_find(call->set, call->index, call->serial);
-    struct err parse = ERR_INIT;
-
-    free(ctx);
-    if (t && code == ERR_OK) {
-        code = queue_parse_marks(reply, 1, &t->mark, &parse);
-        e = &parse;
-    }
-    if (t && code != ERR_OK)
-        not_started(t, code, e);
-}
-
-static void on_record(enum err_code code, const struct redis_value *reply,
-                      const struct err *e, void *ctx)
-{
-    struct call *call = ctx;
-    struct transfer *t = transfers_find(call->set, call->index, call->serial);
-
-    free(ctx);
-    if (!t || t->state != TRANSFER_STARTING)
-        return;
-    if (code == ERR_RETRY || code == ERR_CONFIG)
-        not_started(t, code, e);
-    else
-        started(t, code == ERR_OK ? reply : NULL); /* else: no hash */
-}
-
-static struct call *new_call(const struct transfer *t)
-{
-    struct call *call = malloc(sizeof *call);
-
-    if (call)
-        *call = (struct call){t->set, t->index, t->serial};
-    return call;
-}
-
-void transfer_start(struct transfer *t)
-{
-    struct call *mark = new_call(t), *record = new_call(t);
-    struct redis_cmd cmds[2];
-
-    if (!mark || !record) {
-        free(mark);
-        free(record);
-        transfer_report(t, REPORT_RELEASE);
-        return;
-    }
-    redis_cmd_init(&cmds[0]);
-    redis_cmd_init(&cmds[1]);
-    queue_start_cmds(cmds, &t->lease, 1, &t->set->env->self);
-    redis_async_send(t->set->env->redis, &cmds[0], 0, on_mark, mark);
-    redis_async_send(t->set->env->redis, &cmds[1], 0, on_record, record);
-    redis_cmd_release(&cmds[0]);
-    redis_cmd_release(&cmds[1]);
-    log_debug("transfer", "claimed", LOG_STR("id", t->name),
-              LOG_INT("token", t->lease.token));
 }
 
 void transfer_abort(struct transfer *t, enum transfer_abort why)

@@ -7,6 +7,9 @@
  *              '--- nothing to --> REPORTING           PARKED: Redis is away; told again when it is back
  *                   upload
  *
+ * All that one reply brought is begun by one start script (begin.c).  Ends, done or cancelled, go through the turns of their
+ * queue (turns.h), many in one call; fail and release go alone, pipelined, and are parked when no answer comes.
+ *
  * Guarantees
  *   - Spool files are removed only after Redis answered OK to the finish of this very lease.
  *   - A lost lease ends a transfer without a word to Redis and without touching a file.
@@ -28,17 +31,17 @@
 enum transfer_state {
     TRANSFER_STARTING,  /* start was sent */
     TRANSFER_RUNNING,   /* a destination has the bytes */
-    TRANSFER_REPORTING, /* finish, fail or release was sent */
-    TRANSFER_PARKED,    /* it could not be sent, or no answer came */
+    TRANSFER_REPORTING, /* finish, fail or release was sent, or waits for its turn */
+    TRANSFER_PARKED,    /* fail or release could not be sent, or no answer came */
     TRANSFER_REMOVING   /* the spool files go */
 };
 
 /* What Redis is to be told. */
 enum transfer_report {
-    REPORT_DONE,      /* finish as done */
-    REPORT_CANCELLED, /* finish as cancelled */
-    REPORT_FAIL,      /* fail, with outcome */
-    REPORT_RELEASE,   /* give it back: drain, or the lease could not be kept */
+    REPORT_DONE,         /* finish as done */
+    REPORT_CANCELLED,    /* finish as cancelled */
+    REPORT_FAIL,         /* fail, with outcome */
+    REPORT_RELEASE,      /* give it back: drain, or the lease could not be kept */
     REPORT_RELEASE_LATER /* give it back, not to be claimed again at once */
 };
 
@@ -65,28 +68,25 @@ struct transfer {
     struct destination *destination;
     struct destination_run *run; /* set while RUNNING */
     struct outcome outcome;
-    int64_t retry_ms; /* of a failure; -1: dead */
-    int64_t began_ms; /* monotonic */
-    bool bad_record;  /* job holds nothing to rely on */
-    enum queue_answer mark; /* what start said, while its record is on its way */
-    bool unanswered;  /* a finish was sent, and its connection broke before an answer */
-    struct {          /* the removal on the thread pool */
-        uv_work_t request;
-        enum err_code code;
-        struct err err;
-    } removal;
+    int64_t retry_ms;          /* of a failure; -1: dead */
+    int64_t began_ms;          /* monotonic */
+    enum queue_answer mark;    /* what start said, while its record is on its way */
+    struct transfer *next_end; /* behind it among the ends of its queue */
+    uint64_t beat;             /* the latest round of beats it had part in */
 };
 
 struct transfers {
     const struct worker_env *env;
     struct destinations *destinations;
-    struct claimer *claimer;     /* told when slots are free; see claimer.h */
+    struct claimer *claimer;     /* told of ends, and when slots are free */
+    struct beats *beats;         /* asked for more when leases are not fresh */
     void (*on_empty)(void *ctx); /* draining, and none is left (may be called again) */
     void *ctx;
     struct transfer **slots; /* capacity pointers, NULL where free */
     size_t capacity;
     size_t count;    /* transfers alive */
     size_t occupied; /* those that count against concurrency */
+    size_t latest;   /* the slot that was taken last */
     uint64_t next_serial;
     bool draining;
     struct log_limit said; /* of what goes wrong with all of them at once */
@@ -100,9 +100,9 @@ MUST_CHECK enum err_code transfers_init(struct transfers *s,
                                         struct err *e);
 void transfers_release(struct transfers *s); /* must be empty */
 
-/* A lease that was claimed by a command sent at sent_ms (monotonic): start it, or give it back when draining or when
- * there is no room. */
-void transfers_add(struct transfers *s, const struct queue_lease *lease,
+/* count, at most QUEUE_BATCH_MAX, leases of one queue that were claimed by a command sent at sent_ms (monotonic): start
+ * them, or give them back when draining.  For those there is no room for the lease runs out. */
+void transfers_add(struct transfers *s, const struct queue_lease *leases, size_t count,
                    int64_t sent_ms);
 /* NULL when it has gone. */
 struct transfer *transfers_find(const struct transfers *s, size_t index,
@@ -121,10 +121,19 @@ void transfers_check_empty(struct transfers *s);
 /* Stop the running ones too, and give them back. */
 void transfers_abort_all(struct transfers *s);
 
+/* --- beginning (begin.c) --- */
+
+/* Send start for count, 1 .. QUEUE_BATCH_MAX, new transfers of one queue. */
+void transfer_begin(struct transfer *const *new, size_t count);
+
 /* --- one transfer (transfer.c) --- */
 
-/* Send start for a new transfer. */
-void transfer_start(struct transfer *t);
+/* The job has begun, its record is here: let the bytes go, or report why not. */
+void transfer_run(struct transfer *t);
+/* It fails without a byte having been sent. */
+void transfer_fail_early(struct transfer *t, enum retry_class class, const char *text);
+/* Report an upload that was stopped, for the reason it was stopped for. */
+void transfer_report_aborted(struct transfer *t);
 /* Stop its upload, if one runs, for this reason. */
 void transfer_abort(struct transfer *t, enum transfer_abort why);
 /* The lease was renewed by a command sent at sent_ms. */
@@ -139,13 +148,19 @@ bool transfer_holds_lease(const struct transfer *t);
 /* Tell Redis what became of it: t->report says what, t->outcome how. */
 void transfer_report(struct transfer *t, enum transfer_report report);
 
-/* --- for transfer.c, report.c and transfers.c --- */
+/* For turns.c.  What is to be told of an end; its strings are t's. */
+void transfer_describe_end(const struct transfer *t, struct queue_end *ret_end);
+/* What Redis said of it: OK or LOST.  t goes. */
+void transfer_ended(struct transfer *t, enum queue_answer answer);
+/* Redis does not take it.  t goes, its lease runs out. */
+void transfer_end_refused(struct transfer *t, const struct err *e);
+
+/* --- for begin.c, transfer.c, report.c and transfers.c --- */
 
 /* How long after the renewing command was sent a lease is relied upon. */
 int64_t transfer_lease_span_ms(const struct worker_env *env);
 void transfer_set_state(struct transfer *t, enum transfer_state state);
-/* The lease is another's, or the job has gone: log it and forget t, without a word to Redis.  Where a finish was sent
- * before whose answer was lost, that finish is the likely reason: the spool files are then reconcile's to remove. */
+/* The lease is another's, or the job has gone: log it and forget t, without a word to Redis. */
 void transfer_drop_lost(struct transfer *t);
 /* Forget it: frees t and tells the claimer that a slot is free. */
 void transfer_free(struct transfer *t);

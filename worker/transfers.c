@@ -4,10 +4,11 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "worker/beats.h"
 #include "worker/claimer.h"
 
 enum transfer_limits {
-    /* Leases that arrive while as many finishes are unanswered, and one full claim on top. */
+    /* Leases that arrive while as many ends are unanswered, and one full claim on top. */
     ROOM_FACTOR = 2,
     ROOM_EXTRA = QUEUE_BATCH_MAX
 };
@@ -40,47 +41,65 @@ struct transfer *transfers_find(const struct transfers *s, size_t index,
 size_t transfers_free(const struct transfers *s)
 {
     size_t limit = (size_t)s->env->config->worker.concurrency;
+    size_t room = s->capacity - s->count;
+    size_t free = s->occupied < limit ? limit - s->occupied : 0;
 
-    return s->occupied < limit ? limit - s->occupied : 0;
+    return free < room ? free : room;
 }
 
-static size_t find_room(const struct transfers *s)
+/* There is one: not all are taken.  Begins behind the latest, so that it is soon found. */
+static size_t find_room(struct transfers *s)
 {
-    size_t i = 0;
-
-    while (i < s->capacity && s->slots[i])
-        i++;
-    return i;
+    do
+        s->latest = (s->latest + 1) % s->capacity;
+    while (s->slots[s->latest]);
+    return s->latest;
 }
 
-void transfers_add(struct transfers *s, const struct queue_lease *lease,
-                   int64_t sent_ms)
+/* NULL: no room, or no memory. */
+static struct transfer *add_one(struct transfers *s, const struct queue_lease *lease,
+                                int64_t sent_ms)
 {
-    size_t index = find_room(s);
-    struct transfer *t = index < s->capacity ? calloc(1, sizeof *t) : NULL;
+    struct transfer *t = s->count < s->capacity ? calloc(1, sizeof *t) : NULL;
 
     if (!t) {
         /* Nothing is lost: the lease runs out, and no attempt was counted. */
         log_error("transfer", "no room for a claimed job, its lease will run out",
                   LOG_STR("uuid", lease->id.uuid.text));
-        return;
+        return NULL;
     }
     t->set = s;
-    t->index = index;
+    t->index = find_room(s);
     t->serial = s->next_serial++;
     t->lease = *lease;
     t->job = (struct job)JOB_INIT;
     t->began_ms = clock_mono_ms();
-    t->removal.err = (struct err)ERR_INIT;
     id_format_job(&lease->id, t->name);
     transfer_renewed(t, sent_ms);
-    s->slots[index] = t;
+    s->slots[t->index] = t;
     s->count++;
     s->occupied++;
-    if (s->draining)
-        transfer_report(t, REPORT_RELEASE);
-    else
-        transfer_start(t);
+    return t;
+}
+
+void transfers_add(struct transfers *s, const struct queue_lease *leases, size_t count,
+                   int64_t sent_ms)
+{
+    struct transfer *new[QUEUE_BATCH_MAX];
+    size_t added = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        new[added] = add_one(s, &leases[i], sent_ms);
+        if (new[added] && s->draining)
+            transfer_report(new[added], REPORT_RELEASE);
+        else if (new[added])
+            added++;
+    }
+    if (added == 0)
+        return;
+    transfer_begin(new, added);
+    if (clock_mono_ms() - sent_ms > s->env->self.lease_ms / 3)
+        beats_now(s->beats);
 }
 
 /* Whether a transfer in this state counts against the concurrency. */

@@ -52,6 +52,11 @@ static void on_reply(enum err_code code, const struct redis_value *reply,
                   log_limit_held(held));
 }
 
+void waiter_add(struct waiter *w, const char *name)
+{
+    w->names[w->count++] = name;
+}
+
 void waiter_wait(struct waiter *w)
 {
     struct redis_cmd cmd;

@@ -31,6 +31,8 @@ MUST_CHECK enum err_code waiter_open(const struct worker_env *env,
                                      const struct redis_target *target,
                                      const struct waiter_options *o,
                                      struct waiter **ret, struct err *e);
+/* One more queue, behind the others, from the next wait on; there are less than CONFIG_QUEUES_MAX. */
+void waiter_add(struct waiter *w, const char *name);
 /* Wait, unless it does already or is not connected. */
 void waiter_wait(struct waiter *w);
 /* Then on_closed; it is gone then.  on_wake may come once more before. */

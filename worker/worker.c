@@ -264,6 +264,7 @@ static enum err_code open_parts(struct worker *w, const struct redis_target *tar
         reconciler_open(&w->env, target, &w->reconciler, e) != ERR_OK)
         return e->code;
     w->transfers.claimer = w->claimer;
+    w->transfers.beats = w->beats;
     w->transfers.on_empty = on_empty;
     w->transfers.ctx = w;
     return start_handles(w, e);
