@@ -63,6 +63,22 @@ enum err_code job_copy(const struct job *src, struct job *ret, struct err *e)
     return err_set(e, ERR_NOMEM, "job: no memory for a copy");
 }
 
+/* --- Sources --- */
+
+bool job_is_spooled(const struct job *j)
+{
+    return !job_source_command(j);
+}
+
+const char *job_source_command(const struct job *j)
+{
+    static const char head[] = "command:";
+
+    if (!j->source || strncmp(j->source, head, sizeof head - 1) != 0)
+        return NULL;
+    return j->source + sizeof head - 1;
+}
+
 /* --- States --- */
 
 static const char *const state_names[] = {
@@ -252,15 +268,13 @@ enum err_code job_check(const struct job *j, struct err *e)
                        j->v);
     for (size_t i = 0; i < job_field_count; i++) {
         const struct job_field *f = &job_fields[i];
-        bool missing = j->seen && !(j->seen >> i & 1) && f->flags & JOB_REQUIRED;
+        bool missing = j->seen && !(j->seen >> i & 1) && job_field_is_required(j, f);
         if (missing)
             return err_set(e, ERR_REJECT, "job: %s is missing", f->name);
         if (job_field_check(j, f, e))
             return e->code;
     }
-    if (strcmp(j->source, "spool") != 0)
-        return err_set(e, ERR_REJECT, "job: source is not known");
-    if (j->sent > j->size)
+    if (job_is_spooled(j) && j->sent > j->size)
         return err_set(e, ERR_REJECT, "job: sent is more than bytes");
     if (check_meta(j, e))
         return e->code;

@@ -26,6 +26,8 @@
  * alphabet) and says which one is wrong.  Unknown fields of a hash are ignored (a newer version may have written
  * them); unknown fields of a manifest are kept out and ignored too.  A record of a newer version `v` is refused.
  *
+ * A manifest is of a job from the spool; no other has one.
+ *
  * Strings are heap copies owned by the struct; NULL means "not set".  Times are ms since the epoch (UTC), 0 means
  * "not set".  job_release frees all and leaves JOB_INIT.  A struct job belongs to one thread.
  */
@@ -47,7 +49,8 @@ enum {
     JOB_META_BYTES = 2048, /* names and values together: as much as S3 takes */
     JOB_NAME_MAX = 255,    /* bytes of a sanitised file name */
     JOB_KEY_MAX = 1024,    /* bytes of an object key (S3's limit) */
-    JOB_ERROR_MAX = 256,
+    JOB_ERROR_MAX = 4352,  /* 4 KiB that a command wrote, and what we say of it */
+    JOB_SOURCE_MAX = 40,
     JOB_GROUP_MAX = 64,        /* bytes of a group's name */
     JOB_UNIQUE_MAX = 128,      /* bytes of a unique key */
     JOB_RECORD_MAX = 32 * 1024 /* bytes of any text form of a record within them */
@@ -77,8 +80,9 @@ struct job {
     int64_t priority;     /* 0 .. 9 */
     int64_t max_attempts; /* 1 .. 1000 */
     int64_t size;         /* bytes of the upload; field `bytes` in Redis */
-    char *source;         /* "spool" */
+    char *source;         /* where the bytes are from: "spool" or "command:NAME" */
     char *sha256;         /* of the bytes, 64 hex digits */
+    char *schedule;       /* name of the schedule that made it */
     char *name;           /* file name as sanitised metadata; never a path */
     char *type;  /* media type as the client said: type/subtype[; parameters] */
     char *to;    /* name of a configured destination */
@@ -121,6 +125,12 @@ void job_release(struct job *j);
 /* Copy src into *ret (which must be JOB_INIT).  ERR_NOMEM leaves *ret released. */
 MUST_CHECK enum err_code job_copy(const struct job *src, struct job *ret,
                                   struct err *e);
+
+/* Whether its bytes are in the spool: all of the record is known from the beginning, and there is a manifest.  Of a
+ * command's output size and sha256 are 0 and NULL until it has arrived. */
+bool job_is_spooled(const struct job *j);
+/* NAME when the source is "command:NAME"; else NULL. */
+const char *job_source_command(const struct job *j);
 
 /* States as words ("waiting"), as they stand in Redis and in answers. */
 const char *job_state_name(enum job_state state);

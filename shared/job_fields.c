@@ -11,6 +11,7 @@
 
 #define AT(member) offsetof(struct job, member)
 #define ASKED_REQUIRED (JOB_ASKED | JOB_REQUIRED)
+#define OF_BYTES (JOB_ASKED | JOB_REQUIRED | JOB_FETCHED)
 
 static bool is_after_failure(const char *s, size_t len)
 {
@@ -29,8 +30,8 @@ const struct job_field job_fields[] = {
     {"batch",         "batch",        JOB_KIND_TEXT,  JOB_ASKED,      AT(batch), ID_UUID_LEN, ID_UUID_LEN,      id_is_uuid},
     {"name",          "name",         JOB_KIND_TEXT,  JOB_ASKED,      AT(name),         1, JOB_NAME_MAX,     job_text_is_name},
     {"type",          "type",         JOB_KIND_TEXT,  JOB_ASKED,      AT(type),         1, JOB_TYPE_MAX,     job_text_is_type},
-    {"bytes",         "size",         JOB_KIND_INT,   ASKED_REQUIRED, AT(size),         0, SIZE_MAX_BYTES,   NULL},
-    {"sha256",        "sha256",       JOB_KIND_TEXT,  ASKED_REQUIRED, AT(sha256),      64, 64,               job_text_is_sha256},
+    {"bytes",         "size",         JOB_KIND_INT,   OF_BYTES,       AT(size),         0, SIZE_MAX_BYTES,   NULL},
+    {"sha256",        "sha256",       JOB_KIND_TEXT,  OF_BYTES,       AT(sha256),      64, 64,               job_text_is_sha256},
     {"state",         "state",        JOB_KIND_STATE, JOB_REQUIRED,   AT(state),        0, 0,                NULL},
     {"priority",      "priority",     JOB_KIND_INT,   ASKED_REQUIRED, AT(priority),     0, JOB_PRIORITY_MAX, NULL},
     {"attempts",      "attempts",     JOB_KIND_INT,   0,              AT(attempts),     0, COUNT_MAX,        NULL},
@@ -49,7 +50,8 @@ const struct job_field job_fields[] = {
     {"unique",        "unique",       JOB_KIND_TEXT,  JOB_ASKED,      AT(unique),       1, JOB_UNIQUE_MAX,   job_text_is_graphic},
     {"unique_until",  "unique_until", JOB_KIND_TEXT,  JOB_ASKED,      AT(unique_until), 1, 8,                is_unique_until},
     {"unique_ms",     NULL,           JOB_KIND_INT,   JOB_ASKED | JOB_OPTIONAL, AT(unique_ms), 0, TIME_MAX,   NULL},
-    {"source",        NULL,           JOB_KIND_TEXT,  ASKED_REQUIRED, AT(source),       1, 16,               job_text_is_word},
+    {"source",        NULL,           JOB_KIND_TEXT,  ASKED_REQUIRED, AT(source),       1, JOB_SOURCE_MAX,   job_text_is_source},
+    {"schedule",      "schedule",     JOB_KIND_TEXT,  JOB_ASKED,      AT(schedule),     1, ID_QUEUE_MAX,     id_is_queue},
     {"seq",           NULL,           JOB_KIND_INT,   0,              AT(seq),          0, SEQ_MAX,          NULL},
     {"crashes",       NULL,           JOB_KIND_INT,   0,              AT(crashes),      0, COUNT_MAX,        NULL},
     {"worker",        NULL,           JOB_KIND_TEXT,  0,              AT(worker),       1, 63,               job_text_is_word},
@@ -97,8 +99,21 @@ const char *job_field_text(const struct job *j, const struct job_field *f)
     return *(char *const *)(const void *)((const char *)j + f->offset);
 }
 
+/* Of a source that has not been read yet. */
+static bool is_unknown(const struct job *j, const struct job_field *f)
+{
+    return f->flags & JOB_FETCHED && !j->sha256 && !job_is_spooled(j);
+}
+
+bool job_field_is_required(const struct job *j, const struct job_field *f)
+{
+    return f->flags & JOB_REQUIRED && !(f->flags & JOB_FETCHED && !job_is_spooled(j));
+}
+
 bool job_field_is_set(const struct job *j, const struct job_field *f)
 {
+    if (is_unknown(j, f))
+        return false;
     if (is_text(f))
         return job_field_text(j, f) != NULL;
     if (f->kind == JOB_KIND_TIME || f->flags & JOB_OPTIONAL)
@@ -168,7 +183,7 @@ enum err_code job_field_check(const struct job *j, const struct job_field *f,
             return bad_number(f, e);
     } else if (is_text(f)) {
         const char *s = job_field_text(j, f);
-        if (!s && f->flags & JOB_REQUIRED)
+        if (!s && job_field_is_required(j, f))
             return err_set(e, ERR_REJECT, "job: %s is missing", f->name);
         if (s && !text_is_valid(f, s, strlen(s)))
             return bad_text(f, strlen(s), e);

@@ -23,6 +23,7 @@ enum {
     JOB_SCRIPT = 2,   /* asked for, but in Redis only the scripts write it */
     JOB_REQUIRED = 4, /* a record without it is impossible */
     JOB_OPTIONAL = 8, /* a number that is not written when it is 0 */
+    JOB_FETCHED = 16, /* of another source than the spool: known only when it is done */
 };
 
 struct job_field {
@@ -49,6 +50,9 @@ const char *job_field_text(const struct job *j, const struct job_field *f);
 /* Whether there is something to write: text that is not NULL, a time, flag or optional number that is not 0, any other
  * number. */
 bool job_field_is_set(const struct job *j, const struct job_field *f);
+
+/* Whether a record of this job is impossible without the field. */
+bool job_field_is_required(const struct job *j, const struct job_field *f);
 
 /* Check, and store a copy of, a value.  ERR_REJECT names the field; j is then unchanged. */
 MUST_CHECK enum err_code job_field_set_int(struct job *j, const struct job_field *f,
@@ -80,6 +84,7 @@ enum {
 bool job_text_is_plain(const char *s, size_t len);  /* UTF-8, no control characters */
 bool job_text_is_word(const char *s, size_t len);   /* [A-Za-z0-9][A-Za-z0-9._-]* */
 bool job_text_is_sha256(const char *s, size_t len); /* 64 lower-case hex digits */
+bool job_text_is_source(const char *s, size_t len); /* spool, command:NAME */
 bool job_text_is_type(const char *s, size_t len);   /* RFC 9110 section 8.3.1 */
 bool job_text_is_name(const char *s, size_t len);   /* what job_text_clean_name gives */
 bool job_text_is_graphic(const char *s, size_t len); /* ASCII, no space */

@@ -230,6 +230,8 @@ static enum err_code decode_members(struct job *j, json_t *root, struct err *e)
     (void)job_field_mark(j, job_field_find("state")); /* a manifest says "accepted" */
     if (job_check(j, e))
         return e->code;
+    if (!job_is_spooled(j))
+        return err_set(e, ERR_REJECT, "job: a manifest of what is not in the spool");
     j->seen = 0;
     return ERR_OK;
 }

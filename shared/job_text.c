@@ -57,6 +57,17 @@ bool job_text_is_word(const char *s, size_t len)
     return true;
 }
 
+bool job_text_is_source(const char *s, size_t len)
+{
+    static const char spool[] = "spool", command[] = "command:";
+    const size_t head = sizeof command - 1;
+
+    if (len == sizeof spool - 1 && memcmp(s, spool, len) == 0)
+        return true;
+    return len > head && memcmp(s, command, head) == 0 &&
+           id_is_queue(s + head, len - head);
+}
+
 bool job_text_is_graphic(const char *s, size_t len)
 {
     for (size_t i = 0; i < len; i++)

@@ -135,7 +135,7 @@ static void add_text(struct redis_cmd *c, const char *text)
 static void add_end(struct redis_cmd *c, const struct queue_end *end)
 {
     bool whole = end->state == JOB_DONE && end->sent == end->size;
-    bool more = !whole || end->url || end->etag || end->had_error;
+    bool more = !whole || end->url || end->etag || end->had_error || end->sha256;
 
     redis_cmd_add_str(c, end->lease.id.uuid.text);
     redis_cmd_add_int(c, end->lease.token);
@@ -145,13 +145,14 @@ static void add_end(struct redis_cmd *c, const struct queue_end *end)
     redis_cmd_add_str(c, more ? "1" : "");
     if (!more)
         return;
-    if (whole)
+    if (whole && !end->sha256)
         redis_cmd_add_str(c, ""); /* that is what done means */
     else
         queue_add_number(c, end->sent);
     add_text(c, end->url);
     add_text(c, end->etag);
     redis_cmd_add_str(c, end->had_error ? "1" : "");
+    add_text(c, end->sha256);
 }
 
 void queue_finish_cmd(struct redis_cmd *c, const struct queue_finish *f,

@@ -206,8 +206,11 @@ struct queue_end {
     struct queue_lease lease;
     enum job_state state;   /* JOB_DONE or JOB_CANCELLED */
     const char *url, *etag; /* of a done job; may be NULL */
-    int64_t sent, size;     /* bytes that have left, of how many */
-    int64_t attempts;       /* with this one */
+    int64_t sent, size;     /* bytes that have left, of how many (as enqueued) */
+    const char *
+        sha256; /* of a done job whose bytes were not known before: they get into the record, as does sent for
+                           their number; else NULL */
+    int64_t attempts; /* with this one */
     bool
         had_error; /* an error of an earlier attempt, or a wish to cancel, stands in the record */
 };

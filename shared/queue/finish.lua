@@ -1,7 +1,7 @@
 -- finish: jobs have ended, done or cancelled; and claim the next ones in the same call.
 -- KEYS: one job key for each item.  ARGV: worker turn lease_ms want keep_ms keep_count, then for each item
--- id token state attempts bytes more, and with more = 1 also: sent url etag clear ("" for none; clear: 1 when an error or
--- the wish to cancel stands in the record).
+-- id token state attempts bytes more, and with more = 1 also: sent url etag clear sha256 ("" for none; clear: 1 when an
+-- error or the wish to cancel stands in the record; sha256: of bytes that were not known before, sent is their number).
 -- Answers OK or LOST (the lease is another's: nothing is done) for each, within what claim returns.
 local worker, turn, lease_ms, want = ARGV[1], ARGV[2], int(ARGV[3]), int(ARGV[4])
 local keep_ms, keep_count = math.max(int(ARGV[5]), 1), int(ARGV[6])
@@ -19,7 +19,7 @@ end
 local places, ids, at = {}, {}, 7
 for item = 1, items do
   places[item], ids[item] = at, ARGV[at]
-  at = at + (ARGV[at + 5] == '1' and 10 or 6)
+  at = at + (ARGV[at + 5] == '1' and 11 or 6)
 end
 local owners = redis.call('HMGET', owner, unpack(ids))
 local linked = redis.call('HLEN', unique) + redis.call('HLEN', batches) > 0
@@ -35,6 +35,9 @@ local function write_more(p)
   end
   if ARGV[p + 9] == '1' then
     redis.call('HDEL', job, 'error', 'error_class', 'cancel', 'cancel_keep')
+  end
+  if ARGV[p + 10] ~= '' then
+    redis.call('HSET', job, 'bytes', ARGV[p + 6], 'sha256', ARGV[p + 10])
   end
 end
 

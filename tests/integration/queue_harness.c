@@ -253,8 +253,8 @@ enum queue_answer beat(const struct queue_lease *l, int64_t sent)
     return answer;
 }
 
-static struct queue_claimed finish_as(const struct queue_end *end,
-                                      const struct queue_finish *rest)
+struct queue_claimed finish_as(const struct queue_end *end,
+                               const struct queue_finish *rest)
 {
     struct redis_cmd c = command();
     struct queue_finish f = *rest;

@@ -57,6 +57,9 @@ struct queue_claimed finish(const struct queue_lease *l, enum job_state state,
                             size_t want);
 struct queue_claimed finish_keep(const struct queue_lease *l, int64_t keep_ms,
                                  int64_t keep_count);
+/* One end as it is given; of the rest keep_ms, keep_count and want count. */
+struct queue_claimed finish_as(const struct queue_end *end,
+                               const struct queue_finish *rest);
 enum queue_answer fail(const struct queue_lease *l, int64_t retry_ms);
 enum queue_answer release(const struct queue_lease *l);
 enum queue_answer promote(const struct job_id *id);

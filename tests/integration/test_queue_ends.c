@@ -39,6 +39,39 @@ Test(queue_ends, finish_keeps_the_result_and_claims_the_next)
     cr_expect(start(&c.leases[0]) == QUEUE_OK);
 }
 
+Test(queue_ends, finish_writes_what_a_command_gave)
+{
+    static const char sum[] =
+        "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    struct job made = new_job(0, 0), j = JOB_INIT;
+    struct err e = ERR_INIT;
+    bool missing;
+
+    free(made.source);
+    free(made.sha256);
+    made.source = strdup("command:backup");
+    made.sha256 = NULL;
+    made.size = 0;
+    cr_assert(enqueue(&made) == QUEUE_OK);
+    cr_expect(field_is(&made.id, "bytes", "") && field_is(&made.id, "sha256", ""));
+    struct queue_lease l = claim_and_start();
+    struct queue_end end = {.lease = l,
+                            .state = JOB_DONE,
+                            .url = "file:///o/x",
+                            .sent = 5,
+                            .attempts = 1,
+                            .sha256 = sum};
+    cr_expect(
+        finish_as(&end, &(struct queue_finish){.keep_ms = 3600000, .keep_count = 10})
+            .answers[0] == QUEUE_OK);
+    cr_expect(field_is(&made.id, "bytes", "5") && field_is(&made.id, "sha256", sum));
+    cr_assert(queue_show(h.redis, &made.id, &j, &missing, &e) == ERR_OK, "%s", e.text);
+    cr_expect(j.state == JOB_DONE && j.sent == 5 && j.size == 5);
+    cr_expect(status().bytes == 0, "none was counted when it came");
+    job_release(&made);
+    job_release(&j);
+}
+
 Test(queue_ends, finish_clears_the_error_of_an_earlier_attempt)
 {
     struct job_id id = add(0, 0);
@@ -149,15 +182,15 @@ Test(queue_ends, an_error_no_retry_can_mend_is_dead_at_once)
     cr_expect(stands(&id, "dead", "dead"));
 }
 
-Test(queue_ends, fail_keeps_256_bytes_of_the_error_cut_between_characters)
+Test(queue_ends, fail_keeps_so_much_of_the_error_cut_between_characters)
 {
     struct job_id id = add(0, 0);
     struct queue_lease l = claim_and_start();
     struct redis_cmd c;
-    char text[600];
+    char text[JOB_ERROR_MAX + 300];
 
-    memset(text, 'x', 255);
-    for (size_t i = 255; i + 3 < sizeof text; i += 2)
+    memset(text, 'x', JOB_ERROR_MAX - 1);
+    for (size_t i = JOB_ERROR_MAX - 1; i + 3 < sizeof text; i += 2)
         memcpy(text + i, "\xc3\xa9", 3);
     redis_cmd_init(&c);
     queue_fail_cmd(&c,
@@ -165,7 +198,7 @@ Test(queue_ends, fail_keeps_256_bytes_of_the_error_cut_between_characters)
                    &h.worker);
     redis_reply_free(run(&c));
     cr_expect(redis_fixture_ask_int(&h.server, "HSTRLEN", key_of(&id).text, "error",
-                                    NULL) == 255);
+                                    NULL) == JOB_ERROR_MAX - 1);
 }
 
 Test(queue_ends, release_counts_no_attempt_and_keeps_the_place)

@@ -29,6 +29,20 @@ Test(job_manifest, a_manifest_gives_the_job_back)
     job_release(&got);
 }
 
+Test(job_manifest, none_is_read_of_a_job_that_is_not_in_the_spool)
+{
+    struct job j = full_job(), got = JOB_INIT;
+    struct err e = ERR_INIT;
+    CLEANUP(buf_release) struct buf b = BUF_INIT(JOB_RECORD_MAX);
+
+    free(j.source);
+    j.source = strdup("command:rm");
+    cr_assert(not(job_encode_manifest(&j, &b, &e)), "%s", e.text);
+    cr_expect(eq(int, job_decode_manifest(b.data, b.len, &got, &e), ERR_REJECT));
+    cr_expect(eq(str, e.text, "job: a manifest of what is not in the spool"));
+    job_release(&j);
+}
+
 Test(job_manifest, a_manifest_holds_only_what_was_asked_for)
 {
     struct job want = full_job(), got = JOB_INIT;

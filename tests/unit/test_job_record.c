@@ -90,6 +90,69 @@ Test(job_record, a_hash_gives_the_job_back)
     free(h);
 }
 
+/* A job whose bytes a command is to write. */
+static struct job command_job(void)
+{
+    struct job j = full_job();
+
+    free(j.source);
+    free(j.sha256);
+    j.source = strdup("command:backup");
+    j.schedule = strdup("nightly");
+    j.sha256 = NULL;
+    j.size = 0;
+    return j;
+}
+
+Test(job_record, size_and_sum_of_a_commands_output_are_not_known_before_it_has_arrived)
+{
+    struct hash *h = calloc(1, sizeof *h);
+    struct job want = command_job(), got = {.v = 1, .id = want.id};
+    struct err e = ERR_INIT;
+    CLEANUP(buf_release) struct buf b = BUF_INIT(JOB_RECORD_MAX);
+
+    job_encode_hash(&want, keep, h);
+    for (size_t i = 0; i < h->count; i++)
+        cr_expect(strcmp(h->names[i], "bytes") && strcmp(h->names[i], "sha256"), "%s",
+                  h->names[i]);
+    keep("state", "waiting", h);
+    keep("sent", "77", h);
+    cr_assert(not(decode(h, &got, &e)), "%s", e.text);
+    cr_expect(eq(str, got.source, "command:backup"));
+    cr_expect(eq(str, (char *)job_source_command(&got), "backup"));
+    cr_expect(not(job_is_spooled(&got)));
+    cr_expect(eq(str, got.schedule, "nightly"));
+    cr_expect(eq(i64, got.sent, 77), "more than a size that is not known");
+    cr_assert(job_add_status(&b, &got));
+    cr_expect(eq(ptr, strstr(b.data, "\"size\""), NULL), "%s", b.data);
+    cr_expect(ne(ptr, strstr(b.data, "\"schedule\":\"nightly\""), NULL), "%s", b.data);
+    job_release(&want);
+    job_release(&got);
+    free(h);
+}
+
+Test(job_record, what_finish_wrote_of_a_commands_output_is_read)
+{
+    struct hash *h = calloc(1, sizeof *h);
+    struct job want = command_job(), got = {.v = 1, .id = want.id};
+    struct err e = ERR_INIT;
+    CLEANUP(buf_release) struct buf b = BUF_INIT(JOB_RECORD_MAX);
+
+    job_encode_hash(&want, keep, h);
+    keep("state", "done", h);
+    keep("ended", "1764000009000", h);
+    keep("sent", "77", h);
+    keep("bytes", "77", h);
+    keep("sha256", EMPTY_SUM, h);
+    cr_assert(not(decode(h, &got, &e)), "%s", e.text);
+    cr_expect(eq(i64, got.sent, 77));
+    cr_assert(job_add_status(&b, &got));
+    cr_expect(ne(ptr, strstr(b.data, "\"size\":77"), NULL), "%s", b.data);
+    job_release(&want);
+    job_release(&got);
+    free(h);
+}
+
 Test(job_record, a_hash_from_before_there_were_batches_is_read)
 {
     struct hash *h = stored_hash();
@@ -158,7 +221,10 @@ static const struct {
     {"name", "\xff", "job: name is not valid"},
     {"name", "a\nb", "job: name is not valid"},
     {"type", "nonsense", "job: type is not valid"},
-    {"source", "teapot", "job: source is not known"},
+    {"source", "teapot", "job: source is not valid"},
+    {"source", "command:", "job: source is not valid"},
+    {"source", "command:A b", "job: source is not valid"},
+    {"schedule", "../x", "job: schedule is not valid"},
     {"worker", "a b", "job: worker is not valid"},
     {"error_class", "two words", "job: error_class is not valid"},
     {"url", "a\nb", "job: url is not valid"},
@@ -210,7 +276,7 @@ Test(job_record, what_the_store_said_is_made_harmless_rather_than_refused)
 {
     struct job j = JOB_INIT;
     struct err e = ERR_INIT;
-    char text[1000];
+    char text[JOB_ERROR_MAX + 100];
 
     memset(text, 'x', sizeof text);
     cr_expect(not(job_decode_field(&j, "error", "a\xff\r\nb", 5, &e)));
