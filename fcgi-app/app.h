@@ -8,6 +8,7 @@
 #include "fcgi-app/breaker.h"
 #include "fcgi-app/gate.h"
 #include "fcgi-app/publisher.h"
+#include "fcgi-app/room.h"
 #include "shared/config.h"
 #include "shared/redis.h"
 #include "shared/spool.h"
@@ -21,6 +22,7 @@ struct app {
     struct gate *gate;
     struct publisher *publisher;
     struct waiters *waiters;
+    struct rooms *rooms;
     struct breaker breaker; /* on reads of Redis */
 };
 

@@ -13,7 +13,9 @@ void batch_release(struct batch *b)
     batch_abort(b);
     free(b->uploads);
     free(b->jobs);
-    *b = (struct batch){.spool = b->spool};
+    b->uploads = NULL;
+    b->jobs = NULL;
+    b->capacity = 0;
 }
 
 static bool grow(struct batch *b)
@@ -43,15 +45,6 @@ static enum problem of_spool(const struct err *e)
     return e->code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
 }
 
-/* The batch of a job; made with the first one of the request. */
-static enum problem join(struct batch *b, struct job *j, struct err *e)
-{
-    if (b->count == 1)
-        b->id = id_new();
-    j->batch = strdup(b->id.text);
-    return j->batch ? PROBLEM_NONE : problem_set(e, PROBLEM_INTERNAL, "out of memory");
-}
-
 /* Name, type and key of a job that is otherwise filled in. */
 static enum problem describe(struct job *j, const struct batch_file *file,
                              struct err *e)
@@ -67,6 +60,26 @@ static enum problem describe(struct job *j, const struct batch_file *file,
     char key[ID_UUID_LEN + 10];
     job_default_key(j, key);
     return job_set_key(j, key, strlen(key), e) ? PROBLEM_INTERNAL : PROBLEM_NONE;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* What is true of all files of a request, seen at one that is not the first. */
+static enum problem check_company(const struct batch *b, const struct job *j,
+                                  struct err *e)
+{
+    if (b->count == 0)
+        return PROBLEM_NONE;
+    if (j->unique || b->jobs[0].unique) /* or some would be in and another refused */
+        return problem_set(e, PROBLEM_BAD_VALUE,
+                           "unique: a request with it has one file");
+    if (!is_same(j->batch, b->jobs[0].batch))
+        return problem_set(e, PROBLEM_BAD_VALUE,
+                           "batch: the files of one request are of one batch");
+    return PROBLEM_NONE;
 }
 
 static enum problem check_key(const struct batch *b, const struct job *j, struct err *e)
@@ -86,18 +99,20 @@ enum problem batch_begin_file(struct batch *b, const struct options *o,
     struct job *j = &b->jobs[b->count];
     struct spool_upload *u = &b->uploads[b->count];
     enum problem p = options_make_job(o, j, e);
-    if (p)
-        return p;
-    if (spool_begin(b->spool, u, e)) {
+    if (!p)
+        p = check_company(b, j, e);
+    if (!p && b->admit)
+        p = b->admit(b->admit_ctx, o->queue, e);
+    if (!p && spool_begin(b->spool, u, e))
+        p = of_spool(e);
+    if (p) {
         job_release(j);
-        return of_spool(e);
+        return p;
     }
     b->count++;
     b->max_bytes = o->queue->max_bytes;
     j->id.uuid = u->uuid;
-    p = join(b, j, e);
-    if (!p)
-        p = describe(j, file, e);
+    p = describe(j, file, e);
     return p ? p : check_key(b, j, e);
 }
 
@@ -111,8 +126,23 @@ enum problem batch_write(struct batch *b, const void *data, size_t len, struct e
     return spool_write(b->spool, u, data, len, e) ? of_spool(e) : PROBLEM_NONE;
 }
 
+static enum problem name_batch(struct batch *b, struct err *e)
+{
+    b->is_named = b->jobs[0].batch != NULL;
+    b->id = b->uploads[0].uuid;
+    if (b->is_named)
+        memcpy(b->id.text, b->jobs[0].batch, sizeof b->id.text);
+    for (size_t i = 0; i < b->count && b->count > 1 && !b->is_named; i++)
+        if (!(b->jobs[i].batch = strdup(b->id.text)))
+            return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    return PROBLEM_NONE;
+}
+
 enum problem batch_commit(struct batch *b, struct err *e)
 {
+    enum problem p = name_batch(b, e);
+    if (p)
+        return p;
     return spool_commit(b->spool, b->uploads, b->jobs, b->count, e) ? of_spool(e)
                                                                     : PROBLEM_NONE;
 }

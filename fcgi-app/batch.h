@@ -1,12 +1,19 @@
 /*
- * batch: the files of one request on their way into the spool.  All become jobs, which
- * share the batch's id, or none does.
+ * batch: the files of one request on their way into the spool.  All become jobs, or none does.
  *
  *     batch_begin_file -> batch_write ... -> (next file) ... -> batch_commit     the promise
  *                                                            \-> batch_abort     nothing is left
  *
- * One batch belongs to one handler thread and is used for request after request: its arrays grow to the largest form
- * seen, at most [http] max_parts entries.
+ * What the jobs' batch is, in records and in the answer:
+ *
+ *     one file                        none in the record (Redis' memory); the answer says the uuid of the job
+ *     several files                   the uuid of the first job, in all of them
+ *     the client named one (batch=)   that one, in all of them: a request cannot be of two
+ *
+ * So the name of a batch that was not opened is always the uuid of a job, which finds it where Redis does not know it.
+ *
+ * One struct batch belongs to one handler thread and is used for request after request: its arrays grow to the largest
+ * form seen, at most [http] max_parts entries.
  */
 #ifndef HOIST_FCGI_BATCH_H
 #define HOIST_FCGI_BATCH_H
@@ -16,12 +23,20 @@
 #include "shared/job.h"
 #include "shared/spool.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/* Asked before a file of this queue is begun; anything but PROBLEM_NONE refuses the request. */
+typedef enum problem batch_admit_fn(void *ctx, const struct config_queue *queue,
+                                    struct err *e);
 
 struct batch {
     struct spool *spool;
+    batch_admit_fn *admit; /* NULL: all are welcome */
+    void *admit_ctx;
     struct spool_upload *uploads;
-    struct uuid id;   /* stands in all jobs; once there is a file */
+    struct uuid id;   /* what the answer calls the batch; once committed */
+    bool is_named;    /* by the client; once committed */
     struct job *jobs; /* jobs[i] belongs to uploads[i] */
     size_t count, capacity;
     int64_t max_bytes; /* of the file being written */

@@ -7,6 +7,13 @@
 
 enum { ASK_TIMEOUT_MS = 500 }; /* a client waits; a thread too */
 
+/* For the batch: whether a file of this queue may come in. */
+static enum problem admit(void *ctx, const struct config_queue *queue, struct err *e)
+{
+    struct exchange *x = ctx;
+    return rooms_check(x->app->rooms, queue, -1, e);
+}
+
 enum err_code exchange_init(struct exchange *x, struct app *app, struct err *e)
 {
     memset(x, 0, sizeof *x);
@@ -14,6 +21,8 @@ enum err_code exchange_init(struct exchange *x, struct app *app, struct err *e)
     request_init(&x->request);
     response_init(&x->response);
     batch_init(&x->batch, app->spool);
+    x->batch.admit = admit;
+    x->batch.admit_ctx = x;
     x->web = fastcgi_new();
     x->chunk = malloc(EXCHANGE_CHUNK);
     if (!x->web || !x->chunk) {

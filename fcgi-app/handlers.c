@@ -1,5 +1,6 @@
 #include "fcgi-app/handlers.h"
 
+#include "fcgi-app/batches.h"
 #include "fcgi-app/exchange.h"
 #include "fcgi-app/health.h"
 #include "fcgi-app/jobs.h"
@@ -20,6 +21,9 @@ static const struct route routes[] = {
     {METHOD_GET, "v1/jobs/{}", jobs_show},
     {METHOD_DELETE, "v1/jobs/{}", jobs_cancel},
     {METHOD_POST, "v1/jobs/{}/retry", jobs_retry},
+    {METHOD_POST, "v1/batches", batches_open},
+    {METHOD_GET, "v1/batches/{}", batches_show},
+    {METHOD_POST, "v1/batches/{}/close", batches_close},
     {METHOD_GET, "v1/queues", queues_list},
     {METHOD_GET, "healthz", health_live},
     {METHOD_GET, "readyz", health_ready},

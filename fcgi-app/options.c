@@ -1,19 +1,19 @@
 #include "fcgi-app/options.h"
 
+#include "fcgi-app/options_ties.h"
 #include "shared/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { DAY_SECONDS = 24 * 3600, META_PREFIX_LEN = 5 };
+enum { META_PREFIX_LEN = 5 };
 
 static enum problem wrong(struct err *e, const char *name, const char *allowed)
 {
     return problem_set(e, PROBLEM_BAD_OPTION, "%s: %s", name, allowed);
 }
 
-/* Digits alone, up to max. */
-static bool parse_number(const struct request_text *v, int64_t max, int64_t *ret)
+bool options_parse_number(const struct request_text *v, int64_t max, int64_t *ret)
 {
     int64_t n = 0;
     if (v->len == 0 || v->len > 10)
@@ -43,7 +43,7 @@ static enum problem set_queue(struct options *o, const struct request_text *v,
 static enum problem set_priority(struct options *o, const struct request_text *v,
                                  struct err *e)
 {
-    if (!parse_number(v, JOB_PRIORITY_MAX, &o->priority))
+    if (!options_parse_number(v, JOB_PRIORITY_MAX, &o->priority))
         return wrong(e, "priority", "0 to 9 is allowed");
     return PROBLEM_NONE;
 }
@@ -52,7 +52,7 @@ static enum problem set_delay(struct options *o, const struct request_text *v,
                               struct err *e)
 {
     int64_t seconds;
-    if (!parse_number(v, OPTIONS_AHEAD_MAX_MS / 1000, &seconds))
+    if (!options_parse_number(v, OPTIONS_AHEAD_MAX_MS / 1000, &seconds))
         return wrong(e, "delay", "whole seconds up to a year are allowed");
     o->job.due = seconds > 0 ? o->now_ms + seconds * 1000 : 0;
     return PROBLEM_NONE;
@@ -116,14 +116,24 @@ static enum problem refuse(struct options *o, const struct request_text *v,
 
 static const struct {
     const char *name;
-    enum problem (*set)(struct options *, const struct request_text *, struct err *);
+    options_setter *set;
 } table[] = {
-    {"queue", set_queue}, {"priority", set_priority},
-    {"delay", set_delay}, {"at", set_at},
-    {"to", set_to},       {"key", set_key},
-    {"name", set_name},   {"group", refuse},
-    {"after", refuse},    {"convert", refuse},
-    {"callback", refuse}, {"unique", refuse},
+    {"queue", set_queue},
+    {"priority", set_priority},
+    {"delay", set_delay},
+    {"at", set_at},
+    {"to", set_to},
+    {"key", set_key},
+    {"name", set_name},
+    {"group", options_set_group},
+    {"after", options_set_after},
+    {"after_failure", options_set_after_failure},
+    {"unique", options_set_unique},
+    {"unique_until", options_set_unique_until},
+    {"unique_window", options_set_unique_window},
+    {"batch", options_set_batch},
+    {"convert", refuse},
+    {"callback", refuse},
 };
 
 /* Bits of delay and at, by their place in the table. */
@@ -173,11 +183,11 @@ enum problem options_set(struct options *o, const struct request_text *name,
     }
     return problem_set(e, PROBLEM_BAD_OPTION,
                        "'%.*s' is no option; there are queue, priority, delay, at, to, "
-                       "key, name and meta.NAME",
+                       "key, name, meta.NAME, group, after, unique, batch",
                        name->len < 64 ? (int)name->len : 64, name->s);
 }
 
-/* HTTP_X_HOIST_META_AUTHOR=me -> meta.author; other names: X-Hoist-Queue -> queue. */
+/* HTTP_X_HOIST_META_FIRST_NAME=me -> meta.first-name; other names: X-Hoist-After-Failure -> after_failure. */
 static enum problem set_header(struct options *o, const char *param, struct err *e)
 {
     static const char prefix[] = "HTTP_X_HOIST_";
@@ -187,12 +197,15 @@ static enum problem set_header(struct options *o, const char *param, struct err 
     if (len >= sizeof name)
         return problem_set(e, PROBLEM_BAD_OPTION,
                            "an X-Hoist- header's name is too long");
+    bool is_meta = strncmp(from, "META_", META_PREFIX_LEN) == 0;
     for (size_t i = 0; i < len; i++) {
         char c = from[i];
-        name[i] = c == '_' ? '-' : c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        name[i] = c == '_' && is_meta    ? '-'
+                  : c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a')
+                                         : c;
     }
     name[len] = '\0';
-    if (strncmp(name, "meta-", META_PREFIX_LEN) == 0)
+    if (is_meta)
         name[META_PREFIX_LEN - 1] = '.';
     struct request_text n = {name, len}, v = {from + len + 1, strlen(from + len + 1)};
     return options_set(o, &n, &v, e);
@@ -251,6 +264,9 @@ void options_enter_form(struct options *o)
 
 enum problem options_make_job(const struct options *o, struct job *ret, struct err *e)
 {
+    enum problem p = options_check_ties(o, e);
+    if (p)
+        return p;
     if (job_copy(&o->job, ret, e))
         return PROBLEM_INTERNAL;
     memcpy(ret->id.queue, o->queue->name, sizeof ret->id.queue);

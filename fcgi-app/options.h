@@ -10,10 +10,11 @@
  *     key         object key (job_key_is_safe)              <uuid>.<extension>
  *     name        file name of a raw body
  *     meta.NAME   user metadata (header X-Hoist-Meta-NAME)
+ *     group, after, after_failure, unique, unique_until, unique_window, batch: see options_ties.h
  *
  * Query and headers together may give an option once, and delay or at, not both.  A form field overrides what was there, for the files after it.
- * What the API knows and this version cannot do (group, after, convert, callback, unique; Idempotency-Key and the
- * digest headers) is refused with PROBLEM_UNSUPPORTED: never silently left out.
+ * What the API knows and this version cannot do (convert, callback; Idempotency-Key and the digest headers) is refused
+ * with PROBLEM_UNSUPPORTED: never silently left out.
  */
 #ifndef HOIST_FCGI_OPTIONS_H
 #define HOIST_FCGI_OPTIONS_H
@@ -32,9 +33,11 @@ struct options {
     const struct config *config;
     int64_t now_ms;                   /* wall clock when the request began */
     const struct config_queue *queue; /* never NULL after options_init succeeded */
-    struct job job;                   /* a template: due, to, key, name, meta; owned */
-    int64_t priority;                 /* -1: the queue's */
-    unsigned seen;                    /* options given by query or headers */
+    struct job job; /* a template: due, to, key, name, meta, ties; owned */
+    char after_queue[ID_QUEUE_MAX + 1]; /* the queue of job.after */
+    bool after_failure_given, unique_until_given;
+    int64_t priority; /* -1: the queue's */
+    unsigned seen;    /* options given by query or headers */
     bool in_form;
 };
 
@@ -49,7 +52,8 @@ void options_enter_form(struct options *o);
 enum problem options_set(struct options *o, const struct request_text *name,
                          const struct request_text *value, struct err *e);
 
-/* Fill *ret (JOB_INIT) with what the options say, but for id.uuid, size and sha256.  PROBLEM_INTERNAL: no memory. */
+/* Fill *ret (JOB_INIT) with what the options say, but for id.uuid, size and sha256.  PROBLEM_BAD_VALUE: they do not go
+ * together; PROBLEM_INTERNAL: no memory. */
 enum problem options_make_job(const struct options *o, struct job *ret, struct err *e);
 
 #endif

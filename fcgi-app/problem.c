@@ -12,16 +12,22 @@ static const struct problem_row rows[] = {
     [PROBLEM_INCOMPLETE] = {400, "incomplete", "The body is not complete", 0},
     [PROBLEM_NOT_FOUND] = {404, "not-found", "There is nothing here", 0},
     [PROBLEM_NO_JOB] = {404, "no-such-job", "There is no such job", 0},
+    [PROBLEM_NO_QUEUE] = {404, "no-such-queue", "There is no such queue", 0},
+    [PROBLEM_NO_BATCH] = {404, "no-such-batch", "There is no such batch", 0},
     [PROBLEM_METHOD] = {405, "method-not-allowed", "That method is not for this path",
                         0},
     [PROBLEM_CONFLICT] = {409, "conflict", "The job's state does not allow it", 0},
+    [PROBLEM_DUPLICATE] = {409, "duplicate", "Another job has the unique key", 0},
     [PROBLEM_TOO_LARGE] = {413, "too-large", "Something is over its limit", 0},
+    [PROBLEM_MEDIA_TYPE] = {415, "unsupported-media-type", "JSON is wanted", 0},
+    [PROBLEM_BAD_VALUE] = {422, "bad-value", "A value cannot be", 0},
     [PROBLEM_UNKNOWN_QUEUE] = {422, "unknown-queue", "There is no such queue", 0},
     [PROBLEM_UNKNOWN_DESTINATION] = {422, "unknown-destination",
                                      "There is no such destination", 0},
     [PROBLEM_UNSUPPORTED] = {422, "unsupported", "This version cannot do that", 0},
     [PROBLEM_INTERNAL] = {500, "internal", "The server is at fault", 0},
     [PROBLEM_UNAVAILABLE] = {503, "unavailable", "Not possible now", 5},
+    [PROBLEM_QUEUE_FULL] = {503, "queue-full", "The queue is full", 5},
     [PROBLEM_FULL] = {507, "full", "There is no space left", 30},
 };
 
@@ -38,6 +44,7 @@ enum problem problem_set(struct err *e, enum problem p, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof text, fmt, args); /* a cut text is still a text */
     va_end(args);
-    (void)err_set(e, p == PROBLEM_UNAVAILABLE ? ERR_RETRY : ERR_REJECT, "%s", text);
+    (void)err_set(e, problem_row(p)->status == 503 ? ERR_RETRY : ERR_REJECT, "%s",
+                  text);
     return p;
 }

@@ -16,16 +16,22 @@ enum problem {
     PROBLEM_BAD_OPTION, /* 400: an option that does not exist, is given twice, or whose value is wrong */
     PROBLEM_EMPTY, /* 400: no file where one is needed */
     PROBLEM_INCOMPLETE, /* 400: the body is not as long as was said, or its sender went away */
-    PROBLEM_NOT_FOUND,           /* 404: no such path */
-    PROBLEM_NO_JOB,              /* 404: no such job, or not an id at all */
-    PROBLEM_METHOD,              /* 405 */
-    PROBLEM_CONFLICT,            /* 409: the job is in a state where that cannot be */
-    PROBLEM_TOO_LARGE,           /* 413: a file, or a part of a form, over its limit */
+    PROBLEM_NOT_FOUND,  /* 404: no such path */
+    PROBLEM_NO_JOB,     /* 404: no such job, or not an id at all */
+    PROBLEM_NO_QUEUE,   /* 404: the path names a queue that is not configured */
+    PROBLEM_NO_BATCH,   /* 404: no such batch, or not a uuid at all */
+    PROBLEM_METHOD,     /* 405 */
+    PROBLEM_CONFLICT,   /* 409: the job is in a state where that cannot be */
+    PROBLEM_DUPLICATE,  /* 409: another job has the unique key; Location is that job */
+    PROBLEM_TOO_LARGE,  /* 413: a file, or a part of a form, over its limit */
+    PROBLEM_MEDIA_TYPE, /* 415: a body that is wanted as JSON, and is not */
+    PROBLEM_BAD_VALUE, /* 422: a value of group, after, unique ..., or a member of a JSON body, that cannot be */
     PROBLEM_UNKNOWN_QUEUE,       /* 422 */
     PROBLEM_UNKNOWN_DESTINATION, /* 422 */
     PROBLEM_UNSUPPORTED,         /* 422: known to the API, not to this version */
     PROBLEM_INTERNAL,    /* 500: out of memory, or a setting an operator must mend */
     PROBLEM_UNAVAILABLE, /* 503: spool or Redis cannot now */
+    PROBLEM_QUEUE_FULL,  /* 503: the queue's max_length or max_bytes is reached */
     PROBLEM_FULL         /* 507: no space left in the spool */
 };
 

@@ -1,5 +1,6 @@
 #include "fcgi-app/publisher.h"
 
+#include "fcgi-app/publish_ring.h"
 #include "fcgi-app/thread.h"
 #include "shared/clock.h"
 #include "shared/log_limit.h"
@@ -27,8 +28,7 @@ struct publisher {
 
     pthread_mutex_t lock; /* for everything below */
     pthread_cond_t changed;
-    struct queue_entry *ring; /* slots head .. head + count are taken */
-    size_t head, count, bytes;
+    struct publish_ring ring;
     bool idle; /* the thread waits for work */
     bool stopping;
     int64_t stop_ms; /* then: not longer than this */
@@ -36,39 +36,39 @@ struct publisher {
     struct err trouble; /* with Redis, now; ERR_OK: none */
 };
 
-void publisher_push(struct publisher *p, const struct job *j)
+/* Takes the slots over, or releases them. */
+static void push(struct publisher *p, struct publish_slot *slots, size_t count)
 {
-    struct queue_entry entry;
-    queue_entry_init(&entry, j);
-    size_t bytes = queue_entry_bytes(&entry);
-    bool failed = entry.head.failed || entry.fields.failed;
     (void)pthread_mutex_lock(&p->lock);
-    bool fits = !failed && p->count < PUBLISHER_JOBS_MAX &&
-                p->bytes + bytes <= PUBLISHER_BYTES_MAX;
-    if (fits) {
-        p->ring[(p->head + p->count) % PUBLISHER_JOBS_MAX] = entry;
-        p->count++;
-        p->bytes += bytes;
-        if (p->idle)
-            (void)pthread_cond_signal(&p->changed);
-    } else {
-        p->dropped++;
-    }
+    bool fits = publish_ring_add(&p->ring, slots, count);
+    if (!fits)
+        p->dropped += (int64_t)count;
+    else if (p->idle)
+        (void)pthread_cond_signal(&p->changed);
     (void)pthread_mutex_unlock(&p->lock);
     if (!fits)
-        queue_entry_release(&entry);
+        publish_slots_release(slots, count);
 }
 
-/* With the lock held: forget the first n. */
-static void consume(struct publisher *p, size_t n)
+static void drop_unsent(struct publisher *p, size_t count)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct queue_entry *entry = &p->ring[p->head];
-        p->bytes -= queue_entry_bytes(entry);
-        queue_entry_release(entry);
-        p->head = (p->head + 1) % PUBLISHER_JOBS_MAX;
-        p->count--;
-    }
+    (void)pthread_mutex_lock(&p->lock);
+    p->dropped += (int64_t)count;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+void publisher_push(struct publisher *p, const struct job *jobs, size_t count,
+                    const struct uuid *own_batch)
+{
+    struct publish_slot one, *slots = &one;
+    if (count > 1)
+        slots = calloc(count, sizeof *slots);
+    if (slots && publish_slots_init(slots, jobs, count, own_batch))
+        push(p, slots, count);
+    else
+        drop_unsent(p, count);
+    if (slots != &one)
+        free(slots);
 }
 
 /* At most one line like it in a minute: Redis being away is not news for every job. */
@@ -77,8 +77,9 @@ static void complain(struct publisher *p, const char *what, const struct err *e)
     enum log_level level = e->code == ERR_CONFIG ? LOG_ERROR : LOG_WARN;
     int64_t held;
     if (log_limit_passes(&p->said, e->text, clock_mono_ms(), &held))
-        log_line(level, "publisher", what, LOG_ERR(e), LOG_INT("waiting", p->count),
-                 LOG_INT("dropped", p->dropped), log_limit_held(held), LOG_END);
+        log_line(level, "publisher", what, LOG_ERR(e),
+                 LOG_INT("waiting", p->ring.count), LOG_INT("dropped", p->dropped),
+                 log_limit_held(held), LOG_END);
 }
 
 /* Redis cannot be used now: gone, or the operator's matter. */
@@ -98,7 +99,7 @@ static void recover(struct publisher *p)
 {
     int64_t held;
     p->trouble = (struct err)ERR_INIT;
-    if (!p->is_away || p->count > 0)
+    if (!p->is_away || p->ring.count > 0)
         return;
     p->is_away = false;
     if (log_limit_passes(&p->said, "back", clock_mono_ms(), &held))
@@ -155,50 +156,51 @@ static enum err_code settle(struct publisher *p, const struct redis_value *reply
     return ERR_OK;
 }
 
-/* How many jobs at the head of the ring one call may carry: of one queue, and not too many bytes. */
-static size_t next_call(const struct publisher *p, size_t count)
+static enum err_code call(struct publisher *p, const struct redis_cmd *c,
+                          struct redis_value **ret_reply, struct err *e)
 {
-    const struct queue_entry *first = &p->ring[p->head];
-    size_t n = 0, bytes = 0;
-    while (n < count && strcmp(first[n].id.queue, first->id.queue) == 0) {
-        bytes += queue_entry_bytes(&first[n]);
-        if (n > 0 && bytes > REDIS_CMD_BYTES_MAX / 2)
-            break;
-        n++;
-    }
-    return n;
+    struct redis_value *reply = NULL;
+    enum err_code code = c ? redis_call(p->redis, c, &reply, e) : ERR_OK;
+    if (ret_reply)
+        *ret_reply = reply;
+    else
+        redis_reply_free(reply);
+    return code;
 }
 
 /* Send the first jobs of the ring.  They stay there, unmoved, while the lock is not held. */
 static enum err_code send_some(struct publisher *p, struct err *e)
 {
     struct redis_value *reply = NULL;
-    size_t count = p->count < QUEUE_BATCH_MAX ? p->count : QUEUE_BATCH_MAX;
-    if (p->head + count > PUBLISHER_JOBS_MAX)
-        count = PUBLISHER_JOBS_MAX - p->head;
-    count = next_call(p, count);
-    queue_enqueue_cmd(&p->call, p->ring + p->head, count);
+    size_t count = publish_ring_next(&p->ring);
+    publish_ring_build(&p->ring, count, &p->call);
+    const struct redis_cmd *open = publish_ring_open(&p->ring);
+    const struct redis_cmd *close = publish_ring_close(&p->ring, count);
     (void)pthread_mutex_unlock(&p->lock);
-    enum err_code code = redis_call(p->redis, &p->call, &reply, e);
+    enum err_code code = call(p, open, NULL, e);
+    if (!code)
+        code = call(p, &p->call, &reply, e);
+    if (!code)
+        code = call(p, close, NULL, e);
     (void)pthread_mutex_lock(&p->lock);
-    if (code == ERR_RETRY || code == ERR_CONFIG)
-        return code;
-    if (code) { /* a script error: not to be tried again at once for ever */
+    if (code == ERR_OK) {
+        code = settle(p, reply, count, e);
+    } else if (code != ERR_RETRY && code != ERR_CONFIG) {
+        /* a script error: not to be tried again at once for ever */
         p->refused += (int64_t)count;
         complain(p, "jobs refused by redis; reconcile will try them again", e);
         code = ERR_OK;
-    } else {
-        code = settle(p, reply, count, e);
-        redis_reply_free(reply);
     }
-    consume(p, count);
+    redis_reply_free(reply);
+    if (code == ERR_OK)
+        publish_ring_drop(&p->ring, count);
     return code;
 }
 
 static void wait_for_work(struct publisher *p)
 {
     p->idle = true;
-    while (p->count == 0 && !p->stopping)
+    while (p->ring.count == 0 && !p->stopping)
         (void)pthread_cond_wait(&p->changed, &p->lock);
     p->idle = false;
 }
@@ -208,7 +210,7 @@ static void wait_for_work(struct publisher *p)
 static void gather(struct publisher *p)
 {
     int64_t wait_us = p->sent_us + GATHER_US - clock_mono_us();
-    if (p->count >= QUEUE_BATCH_MAX || p->stopping || wait_us <= 0)
+    if (p->ring.count >= QUEUE_BATCH_MAX || p->stopping || wait_us <= 0)
         return;
     (void)pthread_mutex_unlock(&p->lock);
     thread_sleep_us(wait_us < GATHER_US ? wait_us : GATHER_US);
@@ -230,7 +232,7 @@ static void back_off(struct publisher *p, int64_t ms)
 
 static bool is_over(const struct publisher *p)
 {
-    return p->stopping && (p->count == 0 || clock_mono_ms() >= p->stop_ms);
+    return p->stopping && (p->ring.count == 0 || clock_mono_ms() >= p->stop_ms);
 }
 
 static void *run(void *arg)
@@ -250,7 +252,7 @@ static void *run(void *arg)
             if (registered)
                 tell_of_server(p);
         }
-        if (!code && p->count > 0) {
+        if (!code && p->ring.count > 0) {
             gather(p);
             code = send_some(p, &e);
             p->sent_us = clock_mono_us();
@@ -267,18 +269,16 @@ static void *run(void *arg)
         backoff_ms = BACKOFF_FIRST_MS;
         wait_for_work(p);
     }
-    if (p->count > 0)
+    if (p->ring.count > 0)
         log_warn("publisher", "stopped with jobs unpublished; reconcile will do it",
-                 LOG_INT("waiting", p->count));
+                 LOG_INT("waiting", p->ring.count));
     (void)pthread_mutex_unlock(&p->lock);
     return NULL;
 }
 
 static void release(struct publisher *p)
 {
-    if (p->ring)
-        consume(p, p->count);
-    free(p->ring);
+    publish_ring_release(&p->ring);
     redis_close(p->redis);
     redis_cmd_release(&p->call);
     (void)pthread_cond_destroy(&p->changed);
@@ -296,9 +296,9 @@ enum err_code publisher_start(const struct config *config,
     p->config = config;
     redis_cmd_init(&p->call);
     thread_init_lock(&p->lock, &p->changed);
-    p->ring = calloc(PUBLISHER_JOBS_MAX, sizeof *p->ring);
-    enum err_code code = p->ring ? redis_open(redis, &p->redis, e)
-                                 : err_set(e, ERR_NOMEM, "publisher: out of memory");
+    enum err_code code = publish_ring_init(&p->ring, e);
+    if (!code)
+        code = redis_open(redis, &p->redis, e);
     if (!code)
         code = thread_start(&p->thread, "publisher", run, p, e);
     if (code) {
@@ -335,7 +335,7 @@ enum err_code publisher_trouble(struct publisher *p, struct err *e)
 struct publisher_stats publisher_stats(struct publisher *p)
 {
     (void)pthread_mutex_lock(&p->lock);
-    struct publisher_stats s = {p->published, p->dropped, p->refused, p->count};
+    struct publisher_stats s = {p->published, p->dropped, p->refused, p->ring.count};
     (void)pthread_mutex_unlock(&p->lock);
     return s;
 }

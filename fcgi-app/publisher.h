@@ -21,8 +21,6 @@
 #include "shared/job.h"
 #include "shared/redis.h"
 
-enum { PUBLISHER_JOBS_MAX = 8192, PUBLISHER_BYTES_MAX = 8 * 1024 * 1024 };
-
 struct publisher;
 
 struct publisher_stats {
@@ -39,8 +37,10 @@ MUST_CHECK enum err_code publisher_start(const struct config *config,
 /* Send what is waiting, for at most flush_ms, then end the thread and free.  Takes NULL. */
 void publisher_stop(struct publisher *p, int64_t flush_ms);
 
-/* Any thread; copies what it needs of j. */
-void publisher_push(struct publisher *p, const struct job *j);
+/* Any thread; copies what it needs of the jobs of one request.  own_batch: the batch that they alone make up; they are
+ * enqueued so that it cannot end before the last of them is in (publish_ring.h).  NULL: none, or one that was opened. */
+void publisher_push(struct publisher *p, const struct job *jobs, size_t count,
+                    const struct uuid *own_batch);
 struct publisher_stats publisher_stats(struct publisher *p);
 /* Any thread.  What is wrong with Redis, as of the latest try: ERR_RETRY it is away, ERR_CONFIG an operator must act. */
 enum err_code publisher_trouble(struct publisher *p, struct err *e);

@@ -77,6 +77,7 @@ static enum err_code start(struct server *s, const struct listener *listener,
     if (app_set_redis(&s->app, &s->app.config->redis, e) ||
         gate_open(&options, &s->app.gate, e) ||
         publisher_start(s->app.config, &s->app.redis, &s->app.publisher, e) ||
+        rooms_open(s->app.config, &s->app.redis, &s->app.rooms, e) ||
         waiters_start(&s->app, &s->app.waiters, e) ||
         handlers_start(&s->app, (size_t)http->threads, (size_t)http->max_threads,
                        &s->handlers, e) ||
@@ -125,6 +126,7 @@ static void stop(struct server *s)
     handlers_join(s->handlers);   /* they may still park requests and push jobs */
     waiters_stop(s->app.waiters); /* answers what they have parked */
     publisher_stop(s->app.publisher, FLUSH_MS);
+    rooms_close(s->app.rooms);
     gate_close(s->app.gate);
     redis_target_release(&s->app.redis.target);
     if (s->signal_fd >= 0)

@@ -1,7 +1,9 @@
 #include "fcgi-app/uploads.h"
 
+#include "fcgi-app/enlist.h"
 #include "fcgi-app/form.h"
 #include "fcgi-app/multipart_header.h"
+#include "fcgi-app/options_ties.h"
 #include "shared/cleanup.h"
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -100,7 +102,11 @@ static enum problem read_raw(struct exchange *x, struct options *o, struct err *
         return problem_set(e, PROBLEM_TOO_LARGE,
                            "the file is larger than the %lld bytes its queue allows",
                            (long long)o->queue->max_bytes);
-    enum problem p = find_name(x, o, &name, &file, e);
+    enum problem p = options_check_ties(o, e);
+    if (!p)
+        p = rooms_check(x->app->rooms, o->queue, x->request.content_length, e);
+    if (!p)
+        p = find_name(x, o, &name, &file, e);
     return p ? p : copy_body(x, o, &file, e);
 }
 
@@ -140,12 +146,12 @@ static void accept_batch(struct exchange *x)
         if (i > 0)
             buf_putc(&r->body, ',');
         add_job(&r->body, &b->jobs[i]);
-        publisher_push(x->app->publisher, &b->jobs[i]);
     }
     buf_puts(&r->body, "]}\n");
 }
 
-static enum problem upload(struct exchange *x, bool form, struct err *e)
+static enum problem upload(struct exchange *x, bool form, struct job_id *ret_holder,
+                           struct err *e)
 {
     CLEANUP(options_release) struct options o = {.job = JOB_INIT};
     if (!x->may_wait)
@@ -153,22 +159,39 @@ static enum problem upload(struct exchange *x, bool form, struct err *e)
     enum problem p = options_init(&o, x->app->config, &x->request, clock_wall_ms(), e);
     if (!p)
         p = form ? read_form(x, &o, e) : read_raw(x, &o, e);
-    return p ? p : batch_commit(&x->batch, e);
+    if (!p)
+        p = enlist_check(x, e);
+    if (!p)
+        p = batch_commit(&x->batch, e);
+    return p ? p : enlist_jobs(x, ret_holder, e);
+}
+
+/* Refuse, telling the log what is ours to mend; what a full queue or a duplicate is about the client learns, too. */
+static void refuse(struct exchange *x, enum problem p, const struct job_id *holder,
+                   const struct err *e)
+{
+    int status = problem_row(p)->status;
+    bool is_theirs = status < 500 || p == PROBLEM_QUEUE_FULL;
+    if (!is_theirs)
+        log_warn("uploads", "refused", LOG_INT("status", status), LOG_ERR(e));
+    /* What the disk or the settings say is the log's; the client learns what to do. */
+    exchange_refuse(x, p, is_theirs ? e : NULL);
+    if (p == PROBLEM_DUPLICATE) {
+        char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
+        id_format_job(holder, url + strlen(url));
+        response_header(&x->response, "Location", url);
+    }
 }
 
 static void answer(struct exchange *x, bool form)
 {
     struct err e = ERR_INIT;
-    enum problem p = upload(x, form, &e);
-    if (!p) {
+    struct job_id holder;
+    enum problem p = upload(x, form, &holder, &e);
+    if (p)
+        refuse(x, p, &holder, &e);
+    else
         accept_batch(x);
-    } else {
-        if (problem_row(p)->status >= 500)
-            log_warn("uploads", "refused", LOG_INT("status", problem_row(p)->status),
-                     LOG_ERR(&e));
-        /* What the disk or the settings say is the log's; the client learns what to do. */
-        exchange_refuse(x, p, problem_row(p)->status < 500 ? &e : NULL);
-    }
     batch_abort(&x->batch);
 }
 

@@ -2,10 +2,10 @@
  * uploads: POST /v1/uploads and PUT /v1/uploads/{filename}.
  *
  *     form (multipart/form-data, POST only) or raw body  -->  batch in the spool, committed
- *         -->  202, Location for one job, {"batch":"...","jobs":[...]}  -->  publisher
+ *         -->  the queue (enlist.h)  -->  202, Location for one job, {"batch":"...","jobs":[...]}
  *
- * The 202 is written only after spool_commit.  A file whose announced length is over its queue's limit is refused
- * before a byte of it is read.  Whatever goes wrong, nothing is left in the spool.
+ * The 202 is written only after spool_commit.  A file whose announced length is over its queue's limit, or whose queue is
+ * full (room.h), is refused before a byte of it is read; in a form, before a byte of that file is.  Whatever goes wrong, nothing is left in the spool.
  */
 #ifndef HOIST_FCGI_UPLOADS_H
 #define HOIST_FCGI_UPLOADS_H

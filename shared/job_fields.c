@@ -49,7 +49,7 @@ const struct job_field job_fields[] = {
     {"after_failure", "after_failure", JOB_KIND_TEXT, JOB_ASKED,      AT(after_failure), 1, 8,               is_after_failure},
     {"unique",        "unique",       JOB_KIND_TEXT,  JOB_ASKED,      AT(unique),       1, JOB_UNIQUE_MAX,   job_text_is_graphic},
     {"unique_until",  "unique_until", JOB_KIND_TEXT,  JOB_ASKED,      AT(unique_until), 1, 8,                is_unique_until},
-    {"unique_ms",     NULL,           JOB_KIND_INT,   JOB_ASKED | JOB_OPTIONAL, AT(unique_ms), 0, TIME_MAX,   NULL},
+    {"unique_ms",     "unique_window", JOB_KIND_INT,   JOB_ASKED | JOB_OPTIONAL, AT(unique_ms), 0, TIME_MAX,   NULL},
     {"source",        NULL,           JOB_KIND_TEXT,  ASKED_REQUIRED, AT(source),       1, JOB_SOURCE_MAX,   job_text_is_source},
     {"schedule",      "schedule",     JOB_KIND_TEXT,  JOB_ASKED,      AT(schedule),     1, ID_QUEUE_MAX,     id_is_queue},
     {"seq",           NULL,           JOB_KIND_INT,   0,              AT(seq),          0, SEQ_MAX,          NULL},

@@ -98,9 +98,24 @@ static void add_time(struct buf *b, const char *name, int64_t ms)
     buf_putc(b, '"');
 }
 
+/* What clients see otherwise than Redis has it: whole ids, and seconds as they gave them. */
+static bool add_translated(struct buf *b, const struct job *j,
+                           const struct job_field *f)
+{
+    if (f->offset == offsetof(struct job, after))
+        buf_printf(b, ",\"%s\":\"%s.%s\"", f->status, j->id.queue, j->after);
+    else if (f->offset == offsetof(struct job, unique_ms))
+        add_int(b, f->status, j->unique_ms / 1000);
+    else
+        return false;
+    return true;
+}
+
 static void add_status_field(struct buf *b, const struct job *j,
                              const struct job_field *f)
 {
+    if (add_translated(b, j, f))
+        return;
     switch (f->kind) {
     case JOB_KIND_INT:
         add_int(b, f->status, *job_field_int(j, f));

@@ -154,6 +154,6 @@ const char *responder_upload(const char *uri)
     cr_assert(r.status == 202, "%s", r.text);
     const char *id = responder_id(&r);
     fcgi_response_release(&r);
-    cr_assert(WAIT_UNTIL(responder_field_is(id, "v", "1"), 5000));
+    cr_assert(WAIT_UNTIL(responder_field_is(id, "bytes", "5"), 5000));
     return id;
 }

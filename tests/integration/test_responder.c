@@ -106,7 +106,7 @@ Test(responder, the_jobs_of_one_request_share_its_batch_everywhere)
         const char *id = responder_id(&at);
         char *disk = batch_on_disk(id);
         cr_expect(eq(str, disk, batch), "manifest of job %d", i);
-        cr_assert(WAIT_UNTIL(responder_field_is(id, "v", "1"), 5000));
+        cr_assert(WAIT_UNTIL(responder_field_is(id, "max_attempts", "10"), 5000));
         cr_expect(responder_field_is(id, "batch", batch), "record of job %d", i);
         struct fcgi_request show = responder_get(responder_job_uri(id, ""));
         struct fcgi_response status = responder_ask(&show);

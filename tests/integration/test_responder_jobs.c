@@ -161,8 +161,8 @@ static void finish(const char *id)
     snprintf(key, sizeof key, "hoist:{default}:job:%s", uuid);
     free(redis_fixture_ask(&rig.redis, "HSET", key, "state", "done", "ended",
                            "1700000000000", "url", "file:///x", NULL));
-    free(redis_fixture_ask(&rig.redis, "XADD", "hoist:{default}:events", "*", "id",
-                           uuid, "state", "done", NULL));
+    free(redis_fixture_ask(&rig.redis, "XADD", "hoist:{default}:events", "*", uuid,
+                           "done", NULL));
 }
 
 enum { CLIENTS = 12, PARKED = 8 /* max_waiters; there are four threads */ };

@@ -1,0 +1,68 @@
+#include "fcgi-app/body.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool is_json(const char *type)
+{
+    static const char json[] = "application/json";
+    size_t len = sizeof json - 1;
+    return strncasecmp(type, json, len) == 0 &&
+           (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
+}
+
+static enum problem check_names(const struct json_flat *j, const char *const *names,
+                                struct err *e)
+{
+    for (size_t i = 0; i < j->count; i++) {
+        bool known = false;
+        for (size_t k = 0; names[k] && !known; k++)
+            known = strcmp(j->members[i].name, names[k]) == 0;
+        if (!known)
+            return problem_set(e, PROBLEM_BAD_VALUE, "%.64s: not known here",
+                               j->members[i].name);
+    }
+    return PROBLEM_NONE;
+}
+
+enum problem body_read(struct exchange *x, const char *const *names,
+                       struct json_flat *ret, struct err *e)
+{
+    int64_t want = x->request.content_length;
+    ret->count = 0;
+    if (want == 0)
+        return PROBLEM_NONE;
+    if (!x->may_wait)
+        return problem_set(e, PROBLEM_UNAVAILABLE, "too many bodies are on their way");
+    if (want > BODY_MAX)
+        return problem_set(e, PROBLEM_TOO_LARGE, "the body has more than %d bytes",
+                           BODY_MAX);
+    size_t len = fastcgi_read(x->web, x->chunk, BODY_MAX + 1);
+    if (len > BODY_MAX)
+        return problem_set(e, PROBLEM_TOO_LARGE, "the body has more than %d bytes",
+                           BODY_MAX);
+    if (!fastcgi_body_is_complete(x->web) || (want >= 0 && (int64_t)len != want))
+        return problem_set(e, PROBLEM_INCOMPLETE, "the body broke off after %zu bytes",
+                           len);
+    if (len == 0)
+        return PROBLEM_NONE;
+    if (!is_json(x->request.content_type))
+        return problem_set(e, PROBLEM_MEDIA_TYPE,
+                           "Content-Type: application/json is wanted");
+    if (json_flat_parse(x->chunk, len, ret, e))
+        return PROBLEM_BAD_REQUEST;
+    return names ? check_names(ret, names, e) : PROBLEM_NONE;
+}
+
+enum problem body_text(const struct json_flat *j, const char *name, const char **ret,
+                       struct err *e)
+{
+    const struct json_member *m = json_flat_find(j, name);
+    *ret = NULL;
+    if (!m)
+        return PROBLEM_NONE;
+    if (m->type != JSON_TEXT)
+        return problem_set(e, PROBLEM_BAD_VALUE, "%s: a text is wanted", name);
+    *ret = m->text;
+    return PROBLEM_NONE;
+}

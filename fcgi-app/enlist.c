@@ -1,0 +1,130 @@
+#include "fcgi-app/enlist.h"
+
+#include "fcgi-app/batches.h"
+#include "shared/cleanup.h"
+#include "shared/log.h"
+#include "shared/queue.h"
+
+#include <string.h>
+
+DEFINE_CLEANUP(struct redis_value *, reply_cleanup, redis_reply_free)
+
+/* --- Before the commit --- */
+
+/* Whether Redis or the spool knows the parent; true when Redis cannot be asked. */
+static bool is_parent_known(struct exchange *x, const struct job_id *parent)
+{
+    CLEANUP(redis_cmd_release) struct redis_cmd c;
+    CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
+    CLEANUP(job_release) struct job manifest = JOB_INIT;
+    struct err e = ERR_INIT;
+    bool missing = false;
+    redis_cmd_init(&c);
+    redis_cmd_begin(&c, "EXISTS");
+    queue_add_job_key(&c, parent);
+    if (exchange_ask(x, &c, 1, &reply, &e) || redis_value_error(reply, &e) ||
+        redis_value_int(reply) > 0)
+        return true;
+    return spool_read_manifest(x->app->spool, parent, &manifest, &missing, &e) ==
+               ERR_OK ||
+           !missing;
+}
+
+static enum problem check_parent(struct exchange *x, const struct job *j, struct err *e)
+{
+    struct job_id parent = j->id;
+    memcpy(parent.uuid.text, j->after, sizeof parent.uuid.text);
+    if (is_parent_known(x, &parent))
+        return PROBLEM_NONE;
+    return problem_set(e, PROBLEM_BAD_VALUE, "after: no job has the id %s.%s",
+                       parent.queue, parent.uuid.text);
+}
+
+static enum problem check_batch(struct exchange *x, const char *batch, struct err *e)
+{
+    struct batches_sum sum;
+    struct uuid id;
+    memcpy(id.text, batch, sizeof id.text);
+    if (batches_sum(x, &id, &sum, e)) /* Redis cannot be asked */
+        return PROBLEM_NONE;
+    if (!sum.is_known)
+        return problem_set(e, PROBLEM_BAD_VALUE, "batch: no batch has the id %s",
+                           batch);
+    return sum.open ? PROBLEM_NONE
+                    : problem_set(e, PROBLEM_BAD_VALUE, "batch: %s is closed", batch);
+}
+
+enum problem enlist_check(struct exchange *x, struct err *e)
+{
+    const struct batch *b = &x->batch;
+    const char *asked = "";
+    enum problem p = PROBLEM_NONE;
+    if (b->jobs[0].batch) /* the same in all */
+        p = check_batch(x, b->jobs[0].batch, e);
+    for (size_t i = 0; !p && i < b->count; i++) {
+        const char *after = b->jobs[i].after;
+        if (!after || strcmp(after, asked) == 0)
+            continue;
+        p = check_parent(x, &b->jobs[i], e);
+        asked = after;
+    }
+    return p;
+}
+
+/* --- After the commit --- */
+
+static void take_back(struct exchange *x, const struct job_id *id)
+{
+    struct err e = ERR_INIT;
+    if (spool_remove(x->app->spool, id, &e))
+        log_warn("uploads", "refused; its bytes stay until reconcile", LOG_ERR(&e));
+}
+
+/* ERR_OK: *ret_answer is Redis' word; *ret_holder of a duplicate. */
+static enum err_code enqueue_now(struct exchange *x, const struct job *j,
+                                 enum queue_answer *ret_answer,
+                                 struct job_id *ret_holder, struct err *e)
+{
+    CLEANUP(redis_cmd_release) struct redis_cmd c;
+    CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
+    char other[QUEUE_STATE_SIZE];
+    redis_cmd_init(&c);
+    queue_enqueue_one_cmd(&c, j);
+    if (exchange_ask(x, &c, 1, &reply, e) || redis_value_error(reply, e) ||
+        queue_parse_answer(redis_value_at(reply, 0), ret_answer, other, e))
+        return e->code;
+    *ret_holder = j->id;
+    if (id_is_uuid(other, strlen(other)))
+        memcpy(ret_holder->uuid.text, other, sizeof ret_holder->uuid.text);
+    return ERR_OK;
+}
+
+static enum problem enlist_unique(struct exchange *x, const struct job *j,
+                                  struct job_id *ret_holder, struct err *e)
+{
+    enum queue_answer answer = QUEUE_BAD;
+    if (enqueue_now(x, j, &answer, ret_holder, e))
+        log_debug("uploads", "unique, but Redis cannot say of whom", LOG_ERR(e));
+    if (answer == QUEUE_OK || answer == QUEUE_EXISTS)
+        return PROBLEM_NONE;
+    if (answer == QUEUE_DUPLICATE) {
+        take_back(x, &j->id);
+        return problem_set(e, PROBLEM_DUPLICATE, "the job %s.%s has this unique key",
+                           ret_holder->queue, ret_holder->uuid.text);
+    }
+    if (answer == QUEUE_FULL) {
+        take_back(x, &j->id);
+        return problem_set(e, PROBLEM_QUEUE_FULL, "the queue %s is full", j->id.queue);
+    }
+    publisher_push(x->app->publisher, j, 1, NULL);
+    return PROBLEM_NONE;
+}
+
+enum problem enlist_jobs(struct exchange *x, struct job_id *ret_holder, struct err *e)
+{
+    const struct batch *b = &x->batch;
+    if (b->jobs[0].unique) /* then it is the only one */
+        return enlist_unique(x, &b->jobs[0], ret_holder, e);
+    publisher_push(x->app->publisher, b->jobs, b->count, b->is_named ? NULL : &b->id);
+    return PROBLEM_NONE;
+}

@@ -1,0 +1,25 @@
+/*
+ * enlist: how the jobs of an upload come into the queue, and what must be asked of Redis before they may.
+ *
+ *     before the commit   enlist_check    parents that are known, batches that are open; no answer from Redis: accepted
+ *     after the commit    enlist_jobs     most: to the publisher, which never waits
+ *                                         one with a unique key: asked at once, for the client is to learn of a duplicate
+ *
+ * After the commit the promise is made, so that nothing Redis fails to say can refuse a job any more.  What it says does:
+ * a duplicate, or one that a full queue would not take, is removed from the spool again before the client is told.
+ */
+#ifndef HOIST_FCGI_ENLIST_H
+#define HOIST_FCGI_ENLIST_H
+
+#include "fcgi-app/exchange.h"
+
+/* The jobs of x->batch, not committed yet.  PROBLEM_BAD_VALUE: `after` names a job that nobody has, or `batch` one that
+ * was not opened or is closed. */
+enum problem enlist_check(struct exchange *x, struct err *e);
+
+/* The jobs of x->batch, just committed.
+ * PROBLEM_DUPLICATE   *ret_holder is the job that has the unique key; the upload is gone
+ * PROBLEM_QUEUE_FULL  the upload is gone */
+enum problem enlist_jobs(struct exchange *x, struct job_id *ret_holder, struct err *e);
+
+#endif

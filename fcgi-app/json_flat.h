@@ -1,0 +1,43 @@
+/*
+ * json_flat: a JSON object (RFC 8259) of a few scalars, {"rate": 0.5, "retry_place": "tail", "burst": null}: what the
+ * steering requests carry.  Pure.
+ *
+ * Refused with ERR_REJECT, the text saying what and at which byte: what is no JSON object, objects and arrays within it,
+ * a name given twice, more members than JSON_FLAT_MAX, texts over JSON_FLAT_TEXT bytes, NUL in a text, invalid UTF-8,
+ * numbers of more than JSON_FLAT_NUMBER characters, anything behind the object but blanks.
+ */
+#ifndef HOIST_FCGI_JSON_FLAT_H
+#define HOIST_FCGI_JSON_FLAT_H
+
+#include "shared/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { JSON_FLAT_MAX = 32, JSON_FLAT_TEXT = 255, JSON_FLAT_NUMBER = 31 };
+
+enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_TEXT };
+
+struct json_member {
+    char name[JSON_FLAT_TEXT + 1];
+    enum json_type type;
+    bool truth; /* of a JSON_BOOL */
+    char text[JSON_FLAT_TEXT +
+              1]; /* of a JSON_TEXT; of a JSON_NUMBER as it stood there */
+};
+
+struct json_flat {
+    struct json_member members[JSON_FLAT_MAX];
+    size_t count;
+};
+
+MUST_CHECK enum err_code json_flat_parse(const char *s, size_t len,
+                                         struct json_flat *ret, struct err *e);
+
+/* The member of that name, or NULL. */
+const struct json_member *json_flat_find(const struct json_flat *j, const char *name);
+/* A number of digits alone, 0 .. max; false for anything else. */
+bool json_member_int(const struct json_member *m, int64_t max, int64_t *ret);
+
+#endif
