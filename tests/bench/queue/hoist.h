@@ -37,4 +37,7 @@ double drain(struct bench *b, int64_t most, int64_t *ret_done);
  * it may run. */
 void measure_idle(struct bench *b, double *ret_ms, size_t count);
 
+/* hoist_quiet.c: hoist-worker of the same build for so many seconds with nothing to do; prints its memory. */
+void run_quiet(struct bench *b);
+
 #endif
