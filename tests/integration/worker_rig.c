@@ -123,6 +123,11 @@ static void write_body(struct worker_rig *rig, struct spool_upload *u,
     }
 }
 
+static char *copy(const char *text)
+{
+    return text ? strdup(text) : NULL;
+}
+
 struct job_id rig_put(struct worker_rig *rig, const struct rig_job *job)
 {
     struct spool_upload u = {.fd = -1};
@@ -142,6 +147,9 @@ struct job_id rig_put(struct worker_rig *rig, const struct rig_job *job)
     j.max_attempts = job->max_attempts ? job->max_attempts : 3;
     j.source = strdup("spool");
     j.to = strdup(job->to ? job->to : "default");
+    j.after = copy(job->after);
+    j.unique = copy(job->unique);
+    j.unique_until = copy(job->unique_until);
     cr_assert(job_set_name(&j, "name.txt", 8, &e) == ERR_OK, "%s", e.text);
     job_default_key(&j, key);
     const char *chosen = job->key ? job->key : u.uuid.text;
@@ -167,6 +175,22 @@ const char *rig_field(struct worker_rig *rig, const struct job_id *id,
     (void)snprintf(value, sizeof value, "%s", reply);
     free(reply);
     return value;
+}
+
+int64_t rig_number(struct worker_rig *rig, const struct job_id *id, const char *field)
+{
+    return strtoll(rig_field(rig, id, field), NULL, 10);
+}
+
+bool rig_is_leased(struct worker_rig *rig, const struct job_id *id)
+{
+    char key[128];
+
+    (void)snprintf(key, sizeof key, "hoist:{%s}:leased", id->queue);
+    char *score = redis_fixture_ask(&rig->redis, "ZSCORE", key, id->uuid.text, NULL);
+    bool is = score[0] != '\0';
+    free(score);
+    return is;
 }
 
 bool rig_wait_state(struct worker_rig *rig, const struct job_id *id, const char *state,

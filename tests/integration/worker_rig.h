@@ -44,8 +44,10 @@ struct rig_job {
     const char *queue; /* "default" */
     const char *key;   /* the default key of the job */
     int64_t delay_ms;
-    int64_t max_attempts; /* 3 */
-    bool not_enqueued;    /* commit only */
+    int64_t max_attempts;              /* 3 */
+    const char *after;                 /* uuid of its parent */
+    const char *unique, *unique_until; /* none */
+    bool not_enqueued;                 /* commit only */
 };
 
 /* settings: more of the configuration file; may be NULL. */
@@ -62,6 +64,10 @@ struct job_id rig_put(struct worker_rig *rig, const struct rig_job *job);
 /* A field of the job's record, in a buffer that the next call overwrites; "" when there is none. */
 const char *rig_field(struct worker_rig *rig, const struct job_id *id,
                       const char *field);
+/* The same as a number; 0 when there is none. */
+int64_t rig_number(struct worker_rig *rig, const struct job_id *id, const char *field);
+/* Whether a worker has it. */
+bool rig_is_leased(struct worker_rig *rig, const struct job_id *id);
 bool rig_wait_state(struct worker_rig *rig, const struct job_id *id, const char *state,
                     int64_t deadline_ms);
 /* Whether the job's files are in the spool. */
