@@ -150,6 +150,31 @@ static bool pass(int from, int to)
     return n > 0 && write_all(to, bytes, (size_t)n);
 }
 
+static bool is_to_lose(struct redis_faulty *f, const char *bytes, size_t len)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    bool is = f->to_lose > 0 && memmem(bytes, len, f->lost, strlen(f->lost));
+    f->to_lose -= is;
+    (void)pthread_mutex_unlock(&f->lock);
+    return is;
+}
+
+/* Requests: one may be carried out and its reply lost. */
+static bool pass_on(struct redis_faulty *f, const struct link *l)
+{
+    char bytes[READ_MAX];
+    ssize_t n = recv(l->client, bytes, sizeof bytes, 0);
+
+    if (n <= 0 || !write_all(l->server, bytes, (size_t)n))
+        return false;
+    if (!is_to_lose(f, bytes, (size_t)n))
+        return true;
+    (void)shutdown(l->server, SHUT_WR); /* it ends when all is carried out */
+    while (recv(l->server, bytes, sizeof bytes, 0) > 0)
+        continue;
+    return false;
+}
+
 static void take_in(struct redis_faulty *f, struct links *s)
 {
     int client = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC), server = -1;
@@ -177,7 +202,7 @@ static void serve(struct redis_faulty *f, struct links *s, const struct pollfd *
         struct link *l = &s->link[i];
         bool go_on = true;
         if (fds[2 * i].revents)
-            go_on = l->server < 0 ? answer(f, l) : pass(l->client, l->server);
+            go_on = l->server < 0 ? answer(f, l) : pass_on(f, l);
         if (go_on && fds[2 * i + 1].revents)
             go_on = pass(l->server, l->client);
         if (!go_on)
@@ -266,6 +291,14 @@ void redis_faulty_pass(struct redis_faulty *f)
     change(f, "", false);
 }
 
+void redis_faulty_swallow(struct redis_faulty *f, const char *text, int count)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    (void)snprintf(f->lost, sizeof f->lost, "%s", text);
+    f->to_lose = count;
+    (void)pthread_mutex_unlock(&f->lock);
+}
+
 static int read_count(struct redis_faulty *f, const int *count)
 {
     (void)pthread_mutex_lock(&f->lock);
@@ -282,4 +315,9 @@ int redis_faulty_connections(struct redis_faulty *f)
 int redis_faulty_answered(struct redis_faulty *f)
 {
     return read_count(f, &f->answered);
+}
+
+int redis_faulty_to_swallow(struct redis_faulty *f)
+{
+    return read_count(f, &f->to_lose);
 }

@@ -6,8 +6,9 @@
  *     redis_faulty_say(&f, "-TRYAGAIN not now\r\n");      every command but those of the handshake is answered so
  *     redis_faulty_cut(&f, "$100\r\nonly so much");        the same, and then the connection is closed
  *     redis_faulty_pass(&f);                              everything goes to the real server (as at the start)
+ *     redis_faulty_swallow(&f, sha, 1);                   the next request with this text is carried out, its reply is lost
  *
- * Each of the last three closes the connections that there are.  A thread does it all; it runs until redis_faulty_stop.
+ * Each of say, cut and pass closes the connections that there are.  A thread does it all; it runs until redis_faulty_stop.
  */
 #ifndef HOIST_TESTS_SUPPORT_REDIS_FAULTY_H
 #define HOIST_TESTS_SUPPORT_REDIS_FAULTY_H
@@ -28,6 +29,9 @@ struct redis_faulty {
     bool cut;
     int connections; /* accepted since the last change */
     int answered;    /* commands, since the last change */
+    char lost
+        [64]; /* requests that hold this are carried out, and their connection is closed */
+    int to_lose; /* so many of them */
 };
 
 /* Aborts the test when it cannot start. */
@@ -38,6 +42,11 @@ void redis_faulty_stop(struct redis_faulty *f);
 void redis_faulty_say(struct redis_faulty *f, const char *answer);
 void redis_faulty_cut(struct redis_faulty *f, const char *answer);
 void redis_faulty_pass(struct redis_faulty *f);
+
+/* While passing: the next count requests that hold this text (at most 63 bytes) are carried out, to the last command of
+ * their write, and instead of the replies the connection ends.  How many are still to come. */
+void redis_faulty_swallow(struct redis_faulty *f, const char *text, int count);
+int redis_faulty_to_swallow(struct redis_faulty *f);
 
 /* Since the last of these: connections made, and commands answered with the error. */
 int redis_faulty_connections(struct redis_faulty *f);
