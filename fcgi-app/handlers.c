@@ -3,7 +3,10 @@
 #include "fcgi-app/batches.h"
 #include "fcgi-app/exchange.h"
 #include "fcgi-app/health.h"
+#include "fcgi-app/job_list.h"
+#include "fcgi-app/job_move.h"
 #include "fcgi-app/jobs.h"
+#include "fcgi-app/queue_bulk.h"
 #include "fcgi-app/queues.h"
 #include "fcgi-app/router.h"
 #include "fcgi-app/thread.h"
@@ -18,13 +21,22 @@
 static const struct route routes[] = {
     {METHOD_POST, "v1/uploads", uploads_post},
     {METHOD_PUT, "v1/uploads/{}", uploads_put},
+    {METHOD_GET, "v1/jobs", job_list},
     {METHOD_GET, "v1/jobs/{}", jobs_show},
     {METHOD_DELETE, "v1/jobs/{}", jobs_cancel},
     {METHOD_POST, "v1/jobs/{}/retry", jobs_retry},
+    {METHOD_POST, "v1/jobs/{}/priority", jobs_prioritize},
+    {METHOD_POST, "v1/jobs/{}/move", job_move},
     {METHOD_POST, "v1/batches", batches_open},
     {METHOD_GET, "v1/batches/{}", batches_show},
     {METHOD_POST, "v1/batches/{}/close", batches_close},
     {METHOD_GET, "v1/queues", queues_list},
+    {METHOD_GET, "v1/queues/{}", queues_show},
+    {METHOD_PATCH, "v1/queues/{}", queues_patch},
+    {METHOD_POST, "v1/queues/{}/pause", queues_pause},
+    {METHOD_POST, "v1/queues/{}/resume", queues_resume},
+    {METHOD_POST, "v1/queues/{}/retry", queue_bulk_retry},
+    {METHOD_POST, "v1/queues/{}/purge", queue_bulk_purge},
     {METHOD_GET, "healthz", health_live},
     {METHOD_GET, "readyz", health_ready},
 };

@@ -1,5 +1,6 @@
 #include "fcgi-app/jobs.h"
 
+#include "fcgi-app/body.h"
 #include "fcgi-app/job_store.h"
 #include "fcgi-app/waiters.h"
 #include "shared/cleanup.h"
@@ -75,6 +76,52 @@ void jobs_retry(struct exchange *x)
     enum problem p = job_store_id(x, &id, &e);
     if (!p)
         p = job_store_retry(x, &id, &e);
+    if (!p)
+        p = job_store_read_record(x, &id, &j, &e);
+    if (p)
+        exchange_refuse(x, p, &e);
+    else
+        jobs_answer(&x->response, 200, &j);
+}
+
+static enum problem read_priority(struct exchange *x, int64_t *ret, struct err *e)
+{
+    static const char *const names[] = {"priority", NULL};
+    struct json_flat body;
+    enum problem p = body_read(x, names, &body, e);
+    if (p)
+        return p;
+    const struct json_member *m = json_flat_find(&body, "priority");
+    if (!m || !json_member_int(m, JOB_PRIORITY_MAX, ret))
+        return problem_set(e, PROBLEM_BAD_VALUE, "priority: 0 to 9 is wanted");
+    return PROBLEM_NONE;
+}
+
+static enum problem prioritize(struct exchange *x, const struct job_id *id,
+                               int64_t priority, struct err *e)
+{
+    CLEANUP(redis_cmd_release) struct redis_cmd cmd;
+    enum queue_answer answer;
+    redis_cmd_init(&cmd);
+    queue_reprioritize_cmd(&cmd, id, priority);
+    enum problem p = job_store_steer(x, &cmd, "given a priority", &answer, e);
+    if (p != PROBLEM_NO_JOB)
+        return p;
+    p = job_store_enqueue(x, id, e);
+    return p ? p : job_store_steer(x, &cmd, "given a priority", &answer, e);
+}
+
+void jobs_prioritize(struct exchange *x)
+{
+    CLEANUP(job_release) struct job j = JOB_INIT;
+    struct err e = ERR_INIT;
+    struct job_id id;
+    int64_t priority;
+    enum problem p = job_store_id(x, &id, &e);
+    if (!p)
+        p = read_priority(x, &priority, &e);
+    if (!p)
+        p = prioritize(x, &id, priority, &e);
     if (!p)
         p = job_store_read_record(x, &id, &j, &e);
     if (p)

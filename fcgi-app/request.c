@@ -12,8 +12,9 @@ static const struct {
     const char *name;
     enum request_method method;
 } methods[] = {
-    {"GET", METHOD_GET}, {"HEAD", METHOD_HEAD},     {"POST", METHOD_POST},
-    {"PUT", METHOD_PUT}, {"DELETE", METHOD_DELETE}, {"OPTIONS", METHOD_OPTIONS},
+    {"GET", METHOD_GET},     {"HEAD", METHOD_HEAD},     {"POST", METHOD_POST},
+    {"PUT", METHOD_PUT},     {"DELETE", METHOD_DELETE}, {"OPTIONS", METHOD_OPTIONS},
+    {"PATCH", METHOD_PATCH},
 };
 
 void request_init(struct request *r)

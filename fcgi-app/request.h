@@ -38,7 +38,8 @@ enum request_method {
     METHOD_POST = 4,
     METHOD_PUT = 8,
     METHOD_DELETE = 16,
-    METHOD_OPTIONS = 32
+    METHOD_OPTIONS = 32,
+    METHOD_PATCH = 64
 };
 
 struct request_text {

@@ -43,8 +43,8 @@ const struct route *router_find(const struct route *routes, size_t count,
 
 void router_format_allowed(unsigned allowed, struct buf *b)
 {
-    static const char *const names[] = {"GET", "HEAD",   "POST",
-                                        "PUT", "DELETE", "OPTIONS"};
+    static const char *const names[] = {"GET",    "HEAD",    "POST", "PUT",
+                                        "DELETE", "OPTIONS", "PATCH"};
     bool first = true;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (!(allowed & 1U << i))

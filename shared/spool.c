@@ -255,10 +255,10 @@ bool spool_is_full(const struct err *e)
 
 /* --- Reading --- */
 
-/* Open a file in jobs/ that we wrote: a regular file of ours, with one link.  A FIFO must not block us, hence
+/* Open a file in jobs/ that we wrote: a regular file of ours, with few links.  A FIFO must not block us, hence
  * O_NONBLOCK, which means nothing to a regular file. */
-static enum err_code open_job_file(struct spool *s, const char *name, int *ret_fd,
-                                   int64_t *ret_size, struct err *e)
+static enum err_code open_job_file(struct spool *s, const char *name, nlink_t max_links,
+                                   int *ret_fd, int64_t *ret_size, struct err *e)
 {
     int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     CLEANUP(fd_close) int fd = -1;
@@ -275,9 +275,9 @@ static enum err_code open_job_file(struct spool *s, const char *name, int *ret_f
         errno = ENOENT;
         return err_errno(e, ERR_REJECT, "spool missing: %s", name);
     }
-    if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid())
+    if (!S_ISREG(st.st_mode) || st.st_nlink > max_links || st.st_uid != geteuid())
         return err_set(e, ERR_REJECT,
-                       "spool missing: %s is not a regular file of ours with one link",
+                       "spool missing: %s is not a regular file of ours with its links",
                        name);
     *ret_size = st.st_size;
     *ret_fd = TAKE_FD(fd);
@@ -292,7 +292,7 @@ enum err_code spool_open_data(struct spool *s, const struct job_id *id,
     int64_t size;
 
     spool_job_name(id, ".data", name);
-    if (open_job_file(s, name, &fd, &size, e))
+    if (open_job_file(s, name, 2, &fd, &size, e))
         return e->code;
     if (size != expected_size)
         return err_set(e, ERR_REJECT, "spool %s: %" PRId64 " bytes instead of %" PRId64,
@@ -332,7 +332,7 @@ enum err_code spool_read_manifest(struct spool *s, const struct job_id *id,
     size_t len = 0;
 
     spool_job_name(id, ".json", name);
-    if (open_job_file(s, name, &fd, &size, e)) {
+    if (open_job_file(s, name, 1, &fd, &size, e)) {
         *ret_missing = e->os_errno == ENOENT;
         return e->code;
     }

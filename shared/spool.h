@@ -20,6 +20,7 @@
  *   | -        | .data + .json    | done/cancelled| ended; unlink did not happen     | worker, else reconcile          |
  *   | -        | .data + .json    | dead          | kept for people                  | retry or cancel                 |
  *   | -        | .data            | done/cancelled| crash between the two unlinks    | reconcile                       |
+ *   | -        | two of .data+.json| one live, one not known | a job on its way to another queue | reconcile: both run, one object |
  *   | -        | -                | live job      | bytes were deleted by someone    | worker: dead, "spool missing"   |
  *
  * fsync errors: never tried again (the kernel may have dropped the pages and would report success): the upload is
@@ -27,7 +28,7 @@
  *
  * Files are 0600; the directory must belong to the effective user and be closed to others (0700).  Files are
  * opened relative to directory descriptors, by ids only, without following symbolic links; what is read back must
- * be a regular file with one link.  Several processes share one spool; any number of threads share one handle.
+ * be a regular file with one link (data: at most two, see spool_clone).  Several processes share one spool; any number of threads share one handle.
  */
 #ifndef HOIST_SHARED_SPOOL_H
 #define HOIST_SHARED_SPOOL_H
@@ -90,6 +91,12 @@ void spool_abort(struct spool *s, struct spool_upload *u);
  * ERR_REJECT: a job cannot be written as a manifest (shared/job.h). */
 MUST_CHECK enum err_code spool_commit(struct spool *s, struct spool_upload *uploads,
                                       struct job *jobs, size_t count, struct err *e);
+
+/* Make the promise of `from` a second time, for a job that takes its place: j is its manifest with another queue in its
+ * id; it gets a uuid of its own.  The data has two names then, until one of the jobs is removed.
+ * ERR_REJECT: the data is missing, or not j->size long.  Not ERR_OK: nothing has been added. */
+MUST_CHECK enum err_code spool_clone(struct spool *s, const struct job_id *from,
+                                     struct job *j, struct err *e);
 
 /* Whether an error of begin, write or commit meant "no space left" (ENOSPC, EDQUOT, EFBIG): answer 507. */
 bool spool_is_full(const struct err *e);

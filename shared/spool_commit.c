@@ -42,7 +42,7 @@ static void sync_round(struct spool *s)
     (void)pthread_cond_broadcast(&s->sync_done);
 }
 
-static enum err_code sync_jobs_dir(struct spool *s, struct err *e)
+enum err_code spool_sync_jobs(struct spool *s, struct err *e)
 {
     struct spool_waiter me = {.done = false};
 
@@ -110,8 +110,8 @@ static enum err_code finish_data(struct spool *s, struct spool_upload *u, struct
     return sync_and_close(s, &u->fd, e);
 }
 
-static enum err_code write_manifest(struct spool *s, const struct job *j,
-                                    struct buf *text, struct err *e)
+enum err_code spool_write_manifest(struct spool *s, const struct job *j,
+                                   struct buf *text, struct err *e)
 {
     char name[SPOOL_TMP_NAME];
     CLEANUP(fd_close) int fd = -1;
@@ -136,7 +136,7 @@ static enum err_code write_all(struct spool *s, struct spool_upload *uploads,
         return err_set(e, ERR_NOMEM, "spool: no memory for a manifest");
     for (size_t i = 0; i < count; i++)
         if (finish_data(s, &uploads[i], &jobs[i], e) ||
-            write_manifest(s, &jobs[i], &text, e))
+            spool_write_manifest(s, &jobs[i], &text, e))
             return e->code;
     return ERR_OK;
 }
@@ -160,7 +160,7 @@ static enum err_code publish_all(struct spool *s, const struct job *jobs, size_t
     if (rename_all(s, jobs, count, ".data", e) ||
         rename_all(s, jobs, count, ".json", e))
         return e->code;
-    return sync_jobs_dir(s, e);
+    return spool_sync_jobs(s, e);
 }
 
 /* Take renamed files back, manifests first, as in every removal.  The ids have been checked by then. */

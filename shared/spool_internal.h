@@ -49,6 +49,11 @@ MUST_CHECK enum err_code spool_write_all(int fd, const void *data, size_t len,
 /* A new file in tmp/, never one that is there. */
 MUST_CHECK enum err_code spool_create_tmp(struct spool *s, const char *name,
                                           int *ret_fd, struct err *e);
+/* tmp/<uuid>.json of a job, written and synced; text is room to put it together. */
+MUST_CHECK enum err_code spool_write_manifest(struct spool *s, const struct job *j,
+                                              struct buf *text, struct err *e);
+/* Sync jobs/, together with whoever else wants it now. */
+MUST_CHECK enum err_code spool_sync_jobs(struct spool *s, struct err *e);
 /* Close u->fd, give its digest back, forget the upload.  Removes nothing. */
 void spool_forget(struct spool *s, struct spool_upload *u);
 

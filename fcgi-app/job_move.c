@@ -1,0 +1,220 @@
+#include "fcgi-app/job_move.h"
+
+#include "fcgi-app/body.h"
+#include "fcgi-app/job_store.h"
+#include "fcgi-app/jobs.h"
+#include "shared/cleanup.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+DEFINE_CLEANUP(struct redis_value *, reply_cleanup, redis_reply_free)
+
+static enum problem read_target(struct exchange *x, const struct job_id *id,
+                                const struct config_queue **ret, struct err *e)
+{
+    static const char *const names[] = {"queue", NULL};
+    struct json_flat body;
+    const char *name;
+    enum problem p = body_read(x, names, &body, e);
+    if (!p)
+        p = body_text(&body, "queue", &name, e);
+    if (p)
+        return p;
+    if (!name)
+        return problem_set(e, PROBLEM_BAD_VALUE, "queue: the name of one is wanted");
+    *ret = config_find_queue(x->app->config, name, strlen(name));
+    if (!*ret)
+        return problem_set(e, PROBLEM_UNKNOWN_QUEUE, "queue: '%.64s' is not configured",
+                           name);
+    if (strcmp(name, id->queue) == 0)
+        return problem_set(e, PROBLEM_BAD_VALUE, "queue: the job is in %s already",
+                           name);
+    return PROBLEM_NONE;
+}
+
+/* Whether the job waits behind its parent, or others wait behind it. */
+static enum problem check_ties(struct exchange *x, const struct job *j, struct err *e)
+{
+    struct redis_cmd cmds[2];
+    struct redis_value *replies[2] = {NULL, NULL};
+    const char *uuid = j->id.uuid.text;
+    redis_cmd_init(&cmds[0]);
+    redis_cmd_init(&cmds[1]);
+    redis_cmd_begin(&cmds[0], "ZRANGEBYLEX");
+    queue_add_key(&cmds[0], j->id.queue, "behind");
+    redis_cmd_add_format(&cmds[0], "[%s:", uuid);
+    redis_cmd_add_format(&cmds[0], "(%s;", uuid);
+    redis_cmd_add_str(&cmds[0], "LIMIT");
+    redis_cmd_add_int(&cmds[0], 0);
+    redis_cmd_add_int(&cmds[0], 1);
+    redis_cmd_begin(&cmds[1], "ZSCORE");
+    queue_add_key(&cmds[1], j->id.queue, "behind");
+    redis_cmd_add_format(&cmds[1], "%s:%s", j->after ? j->after : "", uuid);
+    enum problem p = job_store_ask(x, cmds, 2, replies, e);
+    if (!p && redis_value_len(replies[0]) > 0)
+        p = problem_set(e, PROBLEM_CONFLICT, "other jobs of its queue wait for it");
+    else if (!p && redis_value_type(replies[1]) != REDIS_NIL)
+        p = problem_set(e, PROBLEM_CONFLICT, "it waits for another job of its queue");
+    for (size_t i = 0; i < 2; i++) {
+        redis_cmd_release(&cmds[i]);
+        redis_reply_free(replies[i]);
+    }
+    return p;
+}
+
+static enum problem check_state(struct exchange *x, const struct job *j, struct err *e)
+{
+    if (j->state == JOB_RUNNING || j->state == JOB_DONE || j->state == JOB_CANCELLED)
+        return problem_set(e, PROBLEM_CONFLICT, "a job that is %s cannot be moved",
+                           job_state_name(j->state));
+    return check_ties(x, j, e);
+}
+
+/* The record of the job, in Redis after this if it was not. */
+static enum problem read_old(struct exchange *x, const struct job_id *id,
+                             struct job *ret, struct err *e)
+{
+    enum problem p = job_store_read_record(x, id, ret, e);
+    if (p != PROBLEM_NO_JOB)
+        return p;
+    p = job_store_enqueue(x, id, e);
+    return p ? p : job_store_read_record(x, id, ret, e);
+}
+
+/* The job as it will be in the other queue, on disk: its promise is kept from now on. */
+static enum problem copy(struct exchange *x, const struct job *old,
+                         const struct config_queue *to, struct job *ret, struct err *e)
+{
+    enum problem p = job_store_read_manifest(x, &old->id, ret, e);
+    if (p == PROBLEM_NO_JOB)
+        return problem_set(e, PROBLEM_CONFLICT, "its bytes are gone");
+    if (p)
+        return p;
+    if (ret->size > to->max_bytes)
+        return problem_set(e, PROBLEM_BAD_VALUE,
+                           "queue: %s takes files up to %" PRId64 " bytes", to->name,
+                           to->max_bytes);
+    p = rooms_check(x->app->rooms, to, ret->size, e);
+    if (p)
+        return p == PROBLEM_TOO_LARGE ? PROBLEM_BAD_VALUE : p;
+    memcpy(ret->id.queue, to->name, sizeof ret->id.queue);
+    ret->priority = old->priority;
+    free(ret->after); /* of the old queue, and it has ended */
+    free(ret->after_failure);
+    ret->after = ret->after_failure = NULL;
+    if (spool_clone(x->app->spool, &old->id, ret, e)) {
+        log_warn("jobs", "cannot be moved", LOG_ERR(e));
+        return spool_is_full(e) ? PROBLEM_FULL
+               : e->code == ERR_REJECT
+                   ? problem_set(e, PROBLEM_CONFLICT, "its bytes are gone")
+                   : PROBLEM_UNAVAILABLE;
+    }
+    return PROBLEM_NONE;
+}
+
+static void drop(struct exchange *x, const struct job_id *id)
+{
+    struct err e = ERR_INIT;
+    if (spool_remove(x->app->spool, id, &e))
+        log_warn("jobs", "not moved; its copy stays until reconcile", LOG_ERR(&e));
+}
+
+/* What Redis does not take now, the publisher and reconcile bring: only a clear no takes the copy back. */
+static enum problem enqueue(struct exchange *x, const struct job *j, struct err *e)
+{
+    CLEANUP(redis_cmd_release) struct redis_cmd cmd;
+    CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
+    enum queue_answer answer = QUEUE_BAD;
+    redis_cmd_init(&cmd);
+    queue_enqueue_one_cmd(&cmd, j);
+    enum problem p = job_store_ask(x, &cmd, 1, &reply, e);
+    if (p)
+        return p;
+    if (redis_value_error(reply, e) ||
+        queue_parse_answer(redis_value_at(reply, 0), &answer, NULL, e))
+        return e->code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
+    if (answer == QUEUE_FULL || answer == QUEUE_DUPLICATE) {
+        drop(x, &j->id);
+        return answer == QUEUE_FULL
+                   ? problem_set(e, PROBLEM_QUEUE_FULL, "the queue %s is full",
+                                 j->id.queue)
+                   : problem_set(e, PROBLEM_CONFLICT,
+                                 "another job of %s has its unique key", j->id.queue);
+    }
+    return PROBLEM_NONE;
+}
+
+/* Write into the old record where it went; one that was forgotten meanwhile is forgotten again. */
+static void note(struct exchange *x, const struct job_id *old, const struct job_id *to)
+{
+    struct redis_cmd cmds[2];
+    struct redis_value *replies[2] = {NULL, NULL};
+    struct err e = ERR_INIT;
+    int64_t keep_ms = job_store_keep_ms(x, old);
+    redis_cmd_init(&cmds[0]);
+    redis_cmd_init(&cmds[1]);
+    redis_cmd_begin(&cmds[0], "HSET");
+    queue_add_job_key(&cmds[0], old);
+    redis_cmd_add_str(&cmds[0], "error");
+    redis_cmd_add_format(&cmds[0], "moved to %s.%s", to->queue, to->uuid.text);
+    redis_cmd_add_str(&cmds[0], "error_class");
+    redis_cmd_add_str(&cmds[0], "moved");
+    redis_cmd_begin(&cmds[1], "PEXPIRE");
+    queue_add_job_key(&cmds[1], old);
+    redis_cmd_add_int(&cmds[1], keep_ms > 0 ? keep_ms : 1);
+    if (exchange_ask(x, cmds, 2, replies, &e))
+        log_debug("jobs", "moved, but not noted", LOG_ERR(&e));
+    for (size_t i = 0; i < 2; i++) {
+        redis_cmd_release(&cmds[i]);
+        redis_reply_free(replies[i]);
+    }
+}
+
+static enum problem move(struct exchange *x, const struct job_id *id, struct job *ret,
+                         struct err *e)
+{
+    CLEANUP(job_release) struct job old = JOB_INIT;
+    const struct config_queue *to;
+    enum queue_answer answer = QUEUE_BAD;
+    struct err cancel_error = ERR_INIT;
+    enum problem p = read_target(x, id, &to, e);
+    if (!p)
+        p = read_old(x, id, &old, e);
+    if (!p)
+        p = check_state(x, &old, e);
+    if (!p)
+        p = copy(x, &old, to, ret, e);
+    if (!p)
+        p = enqueue(x, ret, e);
+    if (p)
+        return p;
+    ret->state = ret->due > clock_wall_ms() ? JOB_SCHEDULED : JOB_WAITING;
+    /* From here on it is moved, whatever becomes of the old one. */
+    if (job_store_cancel(x, id, &answer, &cancel_error))
+        log_warn("jobs", "moved; the old one is not cancelled", LOG_ERR(&cancel_error));
+    else if (answer == QUEUE_OK)
+        note(x, id, &ret->id);
+    return PROBLEM_NONE;
+}
+
+void job_move(struct exchange *x)
+{
+    CLEANUP(job_release) struct job j = JOB_INIT;
+    char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
+    struct err e = ERR_INIT;
+    struct job_id id;
+    enum problem p = job_store_id(x, &id, &e);
+    if (!p)
+        p = move(x, &id, &j, &e);
+    if (p) {
+        exchange_refuse(x, p, &e);
+        return;
+    }
+    id_format_job(&j.id, url + strlen(url));
+    jobs_answer(&x->response, 202, &j);
+    response_header(&x->response, "Location", url);
+}

@@ -1,0 +1,21 @@
+/*
+ * job_move: POST /v1/jobs/{id}/move {"queue":"docs"}: 202 with the job under its new id, Location too.
+ *
+ *     spool: manifest and data under a new id, committed  -->  enqueued  -->  the old job cancelled, "moved to docs.UUID"
+ *
+ * In this order, a crash at any point leaves one job or two, never none; two of them make one object, for the key goes
+ * along.  So do the destination, the group, the batch (which then counts the old one as cancelled) and its priority;
+ * attempts begin at 0.
+ *
+ * 409: running, done or cancelled; it waits for another job, or others wait for it: those are of the old queue; its bytes
+ * are gone.  422: a queue that is not configured, or the same, or one whose max_bytes it is over.  503 while Redis is
+ * away, or while the other queue is full.  One that a worker takes in this very moment is told to stop.
+ */
+#ifndef HOIST_FCGI_JOB_MOVE_H
+#define HOIST_FCGI_JOB_MOVE_H
+
+#include "fcgi-app/exchange.h"
+
+void job_move(struct exchange *x);
+
+#endif

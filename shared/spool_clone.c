@@ -1,0 +1,57 @@
+#include "shared/spool_internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The data is looked at as a worker would, and made young, so that no sweep takes the new name for debris. */
+static enum err_code link_data(struct spool *s, const struct job_id *from,
+                               const struct job *j, struct err *e)
+{
+    char old[SPOOL_JOB_NAME], new[SPOOL_JOB_NAME];
+    CLEANUP(fd_close) int fd = -1;
+
+    if (spool_open_data(s, from, j->size, &fd, e))
+        return e->code;
+    spool_job_name(from, ".data", old);
+    spool_job_name(&j->id, ".data", new);
+    if (futimens(fd, NULL) < 0)
+        return spool_errno(e, "touch a file in jobs/");
+    if (linkat(s->jobs_fd, old, s->jobs_fd, new, 0) < 0)
+        return spool_errno(e, "link a file in jobs/");
+    return ERR_OK;
+}
+
+static enum err_code publish_manifest(struct spool *s, const struct job *j,
+                                      struct err *e)
+{
+    CLEANUP(buf_release) struct buf text = BUF_INIT(JOB_RECORD_MAX);
+    char tmp[SPOOL_TMP_NAME], name[SPOOL_JOB_NAME];
+
+    spool_tmp_name(&j->id.uuid, ".json", tmp);
+    spool_job_name(&j->id, ".json", name);
+    enum err_code code = spool_write_manifest(s, j, &text, e);
+    if (code == ERR_OK && renameat(s->tmp_fd, tmp, s->jobs_fd, name) < 0)
+        code = spool_errno(e, "move a file to jobs/");
+    if (code == ERR_OK)
+        return spool_sync_jobs(s, e);
+    (void)unlinkat(s->tmp_fd, tmp, 0); /* what stays is swept */
+    return code;
+}
+
+enum err_code spool_clone(struct spool *s, const struct job_id *from, struct job *j,
+                          struct err *e)
+{
+    struct err ignored = ERR_INIT;
+
+    j->id.uuid = id_new();
+    if (link_data(s, from, j, e))
+        return e->code;
+    if (publish_manifest(s, j, e)) {
+        enum err_code removed = spool_remove(s, &j->id, &ignored);
+        (void)removed; /* data alone is swept */
+        return e->code;
+    }
+    return ERR_OK;
+}
