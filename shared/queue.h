@@ -60,7 +60,10 @@
  *   - A record edited by hand to something impossible never raises a script error: start answers BAD; fail, release,
  *     promote and reap put such a job into dead with the reason (CONFLICT, state "dead").  Members of ready, later and leased
  *     that are no ids are taken out.  A record of a newer version is left to newer workers.
- *   - Every script gets the same keys (those of the queue, then those of the jobs): see queue/lib.lua.
+ *   - Every script gets the same keys (those of the queue, then those of the jobs): see queue/lib.lua.  The last one of the
+ *     queue, `none`, never exists: while the slot of the queue moves, a Redis Cluster therefore refuses each script as a
+ *     whole (TRYAGAIN).  It would let in one whose keys are all there, and stop it in its midst when it empties one of
+ *     them and looks at it again (tests/integration/test_cluster_scripts.c).
  *   - done is capped by age and count; dead never is.
  */
 #ifndef HOIST_SHARED_QUEUE_H

@@ -3,14 +3,15 @@
 --
 -- KEYS are the same for all, so that every key a script may touch is declared: those of the queue, then those of the
 -- jobs it is about.  What many jobs share (groups, parents, unique keys, batches) stands in keys of the queue, one for
--- each kind, never in a key for each name: a script could not declare what it does not know yet.
+-- each kind, never in a key for each name: a script could not declare what it does not know yet.  `none` never exists,
+-- which keeps a Redis Cluster from letting a script in while the slot of its queue moves.
 --
 -- Rules: Redis' own clock; check first, write last; the new place before the old one is left, so that a script that
 -- stops half-way loses nothing; at most 100 items; what stands in a record was perhaps edited by hand.
 local ready, later, leased, owner, wake, done, dead, stats, events, fence, conf, seq, grouped, groups, slots, behind,
-  unique, batches, timers, rate, claims, job = unpack(KEYS, 1, 22)
+  unique, batches, timers, rate, claims, none, job = unpack(KEYS, 1, 23)
 
-local JOBS = 21 -- so many keys come before those of the jobs
+local JOBS = 22 -- so many keys come before those of the jobs
 local MAX_ITEMS, MAX_FIELDS, MAX_RECORD, KEEP_MS = 100, 128, 65536, 86400000
 -- A text this long keeps the hash from being a list that is searched from its beginning.
 local OWNER_NOTE = 'uuid -> worker:token of its lease, and :ms since when, once it has begun; see shared/queue.h'

@@ -220,7 +220,9 @@ Test(reconcile, several_at_once_enqueue_each_job_exactly_once)
     cr_expect(eq(i64, redis_fixture_ask_int(&server, "ZCARD", "hoist:{q}:ready", NULL),
                  SHARED));
     cr_expect(
-        eq(i64, redis_fixture_ask_int(&server, "GET", "hoist:{q}:seq", NULL), SHARED));
+        eq(i64,
+           redis_fixture_ask_int(&server, "HGET", "hoist:{q}:stats", "enqueued", NULL),
+           SHARED));
 }
 
 Test(reconcile, several_at_once_remove_what_ended_without_complaint)
