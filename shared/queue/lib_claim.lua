@@ -31,12 +31,17 @@ local function times(set)
   return ids, tonumber(next[2])
 end
 
--- What the timers stand for; the others ("failed:CHILD") are notes that are only forgotten.
+-- What the timers stand for.
 local at_time = {
   group = admit,
   children = function(rest)
     local outcome, parent = string.match(rest, '^(%a+):(.*)$')
     release_children(parent or rest, outcome == 'failed')
+  end,
+  failed = function(child) -- a note for promote, until that has come
+    if redis.call('ZSCORE', later, child) then
+      redis.call('ZADD', timers, text(now + KEEP_MS), 'failed:' .. child)
+    end
   end,
   unique = function(name)
     redis.call('HDEL', unique, name)
@@ -62,7 +67,7 @@ local function run_timers()
   redis.call('ZREM', timers, unpack(names))
   for _, name in ipairs(names) do
     local kind, rest = string.match(name, '^(%a+):(.*)$')
-    if at_time[kind] then
+    if at_time[kind] and not redis.call('ZSCORE', timers, name) then -- or one before it has set it anew
       at_time[kind](rest)
     end
   end
@@ -73,18 +78,19 @@ local function is_true(value)
   return value == '1' or value == 'yes' or value == 'true'
 end
 
--- How many of want jobs the limits allow now; in how many ms more, where that is a matter of time; the queue's bucket.
+-- How many of want jobs the limits allow now; in how many ms more, where that is a matter of time; the queue's bucket;
+-- and whether none would be allowed however many were wanted.
 local function allowed(want)
   local asked = redis.pcall('HMGET', conf, 'paused', 'max_inflight', 'rate', 'burst')
   if is_true(asked[1]) then
     return 0, nil, nil, true
   end
   local most, per_second = limit(asked[2]), limit(asked[3])
-  if most then
-    want = math.max(math.min(want, most - redis.call('ZCARD', leased)), 0)
-  end
+  local room = most and math.max(math.floor(most) - redis.call('ZCARD', leased), 0) or want
+  local full = most and room == 0
+  want = math.min(want, room)
   if not per_second then
-    return want, nil, nil, most and want == 0
+    return want, nil, nil, full
   end
   local burst = math.max(limit(asked[4]) or per_second, 1)
   local left = tokens('queue', per_second, burst)
@@ -92,7 +98,7 @@ local function allowed(want)
   if left < 1 then
     return 0, ms_until_token(left, per_second), bucket, true
   end
-  return math.min(want, math.floor(left)), ms_until_token(left - math.floor(left), per_second), bucket
+  return math.min(want, math.floor(left)), ms_until_token(left - math.floor(left), per_second), bucket, full
 end
 
 -- One token for all that a call claims: what counts is that no other lease of the same job ever has it.

@@ -31,6 +31,7 @@ if failed and record.after_failure ~= 'run' then
 elseif record.state == 'waiting' and (int(record.due) or 0) > now then
   redis.call('HSET', job, 'state', 'scheduled') -- its parent has ended before its own time
   redis.call('ZADD', later, record.due, id)
+  wake_if_first_later(id)
   event(id, 'scheduled')
   return {'OK', 'scheduled', ''}
 elseif record.attempts > 0 and redis.pcall('HGET', conf, 'retry_place') == 'tail' then

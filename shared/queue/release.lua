@@ -20,6 +20,7 @@ if delay_ms > 0 then
   local due = text(now + delay_ms)
   redis.call('HSET', job, 'state', 'scheduled', 'due', due)
   redis.call('ZADD', later, due, id)
+  wake_if_first_later(id)
   drop_lease(id)
   event(id, 'scheduled')
   return {'OK', 'scheduled', ''}

@@ -15,8 +15,9 @@ if score then
   redis.call('ZADD', ready, text(priority * PLACES + math.fmod(tonumber(score), PLACES)), id)
 elseif record.group then
   local old = grouped_as(record.group, record.priority, record.seq, id)
-  if redis.call('ZSCORE', grouped, old) then
-    redis.call('ZADD', grouped, 0, grouped_as(record.group, priority, record.seq, id))
+  local new = grouped_as(record.group, priority, record.seq, id)
+  if new ~= old and redis.call('ZSCORE', grouped, old) then
+    redis.call('ZADD', grouped, 0, new)
     redis.call('ZREM', grouped, old)
   end
 end

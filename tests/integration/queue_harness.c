@@ -21,7 +21,12 @@ static const char guard[] =
     "  end\n"
     "end\n"
     "local redis = setmetatable({\n"
-    "  call = function(name, ...) check(name, (...)) return real.call(name, ...) end,\n"
+    "  call = function(name, ...)\n"
+    "    check(name, (...))\n"
+    "    local ms = name == 'TIME' and real.call('GET', 'test:now')\n"
+    "    if ms then return {math.floor(ms / 1000), ms % 1000 * 1000} end\n"
+    "    return real.call(name, ...)\n"
+    "  end,\n"
     "  pcall = function(name, ...) check(name, (...)) return real.pcall(name, ...) "
     "end,\n"
     "}, {__index = real})\n";
@@ -38,6 +43,9 @@ void harness_up_with(const char *const *redis_args)
     cr_assert(redis_open(&o, &h.redis, &e) == ERR_OK, "%s", e.text);
     redis_target_release(&o.target);
     h.worker = (struct queue_worker){.id = "w1", .lease_ms = 60000};
+    char *info = redis_fixture_ask(&h.server, "INFO", "server", NULL);
+    h.flagless = strstr(info, "redis_version:6.") != NULL;
+    free(info);
 }
 
 void harness_up(void)
@@ -78,12 +86,17 @@ static const struct redis_script *guarded(const struct redis_script *plain)
     return &s->checked;
 }
 
+void harness_guard(struct redis_cmd *c)
+{
+    if (c->script)
+        c->script = guarded(c->script);
+}
+
 enum err_code try_run(struct redis_cmd *c, struct redis_value **ret)
 {
     struct err e = ERR_INIT;
 
-    if (c->script)
-        c->script = guarded(c->script);
+    harness_guard(c);
     enum err_code rc = redis_call(h.redis, c, ret, &e);
     if (rc != ERR_OK && rc != ERR_RETRY)
         fprintf(stderr, "%s\n", e.text);

@@ -2,7 +2,7 @@
  * queue_harness: the queue's operations on a private Redis, a line each, for tests/integration/test_queue*.c.
  *
  * Every script runs with a few lines of Lua in front of it that raise an error when it touches a key it has not
- * declared.  A call that fails (not: that answers something unexpected) fails the test.
+ * declared, and give them the time that stands in the key test:now (ms) when there is one.  A call that fails (not: that answers something unexpected) fails the test.
  */
 #ifndef HOIST_TESTS_INTEGRATION_QUEUE_HARNESS_H
 #define HOIST_TESTS_INTEGRATION_QUEUE_HARNESS_H
@@ -35,6 +35,8 @@ void harness_up(void);
 void harness_down(void);
 void harness_up_with(const char *const *redis_args);
 
+/* Let c call its script under guard; run and try_run do that themselves. */
+void harness_guard(struct redis_cmd *c);
 /* Run c; the reply is the caller's.  try_: give the error's code instead of failing. */
 struct redis_value *run(struct redis_cmd *c);
 enum err_code try_run(struct redis_cmd *c, struct redis_value **ret);

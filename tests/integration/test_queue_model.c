@@ -1,341 +1,160 @@
 /*
- * The queue against a model: thousands of operations in a random order (seeded), each one's answer foretold by a table
- * in memory.  After every operation the job it was about, and every so often each job, stands in exactly one of
- * ready, later, leased, dead and done, with a record that agrees.
+ * The queue against a model: random sequences of all operations with steps of time, crashes of workers and lost replies, on
+ * a real Redis.  HOIST_MODEL_OPERATIONS says how many operations in all, HOIST_MODEL_SEED where to begin: what a failure
+ * prints, to see it again.
  */
 #include "tests/integration/queue_harness.h"
-#include "tests/integration/queue_look.h"
-
-#include "shared/clock.h"
+#include "tests/integration/queue_model_run.h"
+#include "tests/integration/queue_model_shrink.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { JOBS = 24, STEPS = 12000, ATTEMPTS = 3, CRASHES = 3 };
+enum { SEQUENCE = 250, OPERATIONS = 100000, LOOK_EVERY = 6 };
 
-enum place { READY, LATER, CLAIMED, RUNNING, DEAD, DONE, CANCELLED };
+TestSuite(queue_model, .timeout = 3000);
 
-struct model_job {
-    struct job_id id;
-    struct queue_lease lease;
-    enum place place;
-    int64_t priority, seq;
-    int attempts, crashes;
-    bool cancel, expired;
-};
-
-static struct {
-    struct model_job jobs[JOBS];
-    size_t count;
-    int64_t seq;
-    uint64_t random;
-    int step;
-} m;
-
-/* xorshift64: the same numbers from the same seed everywhere. */
-static uint64_t random_below(uint64_t n)
+static uint64_t number_of(const char *name, uint64_t otherwise)
 {
-    m.random ^= m.random << 13;
-    m.random ^= m.random >> 7;
-    m.random ^= m.random << 17;
-    return m.random % n;
+    const char *text = getenv(name);
+
+    return text && *text ? strtoull(text, NULL, 10) : otherwise;
 }
 
-static bool is_leased(const struct model_job *j)
+/* --- Shrinking, on sequences that need no Redis --- */
+
+/* It takes an enqueue of job 3, and later a cancel of it, to fail. */
+static bool fails_like_that(const struct model_op *ops, size_t count, void *ctx)
 {
-    return j->place == CLAIMED || j->place == RUNNING;
-}
+    bool enqueued = false;
 
-static bool agrees(const struct model_job *j)
-{
-    static const char *const sets[] = {"ready", "later", "leased", "leased",
-                                       "dead",  "done",  "done"};
-    static const char *const states[] = {"waiting", "scheduled", "waiting",  "running",
-                                         "dead",    "done",      "cancelled"};
-    char attempts[16], crashes[16];
-
-    (void)snprintf(attempts, sizeof attempts, "%d", j->attempts);
-    (void)snprintf(crashes, sizeof crashes, "%d", j->crashes);
-    return stands(&j->id, sets[j->place], states[j->place]) &&
-           field_is(&j->id, "attempts", attempts) &&
-           field_is(&j->id, "crashes", crashes);
-}
-
-static void back_to_ready(struct model_job *j)
-{
-    j->place = READY;
-    j->expired = false;
-}
-
-/* --- Operations: do it, compare the answer with the model, change the model --- */
-
-static void do_enqueue(void)
-{
-    if (m.count == JOBS)
-        return;
-    struct model_job *j = &m.jobs[m.count++];
-    bool delayed = random_below(4) == 0;
-    *j = (struct model_job){.priority = (int64_t)random_below(3), .seq = ++m.seq};
-    j->place = delayed ? LATER : READY;
-    j->id = add(j->priority, delayed ? clock_wall_ms() + 3600000 : 0);
-}
-
-static struct model_job *first_ready(void)
-{
-    struct model_job *first = NULL;
-
-    for (size_t i = 0; i < m.count; i++) {
-        struct model_job *j = &m.jobs[i];
-        if (j->place != READY)
-            continue;
-        if (!first || j->priority < first->priority ||
-            (j->priority == first->priority && j->seq < first->seq))
-            first = j;
+    ++*(int *)ctx;
+    for (size_t i = 0; i < count; i++) {
+        for (int k = 0; ops[i].kind == MODEL_ENQUEUE && k < ops[i].count; k++)
+            enqueued |= ops[i].specs[k].job == 3;
+        if (enqueued && ops[i].kind == MODEL_CANCEL && ops[i].jobs[0] == 3)
+            return true;
     }
-    return first;
+    return false;
 }
 
-static void take_claimed(const struct queue_claimed *c, size_t want)
+Test(queue_model, a_failing_sequence_is_shrunk_to_its_shortest)
 {
-    for (size_t i = 0; i < want; i++) {
-        struct model_job *j = first_ready();
-        if (!j) {
-            cr_assert(c->count == i, "step %d: claimed too many", m.step);
-            return;
-        }
-        cr_assert(c->count > i && same(&c->leases[i].id, &j->id), "step %d: order",
-                  m.step);
-        j->lease = c->leases[i];
-        j->place = CLAIMED;
-        j->expired = false;
+    static struct model_op ops[SEQUENCE];
+    static struct model m;
+    struct model_random random = {88172645463325252u};
+    struct model_reply reply;
+    int tries = 0;
+
+    model_init(&m);
+    for (size_t i = 0; i < SEQUENCE; i++) {
+        ops[i] = model_make(&m, &random);
+        if (model_resolve(&m, &ops[i]))
+            model_apply(&m, &ops[i], &reply);
     }
-    cr_assert(c->count == want && c->more == (first_ready() != NULL), "step %d",
-              m.step);
+    ops[SEQUENCE - 1].kind = MODEL_CANCEL;
+    ops[SEQUENCE - 1].jobs[0] = 3;
+    cr_assert(fails_like_that(ops, SEQUENCE, &tries));
+    size_t n = model_shrink(ops, SEQUENCE, fails_like_that, &tries);
+    cr_assert(n == 2, "%zu", n);
+    cr_expect(ops[0].kind == MODEL_ENQUEUE && ops[1].kind == MODEL_CANCEL);
+    cr_expect(ops[0].count == 1 && ops[0].specs[0].job == 3);
+    cr_expect(ops[0].specs[0].group == -1 && ops[0].specs[0].delay_ms == 0);
+    cr_expect(tries < 2000, "%d", tries);
 }
 
-static void do_claim(void)
+/* --- The sequences --- */
+
+static void show(struct model_run *run, struct model_op *ops, size_t count,
+                 uint64_t seed)
 {
-    size_t want = (size_t)random_below(4);
-    struct queue_claimed c = claim(want);
+    char line[1024], why[MODEL_WHY_MAX];
 
-    take_claimed(&c, want);
-}
-
-static void do_start(struct model_job *j)
-{
-    enum queue_answer got = start(&j->lease);
-
-    if (!is_leased(j)) {
-        cr_assert(got == QUEUE_LOST, "step %d", m.step);
-        return;
+    memcpy(why, run->why, sizeof why);
+    if (model_fails(ops, count, run)) {
+        count = model_shrink(ops, count, model_fails, run);
+        (void)model_fails(ops, count, run);
+        memcpy(why, run->why, sizeof why);
     }
-    j->expired = false;
-    if (j->cancel) {
-        cr_assert(got == QUEUE_CANCELLED, "step %d", m.step);
-        return;
+    fprintf(stderr, "HOIST_MODEL_SEED=%llu; the shortest that fails:\n",
+            (unsigned long long)seed);
+    for (size_t i = 0; i < count; i++) {
+        model_print(&ops[i], line, sizeof line);
+        fprintf(stderr, "%3zu  %s\n", i + 1, line);
     }
-    if (j->place == CLAIMED && j->attempts >= ATTEMPTS) {
-        cr_assert(got == QUEUE_BAD, "step %d", m.step);
-        j->expired = is_in("leased", &j->id) && j->expired;
-        return;
-    }
-    cr_assert(got == QUEUE_OK, "step %d", m.step);
-    j->attempts += j->place == CLAIMED;
-    j->place = RUNNING;
+    cr_assert(false, "seed %llu: %s", (unsigned long long)seed, why);
 }
 
-static void do_beat(struct model_job *j)
+/* That the sequences came everywhere: answers that a long run gives to each kind of operation. */
+static void check_answers(const struct model_run *run)
 {
-    enum queue_answer want = !is_leased(j) ? QUEUE_LOST
-                             : j->cancel   ? QUEUE_CANCELLED
-                                           : QUEUE_OK;
-
-    cr_assert(beat(&j->lease, 5) == want, "step %d", m.step);
-    if (is_leased(j))
-        j->expired = false;
-}
-
-static void do_finish(struct model_job *j)
-{
-    size_t want = (size_t)random_below(3);
-    bool held = is_leased(j);
-    struct queue_claimed c =
-        finish(&j->lease, j->cancel ? JOB_CANCELLED : JOB_DONE, want);
-
-    cr_assert(c.answers[0] == (held ? QUEUE_OK : QUEUE_LOST), "step %d", m.step);
-    if (!held) {
-        cr_assert(c.count == 0, "step %d", m.step);
-        return;
-    }
-    j->place = j->cancel ? CANCELLED : DONE;
-    take_claimed(&c, want);
-}
-
-static void do_fail(struct model_job *j)
-{
-    int64_t retry_ms = random_below(4) == 0 ? -1 : 3600000;
-    enum queue_answer got = fail(&j->lease, retry_ms);
-
-    if (!is_leased(j)) {
-        cr_assert(got == QUEUE_LOST, "step %d", m.step);
-    } else if (j->cancel) {
-        cr_assert(got == QUEUE_CANCELLED, "step %d", m.step);
-        j->place = CANCELLED;
-    } else if (retry_ms < 0 || j->attempts >= ATTEMPTS) {
-        cr_assert(got == QUEUE_CONFLICT, "step %d", m.step);
-        j->place = DEAD;
-    } else {
-        cr_assert(got == QUEUE_OK, "step %d", m.step);
-        j->place = LATER;
-    }
-}
-
-static void do_release(struct model_job *j)
-{
-    enum queue_answer got = release(&j->lease);
-
-    cr_assert(got == (is_leased(j) ? QUEUE_OK : QUEUE_LOST), "step %d", m.step);
-    if (!is_leased(j))
-        return;
-    j->attempts -= j->place == RUNNING && j->attempts > 0;
-    back_to_ready(j);
-}
-
-static void do_promote(struct model_job *j)
-{
-    if (j->place == LATER && random_below(2))
-        make_due(&j->id);
-    else if (j->place == LATER) {
-        cr_assert(promote(&j->id) == QUEUE_MISSING, "step %d: not due", m.step);
-        return;
-    }
-    enum queue_answer want = j->place == LATER ? QUEUE_OK : QUEUE_MISSING;
-    cr_assert(promote(&j->id) == want, "step %d", m.step);
-    if (j->place == LATER)
-        back_to_ready(j);
-}
-
-static void do_reap(struct model_job *j)
-{
-    if (is_leased(j) && random_below(2)) {
-        expire(&j->id);
-        j->expired = true;
-    }
-    enum queue_answer got = reap(&j->id);
-    if (!is_leased(j) || !j->expired) {
-        cr_assert(got == QUEUE_MISSING, "step %d", m.step);
-        return;
-    }
-    bool ran = j->place == RUNNING;
-    j->crashes += ran;
-    if (j->cancel)
-        j->place = CANCELLED;
-    else if (ran && (j->crashes >= CRASHES || j->attempts >= ATTEMPTS))
-        j->place = DEAD;
-    else
-        back_to_ready(j);
-    cr_assert(got == (j->place == READY ? QUEUE_OK : QUEUE_CONFLICT), "step %d",
-              m.step);
-}
-
-static void do_cancel(struct model_job *j)
-{
-    enum queue_answer got = cancel(&j->id);
-
-    if (is_leased(j)) {
-        cr_assert(got == QUEUE_RUNNING, "step %d", m.step);
-        j->cancel = true;
-    } else if (j->place == DONE || j->place == CANCELLED) {
-        cr_assert(got == QUEUE_CONFLICT, "step %d", m.step);
-    } else {
-        cr_assert(got == QUEUE_OK, "step %d", m.step);
-        j->place = CANCELLED;
-    }
-}
-
-static void do_retry(struct model_job *j)
-{
-    enum queue_answer got = retry(&j->id);
-
-    cr_assert(got == (j->place == DEAD ? QUEUE_OK : QUEUE_CONFLICT), "step %d", m.step);
-    if (j->place != DEAD)
-        return;
-    j->attempts = j->crashes = 0;
-    j->cancel = false;
-    back_to_ready(j);
-}
-
-/* Forget an ended job, so that the table has room for new ones. */
-static void forget(size_t i)
-{
-    if (m.jobs[i].place >= DONE && m.count > JOBS / 2)
-        m.jobs[i] = m.jobs[--m.count];
-}
-
-static void step(void)
-{
-    static void (*const operations[])(struct model_job * j) = {
-        do_start,   do_start,   do_beat, do_finish, do_reap,  do_fail,
-        do_release, do_promote, do_reap, do_cancel, do_retry,
+    static const struct {
+        enum model_kind kind;
+        enum queue_answer answer;
+    } all[] = {
+        {MODEL_ENQUEUE, QUEUE_OK},
+        {MODEL_ENQUEUE, QUEUE_EXISTS},
+        {MODEL_ENQUEUE, QUEUE_DUPLICATE},
+        {MODEL_ENQUEUE, QUEUE_FULL},
+        {MODEL_FINISH, QUEUE_OK},
+        {MODEL_FINISH, QUEUE_LOST},
+        {MODEL_REPEAT, QUEUE_OK},
+        {MODEL_REPEAT, QUEUE_LOST},
+        {MODEL_START, QUEUE_OK},
+        {MODEL_START, QUEUE_LOST},
+        {MODEL_START, QUEUE_CANCELLED},
+        {MODEL_BEGUN_KEY, QUEUE_OK},
+        {MODEL_BEAT, QUEUE_OK},
+        {MODEL_BEAT, QUEUE_LOST},
+        {MODEL_BEAT, QUEUE_CANCELLED},
+        {MODEL_FAIL, QUEUE_OK},
+        {MODEL_FAIL, QUEUE_CONFLICT},
+        {MODEL_FAIL, QUEUE_CANCELLED},
+        {MODEL_FAIL, QUEUE_LOST},
+        {MODEL_RELEASE, QUEUE_OK},
+        {MODEL_RELEASE, QUEUE_LOST},
+        {MODEL_PROMOTE, QUEUE_OK},
+        {MODEL_PROMOTE, QUEUE_CONFLICT},
+        {MODEL_PROMOTE, QUEUE_MISSING},
+        {MODEL_REAP, QUEUE_OK},
+        {MODEL_REAP, QUEUE_CONFLICT},
+        {MODEL_REAP, QUEUE_MISSING},
+        {MODEL_CANCEL, QUEUE_OK},
+        {MODEL_CANCEL, QUEUE_RUNNING},
+        {MODEL_CANCEL, QUEUE_CONFLICT},
+        {MODEL_CANCEL, QUEUE_MISSING},
+        {MODEL_RETRY, QUEUE_OK},
+        {MODEL_RETRY, QUEUE_CONFLICT},
+        {MODEL_REPRIORITIZE, QUEUE_OK},
+        {MODEL_REPRIORITIZE, QUEUE_CONFLICT},
+        {MODEL_BATCH, QUEUE_OK},
     };
-    enum { COUNT = sizeof operations / sizeof operations[0] };
-    uint64_t choice = random_below(COUNT + 6);
 
-    if (choice >= COUNT + 3 || m.count == 0) {
-        do_enqueue();
-        return;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        cr_expect(run->answers[all[i].kind][all[i].answer] >= 20,
+                  "operation %d was answered %d only %ld times", (int)all[i].kind,
+                  (int)all[i].answer, run->answers[all[i].kind][all[i].answer]);
+    cr_expect(run->recalled > 100, "%ld", run->recalled);
+}
+
+Test(queue_model, random_sequences_of_all_operations_agree_with_the_model,
+     .init = harness_up, .fini = harness_down)
+{
+    static struct model_op ops[SEQUENCE];
+    static struct model_run run;
+    uint64_t total = number_of("HOIST_MODEL_OPERATIONS", OPERATIONS);
+    uint64_t seed = number_of("HOIST_MODEL_SEED", 1);
+
+    for (uint64_t done = 0; done < total; done += SEQUENCE, seed++) {
+        struct model_random random = {(seed + 1) * UINT64_C(0x9e3779b97f4a7c15)};
+        run.look_every = LOOK_EVERY;
+        size_t agreed = model_run(&run, ops, SEQUENCE, &random);
+        if (agreed < SEQUENCE)
+            show(&run, ops, agreed + 1, seed);
     }
-    if (choice >= COUNT) {
-        do_claim();
-        return;
-    }
-    if (operations[choice] == do_cancel && random_below(3))
-        return; /* or little else would be seen */
-    size_t i = (size_t)random_below(m.count);
-    operations[choice](&m.jobs[i]);
-    cr_assert(agrees(&m.jobs[i]), "step %d, operation %d", m.step, (int)choice);
-    if (random_below(8) == 0)
-        forget(i);
-}
-
-static void walk(uint64_t seed)
-{
-    m.random = seed;
-    m.count = 0;
-    m.seq = 0;
-    for (m.step = 0; m.step < STEPS; m.step++) {
-        step();
-        if (m.step % 250 == 249)
-            for (size_t i = 0; i < m.count; i++)
-                cr_assert(agrees(&m.jobs[i]), "step %d, job %zu", m.step, i);
-    }
-    for (size_t i = 0; i < m.count; i++)
-        cr_assert(agrees(&m.jobs[i]), "at the end, job %zu", i);
-    struct queue_status s = status();
-    cr_assert(s.ready + s.scheduled + s.running + s.dead <= (int64_t)m.count);
-    cr_assert(s.done_total > 20 && s.dead_total > 20 && s.crashed_total > 20 &&
-                  s.cancelled_total > 20 && s.retried_total > 20,
-              "the walk did not come everywhere: %ld done, %ld dead, %ld crashed, %ld "
-              "cancelled, %ld "
-              "retried",
-              (long)s.done_total, (long)s.dead_total, (long)s.crashed_total,
-              (long)s.cancelled_total, (long)s.retried_total);
-}
-
-TestSuite(queue_model, .init = harness_up, .fini = harness_down, .timeout = 100);
-
-Test(queue_model, seed_1)
-{
-    walk(88172645463325252u);
-}
-
-Test(queue_model, seed_2)
-{
-    walk(20261122u);
-}
-
-Test(queue_model, seed_3)
-{
-    walk(7u);
+    if (total >= OPERATIONS)
+        check_answers(&run);
+    fprintf(stderr, "%llu operations\n", (unsigned long long)total);
 }
