@@ -289,6 +289,15 @@ const struct config_queue *config_find_queue(const struct config *c, const char 
     return NULL;
 }
 
+const struct config_command *config_find_command(const struct config *c,
+                                                 const char *name, size_t len)
+{
+    for (size_t i = 0; i < c->command_count; i++)
+        if (is_name(c->commands[i].name, name, len))
+            return &c->commands[i];
+    return NULL;
+}
+
 const struct config_destination *config_find_destination(const struct config *c,
                                                          const char *name, size_t len)
 {

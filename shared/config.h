@@ -20,7 +20,7 @@
  * that others can read, or its group write, is refused).  The secret itself and its file may not both be given; what is
  * in the environment wins over what is in the file.  A configuration file that holds a secret and is open to others
  * (mode & 0007) is refused.  --show-config prints secrets, and the user and password in a url, as "(set)".
- * Not in this version: [auth NAME] [converter NAME] [command NAME]; they are refused by name.
+ * Not in this version: [auth NAME] [converter NAME]; they are refused by name.
  *
  * Strings are owned by the struct config and live until config_release.
  */
@@ -28,6 +28,7 @@
 #define HOIST_SHARED_CONFIG_H
 
 #include "shared/buf.h"
+#include "shared/cron.h"
 #include "shared/err.h"
 #include "shared/id.h"
 #include "shared/log.h"
@@ -39,6 +40,8 @@
 enum {
     CONFIG_QUEUES_MAX = 64,
     CONFIG_DESTINATIONS_MAX = 64,
+    CONFIG_COMMANDS_MAX = 64,
+    CONFIG_SCHEDULES_MAX = 64,
     CONFIG_NAME_MAX = 32,
     CONFIG_WEIGHT_MAX = 1000 /* of a queue among those of a worker */
 };
@@ -119,6 +122,33 @@ struct config_destination {
     char *dir;    /* file: absolute path */
 };
 
+/* A program whose standard output is the bytes of jobs: worker/source_command.h. */
+struct config_command {
+    char name[CONFIG_NAME_MAX + 1];
+    char *run;             /* a line of words (words.h) */
+    int64_t time_limit_ms; /* setting time_limit, 1h */
+    int64_t max_bytes;     /* 5G */
+    char *type;            /* media type of what it writes; empty: not known */
+};
+
+/* A job that is made again and again: worker/scheduler.h. */
+struct config_schedule {
+    char name[CONFIG_NAME_MAX + 1];
+    char *queue;       /* default */
+    char *to;          /* destination name; that of the queue */
+    int64_t priority;  /* that of the queue */
+    char *cron;        /* a line (cron.h); empty: every_ms counts */
+    char *time_zone;   /* UTC; of cron */
+    int64_t every_ms;  /* setting every; 0: cron counts */
+    char *source;      /* command:NAME */
+    char *object_name; /* setting name, a template (stamp.h); empty: the schedule's */
+    char *key;         /* a template, too; empty: the default key */
+
+    /* Derived at load. */
+    struct cron plan;    /* of cron or every */
+    const char *command; /* NAME, within source */
+};
+
 struct config_worker {
     char *queues; /* "media, docs", "media:5, docs:1", or "*" for all there are */
     int64_t concurrency;   /* 64, 1..1024 */
@@ -138,6 +168,10 @@ struct config {
     size_t queue_count;
     struct config_destination destinations[CONFIG_DESTINATIONS_MAX];
     size_t destination_count;
+    struct config_command commands[CONFIG_COMMANDS_MAX];
+    size_t command_count;
+    struct config_schedule schedules[CONFIG_SCHEDULES_MAX];
+    size_t schedule_count;
 };
 
 /* All zero: it can be released; config_load fills in the defaults. */
@@ -163,6 +197,8 @@ const struct config_queue *config_find_queue(const struct config *c, const char 
                                              size_t len);
 const struct config_destination *config_find_destination(const struct config *c,
                                                          const char *name, size_t len);
+const struct config_command *config_find_command(const struct config *c,
+                                                 const char *name, size_t len);
 
 /* An entry of [worker] queues: NAME or NAME:WEIGHT. */
 struct config_entry {

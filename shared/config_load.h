@@ -37,8 +37,10 @@ struct config_load {
     int section_lines[CONFIG_KINDS][CONFIG_QUEUES_MAX]; /* 0: not in the file */
 };
 
-_Static_assert(CONFIG_QUEUES_MAX == CONFIG_DESTINATIONS_MAX,
-               "one size of arrays for both");
+_Static_assert(CONFIG_QUEUES_MAX == CONFIG_DESTINATIONS_MAX &&
+                   CONFIG_QUEUES_MAX == CONFIG_COMMANDS_MAX &&
+                   CONFIG_QUEUES_MAX == CONFIG_SCHEDULES_MAX,
+               "one size of arrays for all");
 
 /* The struct of a section. */
 void *config_load_section(struct config_load *l, struct config_where where);
@@ -65,6 +67,9 @@ void config_env_add(struct buf *b, const char *word);
 /* HOIST_QUEUE_MEDIA_TO. */
 void config_env_name(const struct config *c, struct config_where where,
                      const struct config_setting *s, struct buf *b);
+
+/* The commands and schedules: config_schedule.c.  Derives what they have. */
+MUST_CHECK enum err_code config_check_schedules(struct config_load *l, struct err *e);
 
 /* Everything that one value alone does not show; reads secret files, fills in what is derived. */
 MUST_CHECK enum err_code config_check(struct config_load *l, struct err *e);

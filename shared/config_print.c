@@ -87,7 +87,10 @@ static void help_setting(const struct config_setting *s, FILE *out)
 
 static void help_kind(enum config_kind kind, FILE *out)
 {
-    if (config_kind_is_named(kind))
+    if (config_kind_is_named(kind) && !config_kind_has_default(kind))
+        fprintf(out, "\n# There may be up to %d of [%s NAME].\n;[%s NAME]\n",
+                CONFIG_QUEUES_MAX, config_kind_name(kind), config_kind_name(kind));
+    else if (config_kind_is_named(kind))
         fprintf(out,
                 "\n# There may be more than one [%s NAME]; the default one is there "
                 "without\n"

@@ -9,14 +9,12 @@ static bool add_section(struct config_load *l, struct config_where *where,
                         const char *name, size_t len)
 {
     struct config *c = &l->config;
-    bool queue = where->kind == CONFIG_KIND_QUEUE;
-    size_t *count = queue ? &c->queue_count : &c->destination_count;
+    size_t *count = config_section_counter(c, where->kind);
 
     if (*count == CONFIG_QUEUES_MAX)
         return false;
     where->index = (*count)++;
-    char *to =
-        queue ? c->queues[where->index].name : c->destinations[where->index].name;
+    char *to = config_load_section(l, *where); /* it begins with its name */
     memcpy(to, name, len);
     to[len] = '\0';
     return true;
@@ -82,7 +80,7 @@ static enum err_code open_named(struct config_load *l, struct config_where where
 
 static bool is_for_later(const char *word, size_t len)
 {
-    static const char *const words[] = {"auth", "converter", "command"};
+    static const char *const words[] = {"auth", "converter"};
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strlen(words[i]) == len && memcmp(words[i], word, len) == 0)
@@ -120,7 +118,7 @@ enum err_code config_load_open(struct config_load *l, const char *section, int l
     return err_set(
         e, ERR_CONFIG,
         "unknown section [%.60s]: allowed are [redis] [spool] [http] [worker] "
-        "[queue NAME] [destination NAME]",
+        "[queue NAME] [destination NAME] [command NAME] [schedule NAME]",
         section);
 }
 

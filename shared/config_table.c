@@ -30,6 +30,14 @@ static const char *const level_words[] = {"debug", "info", "warn", "error", NULL
 #define DESTINATION(type, field, fallback, help)                                       \
     ROW(CONFIG_KIND_DESTINATION, type, config_destination, field, #field, fallback,    \
         help)
+#define COMMAND(type, field, fallback, help)                                           \
+    ROW(CONFIG_KIND_COMMAND, type, config_command, field, #field, fallback, help)
+#define COMMAND_AS(key, type, field, fallback, help)                                   \
+    ROW(CONFIG_KIND_COMMAND, type, config_command, field, key, fallback, help)
+#define SCHEDULE(type, field, fallback, help)                                          \
+    ROW(CONFIG_KIND_SCHEDULE, type, config_schedule, field, #field, fallback, help)
+#define SCHEDULE_AS(key, type, field, fallback, help)                                  \
+    ROW(CONFIG_KIND_SCHEDULE, type, config_schedule, field, key, fallback, help)
 #define RANGE(min_, max_) .min = (min_), .max = (max_)
 #define WORDS(words_, count_) .words = (words_), .word_count = (count_)
 
@@ -196,6 +204,42 @@ const struct config_setting config_settings[] = {
      RANGE(1, 3600)},
     {DESTINATION(CONFIG_PATH, ca_file, "",
                  "Certificates (PEM) that are trusted; empty: the system's.")},
+
+    {COMMAND(CONFIG_TEXT, run, "",
+             "The program and its arguments, as systemd splits them: words with blanks\n"
+             "in quotes, backslash escapes, no shell.  What it writes on its standard\n"
+             "output is uploaded when it has ended with status 0.")},
+    {COMMAND_AS("time_limit", CONFIG_MS, time_limit_ms, "1h",
+                "It is ended after so long, and the attempt has failed."),
+     RANGE(1, DAY * 7000)},
+    {COMMAND(CONFIG_SIZE, max_bytes, "5G",
+             "The most that it, or a file that it writes, may hold."),
+     RANGE(1, T(5))},
+    {COMMAND(CONFIG_TEXT, type, "",
+             "Content type of what it writes; empty: that of the destination.")},
+
+    {SCHEDULE(CONFIG_TEXT, queue, "default", "The queue that its jobs go to.")},
+    {SCHEDULE(CONFIG_TEXT, to, "", "Their destination; empty: that of the queue.")},
+    {SCHEDULE(CONFIG_NUMBER, priority, "5",
+              "Their priority, 0 runs first; if not set, that of the queue."),
+     RANGE(0, 9)},
+    {SCHEDULE(CONFIG_TEXT, cron, "",
+              "When: minute hour day month weekday, for example 30 2 * * MON-FRI.")},
+    {SCHEDULE(CONFIG_TEXT, time_zone, "UTC",
+              "The zone whose clocks cron means, for example Europe/Berlin.")},
+    {SCHEDULE_AS("every", CONFIG_MS, every_ms, "0ms",
+                 "Instead of cron: at the multiples of this since 1970; from 1s on."),
+     RANGE(0, CRON_EVERY_MAX_MS)},
+    {SCHEDULE(CONFIG_TEXT, source, "",
+              "Where the bytes are from: command:NAME, the output of a [command NAME].")},
+    {SCHEDULE_AS(
+        "name", CONFIG_TEXT, object_name, "",
+        "File name of what is uploaded; empty: the schedule's.  In name and key stand\n"
+        "{yyyy} {mm} {dd} {hh} {mi} {ss} for the time it was due, in UTC, and {id} for\n"
+        "the id of the job.")},
+    {SCHEDULE(CONFIG_TEXT, key, "",
+              "Key of the object below the destination, no two the same; empty: the id\n"
+              "with the extension of name.")},
 };
 
 const size_t config_setting_count = sizeof config_settings / sizeof config_settings[0];
@@ -211,19 +255,36 @@ _Static_assert(sizeof(enum config_durability) == sizeof(int) &&
 static const struct {
     const char *name;
     bool named;
-    size_t offset; /* of the first one in struct config */
-    size_t size;   /* of each */
+    bool has_default;
+    size_t offset;  /* of the first one in struct config */
+    size_t size;    /* of each; 0: there is one */
+    size_t counter; /* where struct config says how many there are */
 } kinds[CONFIG_KINDS] = {
-    [CONFIG_KIND_REDIS] = {"redis", false, offsetof(struct config, redis), 0},
-    [CONFIG_KIND_SPOOL] = {"spool", false, offsetof(struct config, spool), 0},
-    [CONFIG_KIND_HTTP] = {"http", false, offsetof(struct config, http), 0},
-    [CONFIG_KIND_WORKER] = {"worker", false, offsetof(struct config, worker), 0},
-    [CONFIG_KIND_QUEUE] = {"queue", true, offsetof(struct config, queues),
-                           sizeof(struct config_queue)},
-    [CONFIG_KIND_DESTINATION] = {"destination", true,
+    [CONFIG_KIND_REDIS] = {"redis", false, false, offsetof(struct config, redis), 0, 0},
+    [CONFIG_KIND_SPOOL] = {"spool", false, false, offsetof(struct config, spool), 0, 0},
+    [CONFIG_KIND_HTTP] = {"http", false, false, offsetof(struct config, http), 0, 0},
+    [CONFIG_KIND_WORKER] = {"worker", false, false, offsetof(struct config, worker), 0,
+                            0},
+    [CONFIG_KIND_QUEUE] = {"queue", true, true, offsetof(struct config, queues),
+                           sizeof(struct config_queue),
+                           offsetof(struct config, queue_count)},
+    [CONFIG_KIND_DESTINATION] = {"destination", true, true,
                                  offsetof(struct config, destinations),
-                                 sizeof(struct config_destination)},
+                                 sizeof(struct config_destination),
+                                 offsetof(struct config, destination_count)},
+    [CONFIG_KIND_COMMAND] = {"command", true, false, offsetof(struct config, commands),
+                             sizeof(struct config_command),
+                             offsetof(struct config, command_count)},
+    [CONFIG_KIND_SCHEDULE] = {"schedule", true, false,
+                              offsetof(struct config, schedules),
+                              sizeof(struct config_schedule),
+                              offsetof(struct config, schedule_count)},
 };
+_Static_assert(offsetof(struct config_queue, name) == 0 &&
+                   offsetof(struct config_destination, name) == 0 &&
+                   offsetof(struct config_command, name) == 0 &&
+                   offsetof(struct config_schedule, name) == 0,
+               "a section with a name begins with it");
 
 const char *config_kind_name(enum config_kind kind)
 {
@@ -233,6 +294,11 @@ const char *config_kind_name(enum config_kind kind)
 bool config_kind_is_named(enum config_kind kind)
 {
     return kinds[kind].named;
+}
+
+bool config_kind_has_default(enum config_kind kind)
+{
+    return kinds[kind].has_default;
 }
 
 const struct config_setting *config_find_setting(enum config_kind kind, const char *key)
@@ -245,17 +311,24 @@ const struct config_setting *config_find_setting(enum config_kind kind, const ch
 
 size_t config_section_count(const struct config *c, enum config_kind kind)
 {
-    return kind == CONFIG_KIND_QUEUE         ? c->queue_count
-           : kind == CONFIG_KIND_DESTINATION ? c->destination_count
-                                             : 1;
+    size_t count;
+
+    if (!kinds[kind].named)
+        return 1;
+    memcpy(&count, (const char *)c + kinds[kind].counter, sizeof count);
+    return count;
+}
+
+size_t *config_section_counter(struct config *c, enum config_kind kind)
+{
+    return (void *)((char *)c + kinds[kind].counter);
 }
 
 const char *config_section_name(const struct config *c, enum config_kind kind,
                                 size_t index)
 {
-    return kind == CONFIG_KIND_QUEUE         ? c->queues[index].name
-           : kind == CONFIG_KIND_DESTINATION ? c->destinations[index].name
-                                             : "";
+    return kinds[kind].named ? (const char *)c + config_section_offset(kind, index)
+                             : "";
 }
 
 size_t config_section_offset(enum config_kind kind, size_t index)

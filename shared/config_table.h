@@ -1,7 +1,8 @@
 /*
  * config_table: the one list of all settings.  Private to config*.c; drives parsing, checks, --help and --show-config.
  *
- *     section kind   [redis] [spool] [http] [worker] once each; [queue NAME] [destination NAME] many times
+ *     section kind   [redis] [spool] [http] [worker] once each; [queue NAME] [destination NAME] [command NAME]
+ *                    [schedule NAME] many times
  *     setting        key, type, range or words, default, help, and where in the section's struct its value goes
  *
  * Constant data and pure functions; thread-safe.
@@ -18,6 +19,8 @@ enum config_kind {
     CONFIG_KIND_WORKER,
     CONFIG_KIND_QUEUE,
     CONFIG_KIND_DESTINATION,
+    CONFIG_KIND_COMMAND,
+    CONFIG_KIND_SCHEDULE,
     CONFIG_KINDS
 };
 
@@ -52,22 +55,26 @@ struct config_setting {
     size_t word_count;        /* words that can be configured; more may only be shown */
 };
 
-enum { CONFIG_SETTINGS_MAX = 64 };
+enum { CONFIG_SETTINGS_MAX = 96 };
 
 /* All settings, those of one kind next to each other, in the order in which they are shown. */
 extern const struct config_setting config_settings[];
 extern const size_t config_setting_count;
 
-/* "redis" ... "destination". */
+/* "redis" ... "schedule". */
 const char *config_kind_name(enum config_kind kind);
 /* True for kinds written [kind NAME]. */
 bool config_kind_is_named(enum config_kind kind);
+/* True for named kinds of which one called default is there without being configured. */
+bool config_kind_has_default(enum config_kind kind);
 /* The setting of that kind and key, or NULL. */
 const struct config_setting *config_find_setting(enum config_kind kind,
                                                  const char *key);
 
 /* How many sections of a kind there are, the name of the index-th one ("" for those without), and where its struct
  * stands: bytes from the start of struct config. */
+/* That number of a named kind, to be changed. */
+size_t *config_section_counter(struct config *c, enum config_kind kind);
 size_t config_section_count(const struct config *c, enum config_kind kind);
 const char *config_section_name(const struct config *c, enum config_kind kind,
                                 size_t index);

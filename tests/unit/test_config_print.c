@@ -95,6 +95,54 @@ Test(config_print, the_example_file_is_what_help_prints)
               "make it anew: hoist-worker --help prints it, or print config_help()");
 }
 
+/* Leave out the sections that are not there unless they are configured. */
+static void cut_named(char *example)
+{
+    char *first = strstr(example, "\n;[command NAME]");
+
+    cr_assert(ne(ptr, first, NULL));
+    *first = '\0';
+}
+
+/* Put value in the place of the line that is from. */
+static void replace(struct buf *b, const char *text, const char *from, const char *to)
+{
+    const char *at = strstr(text, from);
+
+    cr_assert(ne(ptr, (void *)at, NULL), "%s", from);
+    buf_clear(b);
+    buf_add(b, text, (size_t)(at - text));
+    buf_puts(b, to);
+    cr_assert(buf_puts(b, at + strlen(from)));
+}
+
+Test(config_print,
+     the_values_of_commands_and_schedules_in_the_example_file_are_defaults)
+{
+    CLEANUP(config_release) struct config with, without;
+    CLEANUP(str_free) char *example = file_text(HOIST_EXAMPLE_INI);
+    CLEANUP(buf_release) struct buf a = BUF_INIT(1 << 20), b = BUF_INIT(1 << 20);
+
+    replace(&a, strstr(example, "\n;[command NAME]"), ";[command NAME]", "[command c]");
+    replace(&b, a.data, ";run =", "run = true");
+    replace(&a, b.data, ";[schedule NAME]", "[schedule s]");
+    replace(&b, a.data, ";cron =", "cron = @daily");
+    replace(&a, b.data, ";source =", "source = command:c");
+    replace(&b, a.data, ";to =", ";to = default"); /* that of the queue */
+    for (char *line = b.data; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (*line == ';')
+            *line = ' ';
+    }
+    parse(&with, b.data, NULL);
+    parse(&without,
+          "[command c]\nrun=true\n[schedule s]\ncron=@daily\nsource=command:c\n", NULL);
+    CLEANUP(str_free) char *shown_with = shown(&with);
+    CLEANUP(str_free) char *shown_without = shown(&without);
+    cr_expect(eq(str, shown_with, shown_without));
+    cr_expect(ne(ptr, strstr(shown_with, "\nevery = 0ms\n"), NULL));
+}
+
 Test(config_print, the_example_file_has_every_setting_once_and_each_is_its_default)
 {
     CLEANUP(config_release) struct config with, without;
@@ -103,12 +151,13 @@ Test(config_print, the_example_file_has_every_setting_once_and_each_is_its_defau
 
     for (char *line = example; line; line = strchr(line, '\n')) {
         line += *line == '\n';
-        if (*line != ';')
+        if (*line != ';' || line[1] == '[')
             continue;
         *line = ' ';
         settings++;
     }
     cr_expect(eq(sz, settings, config_setting_count));
+    cut_named(example);
     parse(&with, example, NULL);
     parse(&without, "", NULL);
     CLEANUP(str_free) char *shown_with = shown(&with);

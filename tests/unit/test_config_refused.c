@@ -42,7 +42,7 @@ static const struct {
     {"[queue a_b]\n[queue a-b]", "t.ini:2: [queue a-b]: '-' and '_'", "[queue a_b]"},
     {"[auth admin]", "t.ini:1: [auth admin] is not supported by version", "hoist"},
     {"[converter thumb]", "t.ini:1: [converter thumb] is not supported", NULL},
-    {"[command x]\nargv=x", "t.ini:1: [command x] is not supported", NULL},
+    {"[command x]\nargv=x", "t.ini:2: [command x] unknown key 'argv'", "run, time_lim"},
     {"[authority]", "t.ini:1: unknown section [authority]", NULL},
     /* Keys and values. */
     {"[spool]\n\ndri=/x", "t.ini:3: [spool] unknown key 'dri'",
