@@ -138,10 +138,6 @@ local function amount(bytes)
   end
 end
 
-local function plural(n, word)
-  return string.format('%d %s%s', n, word, n == 1 and '' or 's')
-end
-
 -- What owner says of a job: its worker, and since when it runs (nil: claimed, not begun).
 local function owner_of(q, id)
   local value = redis.call('HGET', q.owner, id)

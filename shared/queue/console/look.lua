@@ -53,8 +53,8 @@ local function status(keys)
   end
   say(lines, 'queue      %s%s', q.name, s[6] == 1 and ', PAUSED' or '')
   say(lines, 'waiting    %d, the oldest %s', s[1], oldest_line(q, s[8], now))
-  say(lines, 'grouped    %d wait for the turn of their group', s[9])
-  say(lines, 'behind     %d wait for their parent', s[10])
+  say(lines, 'grouped    %d, until their group has its turn', s[9])
+  say(lines, 'behind     %d, until their parent has ended', s[10])
   say(lines, 'scheduled  %d', s[2])
   say(lines, 'running    %d', s[3])
   say(lines, 'dead       %d', s[4])
@@ -96,8 +96,9 @@ local function since(record, name, now)
   return ms and duration(now - ms) or '-'
 end
 
-local function tries(record)
-  return (record.attempts or '0') .. '/' .. cell(record, 'max_attempts')
+-- One that runs is counted when it ends.
+local function tries(record, running)
+  return (digits(record.attempts or '0') or 0) + (running and 1 or 0) .. '/' .. cell(record, 'max_attempts')
 end
 
 -- A view is a set, its heading, whether the latest come first, and how a line of it looks.
@@ -115,7 +116,7 @@ local views = {
     words = {'JOB', 'WORKER', 'SINCE', 'TRIES', 'SENT', 'NAME'},
     row = function(q, id, r, now)
       local worker, begun = owner_of(q, id)
-      return id, worker or 'nobody', begun and duration(now - begun) or 'claimed', tries(r),
+      return id, worker or 'nobody', begun and duration(now - begun) or 'claimed', tries(r, begun),
         amount(r.sent or '0') .. ' of ' .. amount(r.bytes), cell(r, 'name')
     end},
   done = {set = 'done', latest = true, head = '%-36s  %-9s  %-24s  %s', words = {'JOB', 'STATE', 'ENDED', 'OBJECT'},

@@ -79,7 +79,7 @@ local function purge(keys, args)
   end
   local set = q[view.set]
   if args[2] ~= q.name then
-    say(lines, '%s would be cancelled, 100 a call', plural(redis.call('ZCARD', set), args[1] .. ' job'))
+    say(lines, 'would be cancelled, 100 a call: %d %s', redis.call('ZCARD', set), args[1])
     say(lines, "to do it: FCALL hoist_purge 1 '{%s}' %s %s", q.name, args[1], q.name)
     return lines
   end
@@ -110,14 +110,14 @@ end
 local function pause(keys)
   local q, lines = open(keys), {}
   configure(q, 'paused', '1')
-  say(lines, '%s is paused; %s go on to their end', q.name, plural(redis.call('ZCARD', q.leased), 'running job'))
+  say(lines, '%s is paused; what runs goes on to its end: %d', q.name, redis.call('ZCARD', q.leased))
   return lines
 end
 
 local function resume(keys)
   local q, lines = open(keys), {}
   configure(q, 'paused', nil)
-  say(lines, '%s runs; %s wait', q.name, plural(redis.call('ZCARD', q.ready), 'job'))
+  say(lines, '%s goes on; waiting: %d', q.name, redis.call('ZCARD', q.ready))
   return lines
 end
 
