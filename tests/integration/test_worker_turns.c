@@ -13,6 +13,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
+#include "shared/clock.h"
 #include "tests/support/redis_faulty.h"
 #include "tests/support/wait_until.h"
 
@@ -152,17 +153,30 @@ Test(worker_turns, a_claim_that_is_heard_when_its_lease_is_over_is_no_crash)
     cr_expect(eq(int, rig_log_count(w, "taken back"), 0));
 }
 
+/* What Redis remembers of the latest call that brought something begins with its turn. */
+static int64_t last_turn(void)
+{
+    char *claim =
+        redis_fixture_ask(&rig.redis, "HGET", "hoist:{default}:claims", "same", NULL);
+    int64_t turn = strtoll(claim, NULL, 10);
+
+    free(claim);
+    return turn;
+}
+
 Test(worker_turns, a_worker_that_takes_up_a_name_never_meets_the_turns_of_the_last_one)
 {
+    int64_t last = clock_wall_ms() * 1000;
+
     up(SETTINGS, false);
     for (int life = 0; life < 3; life++) {
         struct spawn *w = rig_start(&rig, "same");
-        for (int i = 0; i < 4; i++) {
-            struct job_id id = rig_put(&rig, &(struct rig_job){.data = "again"});
-            cr_expect(rig_wait_state(&rig, &id, "done", 2000), "life %d job %d", life,
-                      i);
-        }
+        struct job_id id = rig_put(&rig, &(struct rig_job){.data = "again"});
+        cr_assert(rig_wait_state(&rig, &id, "done", 5000));
+        int64_t first = last_turn() - 10; /* it has made less calls than that */
+        cr_expect(gt(i64, first, last), "life %d", life);
         spawn_kill(w);
+        last = last_turn();
     }
 }
 
@@ -204,6 +218,24 @@ Test(worker_turns, a_worker_stops_at_once_when_only_a_claim_is_unheard)
     cr_assert(WAIT_UNTIL(rig_log_count(w, "redis is away") > 0, 10000));
     int status = -1;
 
+    spawn_signal(w, SIGTERM);
+    cr_expect(spawn_wait(w, 4000, &status));
+    cr_expect(eq(int, status, 0));
+    redis_fixture_resume(&rig.redis);
+}
+
+Test(worker_turns, and_when_it_is_asked_to_stop_while_the_claim_is_under_way)
+{
+    int status = -1;
+
+    up("drain_seconds = 30\n" SETTINGS, false);
+    struct spawn *w = rig_start(&rig, "a");
+    int64_t begin = wait_now_ms();
+    (void)rig_put(&rig, &(struct rig_job){.data = "due", .delay_ms = 1500});
+    cr_assert(WAIT_UNTIL(wait_now_ms() >= begin + 1000, 2000));
+    redis_fixture_pause(&rig.redis);
+    cr_assert(WAIT_UNTIL(wait_now_ms() >= begin + 2000, 2000), "it has looked by now");
+    cr_assert(eq(int, rig_log_count(w, "redis is away"), 0), "and waits for the reply");
     spawn_signal(w, SIGTERM);
     cr_expect(spawn_wait(w, 4000, &status));
     cr_expect(eq(int, status, 0));
