@@ -216,20 +216,27 @@ static enum problem go_on_by_rank(struct walk *w, struct err *e)
     enum problem p = ask(w, &c, &rank, e);
     if (p)
         return p;
+    if (redis_value_type(rank) != REDIS_INTEGER && w->page->count > 0)
+        return PROBLEM_NONE; /* it has just left: a short page */
     if (redis_value_type(rank) != REDIS_INTEGER)
         return problem_set(e, PROBLEM_BAD_VALUE,
                            "after: its job is gone, among many of the same time; begin "
                            "anew");
     int64_t place = redis_value_int(rank);
+    int64_t first = place > TIES_BACK ? place - TIES_BACK : 0;
+    int64_t last = place + (int64_t)room(w) + 1;
     redis_cmd_clear(&c);
     redis_cmd_begin(&c, "ZRANGE");
     queue_add_key(&c, w->query->queue, indexes[w->at.index].key);
-    redis_cmd_add_int(&c, place > TIES_BACK ? place - TIES_BACK : 0);
-    redis_cmd_add_int(&c, place + (int64_t)room(w));
+    redis_cmd_add_int(&c, first);
+    redis_cmd_add_int(&c, last);
     redis_cmd_add_str(&c, "WITHSCORES");
     p = ask(w, &c, &reply, e);
-    w->more = !p && take(w, reply) > 0;
-    return p;
+    if (p)
+        return p;
+    (void)take(w, reply);
+    w->more = (int64_t)redis_value_len(reply) == 2 * (last - first + 1);
+    return PROBLEM_NONE;
 }
 
 static enum problem walk_index(struct walk *w, struct err *e)
@@ -244,8 +251,8 @@ static enum problem walk_index(struct walk *w, struct err *e)
     if (p)
         return p;
     w->more = redis_value_len(reply) == (by_text ? n : 2 * n);
-    size_t taken = take(w, reply);
-    return w->more && taken == 0 && !at_start && !by_text ? go_on_by_rank(w, e) : p;
+    bool all_new = take(w, reply) + 1 >= n;
+    return w->more && !all_new && !at_start && !by_text ? go_on_by_rank(w, e) : p;
 }
 
 enum problem index_page_read(struct exchange *x, const struct index_query *q,

@@ -48,16 +48,21 @@ static bool is_digits(const char *s, size_t len)
     return len > 0 && strspn(s, "0123456789") >= len;
 }
 
+/* Whether s is a number as JSON writes it: 12, 0.5. */
+static bool is_number(const char *s)
+{
+    size_t whole = strcspn(s, "."), len = strlen(s);
+    if (!is_digits(s, whole) || (whole > 1 && s[0] == '0'))
+        return false;
+    return whole == len ||
+           (s[len - 1] != '.' && is_digits(s + whole + 1, len - whole - 1));
+}
+
 /* 12, 0.5: up to three digits behind the point, as the scripts keep it; no exponent. */
 static bool take_rate(const struct json_member *m, char ret[static QUEUE_LIMIT_TEXT])
 {
     size_t whole = strcspn(m->text, "."), len = strlen(m->text);
-    bool has_point = whole < len;
-    if (m->type != JSON_NUMBER || !is_digits(m->text, whole) || whole > 9 ||
-        (whole > 1 && m->text[0] == '0'))
-        return false;
-    if (has_point &&
-        (!is_digits(m->text + whole + 1, len - whole - 1) || len - whole - 1 > 3))
+    if (m->type != JSON_NUMBER || !is_number(m->text) || whole > 9 || len > whole + 4)
         return false;
     memcpy(ret, m->text, len + 1);
     return true;
@@ -116,14 +121,11 @@ void queue_limits_add(struct buf *b, const struct redis_value *reply)
     for (size_t i = 0; i < QUEUE_LIMITS; i++) {
         size_t len;
         const char *value = redis_value_str(redis_value_at(reply, i), &len);
-        struct json_member m = {.type = JSON_NUMBER};
-        char text[QUEUE_LIMIT_TEXT];
-        if (len == 0 || len >= QUEUE_LIMIT_TEXT)
+        if (len == 0)
             continue;
-        memcpy(m.text, value, len + 1);
         buf_printf(b, "%s\"%s\":", comma, limits[i].name);
-        if (limits[i].kind != LIMIT_PLACE && take_rate(&m, text))
-            buf_puts(b, text);
+        if (len < QUEUE_LIMIT_TEXT && is_number(value))
+            buf_puts(b, value);
         else /* set by hand to what is no number: people see it, the scripts ignore it */
             buf_add_json(b, value, len);
         comma = ",";

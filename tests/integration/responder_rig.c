@@ -144,8 +144,7 @@ bool responder_field_is(const char *id, const char *name, const char *want)
     return same;
 }
 
-/* Upload "hello" and wait until Redis knows. */
-const char *responder_upload(const char *uri)
+const char *responder_put(const char *uri)
 {
     struct fcgi_request put = {
         .method = "PUT", .uri = uri, .body = "hello", .body_len = 5};
@@ -154,6 +153,38 @@ const char *responder_upload(const char *uri)
     cr_assert(r.status == 202, "%s", r.text);
     const char *id = responder_id(&r);
     fcgi_response_release(&r);
+    return id;
+}
+
+const char *responder_upload(const char *uri)
+{
+    const char *id = responder_put(uri);
+
     cr_assert(WAIT_UNTIL(responder_field_is(id, "bytes", "5"), 5000));
     return id;
+}
+
+struct fcgi_response responder_json(const char *method, const char *uri,
+                                    const char *json)
+{
+    struct fcgi_request r = {.method = method,
+                             .uri = uri,
+                             .type = json ? "application/json" : NULL,
+                             .body = json,
+                             .body_len = json ? strlen(json) : 0};
+
+    return responder_ask(&r);
+}
+
+bool responder_says(const char *method, const char *uri, const char *json, int status,
+                    const char *part)
+{
+    struct fcgi_response r = responder_json(method, uri, json);
+    bool yes = r.status == status && strstr(r.text, part) != NULL;
+
+    if (!yes)
+        fprintf(stderr, "%s %s\nwanted %d and %s, got\n%s\n", method, uri, status, part,
+                r.text);
+    fcgi_response_release(&r);
+    return yes;
 }

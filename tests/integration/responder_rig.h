@@ -49,6 +49,16 @@ bool responder_field_is(const char *id, const char *name, const char *want);
 
 struct fcgi_request responder_get(const char *uri);
 
+/* Ask with a JSON body (NULL: none).  Whether the answer has this status and its text holds part; what else it says is
+ * printed when not. */
+bool responder_says(const char *method, const char *uri, const char *json, int status,
+                    const char *part);
+/* The same request; its answer, which the caller releases. */
+struct fcgi_response responder_json(const char *method, const char *uri,
+                                    const char *json);
+/* PUT "hello" to uri; the id as responder_id, without waiting for Redis. */
+const char *responder_put(const char *uri);
+
 #define FORM_TYPE "multipart/form-data; boundary=B"
 #define FORM_FILE(name, data)                                                          \
     "--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"" name              \
