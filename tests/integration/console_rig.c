@@ -107,7 +107,7 @@ static char *copy(const char *text)
     return text ? strdup(text) : NULL;
 }
 
-struct job_id add_tied(const char *group, const char *after_uuid, const char *unique)
+struct job_id add_linked(const char *group, const char *after_uuid, const char *unique)
 {
     struct job j = new_job(0, 0);
     struct job_id id = j.id;

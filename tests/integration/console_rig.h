@@ -34,6 +34,6 @@ size_t fsck_calls(void);
 size_t fsck_most(void);
 
 /* new_job with text fields; NULL for those that are not given.  Enqueued; its id. */
-struct job_id add_tied(const char *group, const char *after, const char *unique);
+struct job_id add_linked(const char *group, const char *after, const char *unique);
 
 #endif

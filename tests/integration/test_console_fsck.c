@@ -40,13 +40,13 @@ static void fill(void)
     (void)add(0, 0);
     l = claim_and_start();
     jobs[RUNNING] = l.id;
-    jobs[WAITING] = add_tied(NULL, NULL, "only-one");
+    jobs[WAITING] = add_linked(NULL, NULL, "only-one");
     jobs[PARENT] = add(3, 0);
-    jobs[CHILD] = add_tied(NULL, jobs[PARENT].uuid.text, NULL);
+    jobs[CHILD] = add_linked(NULL, jobs[PARENT].uuid.text, NULL);
     jobs[SCHEDULED] = add(0, clock_wall_ms() + 3600000);
-    jobs[TURN] = add_tied("acme", NULL, NULL);
-    jobs[QUEUED] = add_tied("acme", NULL, NULL);
-    (void)add_tied("acme", NULL, NULL);
+    jobs[TURN] = add_linked("acme", NULL, NULL);
+    jobs[QUEUED] = add_linked("acme", NULL, NULL);
+    (void)add_linked("acme", NULL, NULL);
 }
 
 /* The only member of grouped that has this uuid. */

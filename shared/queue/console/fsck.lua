@@ -324,7 +324,8 @@ local function over_hash(hash, check)
   end
 end
 
--- Other queues and programs have keys too: at most 500 of all are walked over in a call.
+-- Other queues and programs have keys too: at most 500 of all are walked over in a call.  A record counts as two, since
+-- it is looked for in all sets.
 local function over_records(at)
   local n = 0
   for _ = 1, 25 do
@@ -333,11 +334,11 @@ local function over_records(at)
       check_record(string.sub(key, #prefix + 1))
     end
     at, n = reply[1], n + #reply[2]
-    if at == '0' or n + 20 > left then
-      return at, n
+    if at == '0' or 2 * n + 20 > left then
+      return at, n, 2 * n
     end
   end
-  return at, MAX_ITEMS
+  return at, n, left
 end
 
 local function once(check)
@@ -364,9 +365,9 @@ else
   phase, sum, bytes_then, moves_then = tonumber(phase), tonumber(s), tonumber(b), tonumber(m)
 end
 while left > 0 and phases[phase] do
-  local n
-  at, n = phases[phase](at)
-  looked, left = looked + n, left - n
+  local n, weight
+  at, n, weight = phases[phase](at)
+  looked, left = looked + n, left - (weight or n)
   if at == '0' then
     phase = phase + 1
   end

@@ -7,6 +7,7 @@
 -- `--raw` and pipes one line each.  What stands in Redis was perhaps edited by hand, and what is printed goes to a
 -- terminal: control characters are shown as '?'.
 local MOST = 100 -- items a call
+local MOST_CHANGED = 50 -- jobs a call that are retried or cancelled, at about 50 us each
 
 local function refuse(why)
   error({refused = 'ERR hoist: ' .. why})

@@ -38,11 +38,11 @@ local function priority(keys, args)
   return lines
 end
 
--- --- Many jobs: at most 100 a call ---
+-- --- Many jobs: at most 50 a call ---
 
 -- Dead ones, those that died first coming first; those that cannot run again stay, and the cursor leads past them.
 local function retry_all(q, lines, cursor)
-  local page = page_of_scores(q.dead, {}, cursor, MOST)
+  local page = page_of_scores(q.dead, {}, cursor, MOST_CHANGED)
   local retried, last = 0, nil
   for i = 1, #page, 2 do
     local id, left = page[i], {}
@@ -56,7 +56,7 @@ local function retry_all(q, lines, cursor)
     end
   end
   say(lines, '%d retried, %d left in dead', retried, redis.call('ZCARD', q.dead))
-  say(lines, 'next: %s', #page == 2 * MOST and last or 'none')
+  say(lines, 'next: %s', #page == 2 * MOST_CHANGED and last or 'none')
   return lines
 end
 
@@ -79,11 +79,11 @@ local function purge(keys, args)
   end
   local set = q[view.set]
   if args[2] ~= q.name then
-    say(lines, 'would be cancelled, 100 a call: %d %s', redis.call('ZCARD', set), args[1])
+    say(lines, 'would be cancelled, %d a call: %d %s', MOST_CHANGED, redis.call('ZCARD', set), args[1])
     say(lines, "to do it: FCALL hoist_purge 1 '{%s}' %s %s", q.name, args[1], q.name)
     return lines
   end
-  local cancelled, page = 0, redis.call('ZRANGE', set, 0, MOST - 1)
+  local cancelled, page = 0, redis.call('ZRANGE', set, 0, MOST_CHANGED - 1)
   for _, member in ipairs(page) do
     local id, left = view.lex and select(2, string.match(member, view.lex)) or member, {}
     if is_id(id) and answer(left, id, run(q, 'cancel', id, id, KEEP), CANCEL) then
