@@ -16,12 +16,12 @@ static void add_queue(struct buf *b, const char *name, const struct queue_status
         int64_t n;
     } members[] = {
         {"ready", s->ready},
-        {"grouped", s->grouped},
-        {"behind", s->behind},
         {"scheduled", s->scheduled},
         {"running", s->running},
         {"dead", s->dead},
         {"done", s->done},
+        {"grouped", s->grouped},
+        {"behind", s->behind},
         {"bytes", s->bytes},
         {"enqueued_total", s->enqueued_total},
         {"done_total", s->done_total},

@@ -43,7 +43,8 @@ static const struct walked *walk(const char *query)
         cr_assert(eq(int, r.status, 200), "%s: %s", uri, r.text);
         w.jobs += count_in(r.body, "{\"id\":");
         w.pages++;
-        strncat(w.text, r.body, sizeof w.text - strlen(w.text) - 1);
+        size_t len = strlen(w.text);
+        snprintf(w.text + len, sizeof w.text - len, "%s", r.body);
         const char *next = strstr(r.body, "\"cursor\":\"");
         snprintf(cursor, sizeof cursor, "%.*s",
                  next ? (int)strcspn(next + 10, "\"") : 0, next ? next + 10 : "");

@@ -60,11 +60,13 @@ Test(responder_ties, the_second_of_a_group_waits_for_its_turn)
     cr_expect(responder_field_is(id, "group", "tenant-7"));
     (void)responder_upload("/v1/uploads/b?group=tenant-7");
     cr_expect(responder_says("GET", "/v1/queues/default", NULL, 200,
-                             "\"ready\":1,\"grouped\":1,\"behind\":0"));
+                             "\"ready\":1,\"scheduled\":0,\"running\":0,"
+                             "\"dead\":0,\"done\":0,\"grouped\":1,\"behind\":0"));
     struct queue_lease l = worker_take("default");
     worker_done(&l);
     cr_expect(responder_says("GET", "/v1/queues/default", NULL, 200,
-                             "\"ready\":1,\"grouped\":0"));
+                             "\"ready\":1,\"scheduled\":0,\"running\":0,"
+                             "\"dead\":0,\"done\":1,\"grouped\":0"));
 }
 
 Test(responder_ties, a_child_waits_for_its_parent_and_shows_its_whole_id)
