@@ -121,7 +121,7 @@ static struct redis_cmd command(void)
     return c;
 }
 
-static enum queue_answer run_answer(struct redis_cmd *c)
+enum queue_answer run_answer(struct redis_cmd *c)
 {
     enum queue_answer answer;
     struct err e = ERR_INIT;
@@ -133,7 +133,7 @@ static enum queue_answer run_answer(struct redis_cmd *c)
     return answer;
 }
 
-static struct queue_claimed run_claimed(struct redis_cmd *c)
+struct queue_claimed run_claimed(struct redis_cmd *c)
 {
     struct queue_claimed claimed;
     struct err e = ERR_INIT;

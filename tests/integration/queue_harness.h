@@ -31,6 +31,10 @@ struct harness {
 
 extern struct harness h;
 
+/* The reply of a script that answers with one answer; of claim and finish. */
+enum queue_answer run_answer(struct redis_cmd *c);
+struct queue_claimed run_claimed(struct redis_cmd *c);
+
 void harness_up(void);
 void harness_down(void);
 void harness_up_with(const char *const *redis_args);
@@ -69,6 +73,49 @@ enum queue_answer reap(const struct job_id *id);
 enum queue_answer cancel(const struct job_id *id);
 enum queue_answer retry(const struct job_id *id);
 struct queue_status status(void);
+
+/* --- queue_harness_ties.c: groups, parents, keys, batches, limits, many at a time --- */
+
+/* The clock of the scripts stands, and moves by ms (from now on that alone moves it). */
+void pass(int64_t ms);
+/* HSET (value) or HDEL (NULL) of a field of conf. */
+void configure(const char *field, const char *value);
+
+/* A job that is tied to others; NULL, 0: it is not. */
+struct tie {
+    const char *group;
+    const struct job_id *after;
+    bool run_anyway;
+    const char *unique;
+    bool until_start;
+    int64_t unique_ms;
+    const struct uuid *batch;
+    int64_t priority, delay_ms, bytes; /* bytes 0: 1000 */
+    int64_t max_attempts;              /* 0: 3 */
+};
+struct job tied_job(const struct tie *tie);
+/* Enqueued; its id.  Any answer but OK fails the test. */
+struct job_id add_tied(const struct tie *tie);
+/* The answer to such a job; *ret_id may be NULL. */
+enum queue_answer try_tied(const struct tie *tie, struct job_id *ret_id);
+void enqueue_many(const struct job *jobs, size_t count, enum queue_answer *ret_answers);
+
+/* claim with a turn of one's own; finish of many with one. */
+struct queue_claimed claim_turn(uint64_t turn, size_t want);
+struct queue_claimed finish_turn(uint64_t turn, const struct queue_lease *leases,
+                                 size_t count, size_t want);
+/* Claim, start, finish one job; its id.  Fails the test when there is none. */
+struct job_id run_one(void);
+/* Every job that is due goes into its line; every lease that is over is reaped. */
+void promote_due(void);
+enum queue_answer release_later(const struct queue_lease *l, int64_t delay_ms);
+enum queue_answer begun(const struct queue_lease *l);
+enum queue_answer reprioritize(const struct job_id *id, int64_t priority);
+enum queue_answer set_batch(const struct uuid *batch, bool open);
+/* "open total/done/dead/cancelled", or "closed ..."; "" when it is not known. */
+struct batch_text {
+    char text[96];
+} batch_text(const struct uuid *batch);
 
 /* The state that came with the last answer of one word. */
 const char *last_state(void);
