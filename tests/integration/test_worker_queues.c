@@ -243,8 +243,8 @@ Test(worker_queues, a_unique_key_held_until_the_start_is_free_while_the_job_runs
     struct job_id first = rig_put(&rig, &job);
 
     cr_assert(eq(i64, ask("HLEN", "hoist:{default}:unique"), 1));
-    rig_start(&rig, "a");
     s3_faulty_close_gate(rig.s3);
+    rig_start(&rig, "a");
     cr_expect(WAIT_UNTIL(ask("HLEN", "hoist:{default}:unique") == 0, 3000) &&
               rig_is_leased(&rig, &first));
     s3_faulty_open_gate(rig.s3);
