@@ -3,11 +3,8 @@
 #include "fcgi-app/body.h"
 #include "fcgi-app/job_store.h"
 #include "shared/cleanup.h"
-#include "shared/log.h"
 
 #include <string.h>
-
-DEFINE_CLEANUP(struct redis_value *, reply_cleanup, redis_reply_free)
 
 /* What each configured queue says of a batch, in the order of the configuration. */
 struct parts {

@@ -182,11 +182,10 @@ Test(responder_ties, a_full_queue_is_told_to_a_form_that_names_it)
                            NULL));
     cr_expect(eq(int, responder_status(&post), 202));
     cr_expect(eq(int, responder_status(&post), 202), "seen less than a second ago");
-    cr_expect(
-        WAIT_UNTIL(redis_fixture_ask_int(&rig.redis, "HGET", "hoist:{media}:stats",
-                                         "bytes", NULL) == 5,
-                   5000),
-        "one of two fitted");
+    cr_expect(WAIT_UNTIL(redis_fixture_ask_int(&rig.redis, "ZCARD",
+                                               "hoist:{media}:ready", NULL) == 1,
+                         5000),
+              "one of two fitted");
     free(redis_fixture_ask(&rig.redis, "HSET", "hoist:{media}:conf", "max_bytes", "5",
                            NULL));
     cr_expect(WAIT_UNTIL(responder_status(&post) == 503, 5000));
