@@ -16,8 +16,9 @@
  *     weights: shares.h.  Slots that are the turn of a queue whose call is under way are kept for it until its reply.
  *   - With "*", queues that others add to hoist:queues are found within 5 s, as long as there are not more than
  *     CONFIG_QUEUES_MAX; what is not configured has the settings of [queue default] and comes last.
- *   - Idle, with a lease of 10 s: one wait of 5 s for all queues; one look per queue each 5 s, rarer with more queues (all
- *     together at most 0.4 a second); with "*" one look at hoist:queues each 5 s.
+ *   - Idle: one wait of 5 s for all queues; one look per queue each 5 s, with more queues rarer (all together 0.4 a
+ *     second), but once a lease; with "*" one look at hoist:queues each 5 s.  So at most 0.2 commands a second per queue,
+ *     and 0.4 for all.
  *   - A look at least once a lease, full or not: the lease of a dead worker is seen before it runs out, and reaped as it
  *     does; a job that falls due is made ready for whoever has a slot.
  *   - A broken queue (a key of a wrong type) is looked at only once per interval, and logged.
