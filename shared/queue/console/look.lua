@@ -18,7 +18,7 @@ local function lately(q, lines, now)
   end
   local first = tonumber(string.match(last[#last][1], '^%d+'))
   local seconds = #last < 50 and 60 or math.max(now - first, 1) / 1000
-  say(lines, 'lately     %.1f started, %.1f done, %.1f dead, %.1f cancelled a second, in %.1f s', counts.running / seconds,
+  say(lines, 'lately     %.2f started, %.2f done, %.2f dead, %.2f cancelled a second, in %.1f s', counts.running / seconds,
     counts.done / seconds, counts.dead / seconds, counts.cancelled / seconds, seconds)
 end
 
