@@ -101,6 +101,13 @@ MUST_CHECK enum err_code spool_clone(struct spool *s, const struct job_id *from,
 /* Whether an error of begin, write or commit meant "no space left" (ENOSPC, EDQUOT, EFBIG): answer 507. */
 bool spool_is_full(const struct err *e);
 
+/* --- Bytes that nobody was promised --- */
+
+/* A file in tmp/ without a name, to be written and read; gone when the last descriptor of it is closed.  The caller closes
+ * it.  Errors as of spool_begin. */
+MUST_CHECK enum err_code spool_open_unnamed(struct spool *s, int *ret_fd,
+                                            struct err *e);
+
 /* --- Reading --- */
 
 /* Open the bytes of a job for reading and check that they are expected_size long.

@@ -8,6 +8,7 @@ void outcome_release(struct outcome *o)
 {
     free(o->url);
     free(o->etag);
+    free(o->detail);
     *o = (struct outcome){0};
 }
 

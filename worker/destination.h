@@ -1,5 +1,6 @@
 /*
- * destination: where the bytes of a job go.  One interface, one implementation per scheme (dest_file.c, dest_s3.c).
+ * destination: where the bytes of a job go.  One interface, one implementation per scheme (dest_file.c,
+ * dest_s3.c), and one that makes the bytes first (source_command.c).
  *
  *     begin(work) ---------- bytes on their way ----------> done(outcome), exactly once, on the loop
  *          \---- abort ----> stops as soon as it can -----/
@@ -21,6 +22,7 @@
 #define HOIST_WORKER_DESTINATION_H
 
 #include "shared/config.h"
+#include "shared/digest.h"
 #include "shared/err.h"
 #include "shared/job.h"
 #include "worker/retry.h"
@@ -36,10 +38,14 @@ struct outcome {
     enum retry_class class;  /* of a failure: whether and when to try again */
     const char *error_class; /* of a failure: one word; a constant */
     char error[256];         /* of a failure: for people */
-    int64_t retry_after_ms;  /* the store asked to wait so long; 0: it did not */
-    int64_t sent;            /* bytes that left */
-    char *url;               /* of a done job: where the object is; owned */
-    char *etag;              /* as the store gave it, NULL when it has none; owned */
+    char *
+        detail; /* the same at length, up to JOB_ERROR_MAX; NULL: error is all; owned */
+    int64_t retry_after_ms; /* the store asked to wait so long; 0: it did not */
+    int64_t sent;           /* bytes that left */
+    char *url;              /* of a done job: where the object is; owned */
+    char *etag;             /* as the store gave it, NULL when it has none; owned */
+    char sha256[DIGEST_SHA256_HEX +
+                1]; /* of a done job whose bytes were not known before; else "" */
 };
 
 void outcome_release(struct outcome *o); /* frees the strings, leaves all zero */
@@ -52,7 +58,7 @@ typedef void destination_done_fn(struct outcome *o,
 
 struct destination_work {
     const struct job *job; /* must outlive the run */
-    int fd; /* the spool data; the run's from begin on, which closes it */
+    int fd; /* the data, -1 where they are to be made; the run's from begin on, which closes it */
     destination_done_fn *done;
     void *ctx;
 };

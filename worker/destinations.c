@@ -7,11 +7,13 @@
 #include "worker/dest_file.h"
 #include "worker/dest_s3.h"
 #include "worker/http.h"
+#include "worker/source_command.h"
 
 struct destinations {
     struct http *http; /* shared by all that need it */
     struct destination *items[CONFIG_DESTINATIONS_MAX];
     size_t count;
+    struct destination *commands; /* see source_command.h */
 };
 
 static enum err_code open_one(const struct worker_env *env, struct http *http,
@@ -58,7 +60,8 @@ enum err_code destinations_open(const struct worker_env *env, struct destination
 
     if (!d)
         return err_set(e, ERR_NOMEM, "no memory for destinations");
-    if (http_open(env->loop, &d->http, e) != ERR_OK || open_all(env, d, e) != ERR_OK) {
+    if (http_open(env->loop, &d->http, e) != ERR_OK || open_all(env, d, e) != ERR_OK ||
+        source_command_open(env, d, &d->commands, e) != ERR_OK) {
         destinations_close(d);
         return e->code;
     }
@@ -72,6 +75,7 @@ void destinations_close(struct destinations *d)
         return;
     for (size_t i = 0; i < d->count; i++)
         destination_release(d->items[i]);
+    destination_release(d->commands);
     http_close(d->http);
     free(d);
 }
@@ -82,4 +86,12 @@ struct destination *destinations_find(const struct destinations *d, const char *
         if (strcmp(d->items[i]->config->name, name) == 0)
             return d->items[i];
     return NULL;
+}
+
+struct destination *destinations_route(const struct destinations *d,
+                                       const struct job *job)
+{
+    struct destination *to = destinations_find(d, job->to);
+
+    return to && job_source_command(job) ? d->commands : to;
 }

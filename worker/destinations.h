@@ -19,5 +19,8 @@ void destinations_close(struct destinations *d);
 
 /* NULL when none has this name. */
 struct destination *destinations_find(const struct destinations *d, const char *name);
+/* Where the work of this job goes: its destination, by way of what makes its bytes where they are not in the spool. */
+struct destination *destinations_route(const struct destinations *d,
+                                       const struct job *job);
 
 #endif

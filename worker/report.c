@@ -147,6 +147,7 @@ void transfer_describe_end(const struct transfer *t, struct queue_end *ret_end)
         .state = done ? JOB_DONE : JOB_CANCELLED,
         .url = done ? t->outcome.url : NULL,
         .etag = done ? t->outcome.etag : NULL,
+        .sha256 = done && *t->outcome.sha256 ? t->outcome.sha256 : NULL,
         .sent = t->outcome.sent,
         .size = t->job.size,
         .attempts = t->job.attempts,
@@ -157,7 +158,8 @@ void transfer_describe_end(const struct transfer *t, struct queue_end *ret_end)
 static void build_fail(const struct transfer *t, struct redis_cmd *cmd)
 {
     struct queue_fail f = {.lease = t->lease,
-                           .error = t->outcome.error,
+                           .error =
+                               t->outcome.detail ? t->outcome.detail : t->outcome.error,
                            .error_class = t->outcome.error_class,
                            .retry_ms = t->retry_ms,
                            .sent = t->outcome.sent};

@@ -106,16 +106,13 @@ void transfer_run(struct transfer *t)
     struct err e = ERR_INIT;
     int fd = -1;
 
-    if (!t->job.source || strcmp(t->job.source, "spool") != 0) {
-        transfer_fail_early(t, RETRY_NEVER, "source is not one this version knows");
-        return;
-    }
-    t->destination = destinations_find(t->set->destinations, t->job.to);
+    t->destination = destinations_route(t->set->destinations, &t->job);
     if (!t->destination) {
         transfer_fail_early(t, RETRY_CONFIG, "destination is not configured");
         return;
     }
-    if (spool_open_data(env->spool, &t->job.id, t->job.size, &fd, &e) != ERR_OK) {
+    if (job_is_spooled(&t->job) &&
+        spool_open_data(env->spool, &t->job.id, t->job.size, &fd, &e) != ERR_OK) {
         transfer_fail_early(t, e.code == ERR_REJECT ? RETRY_NEVER : RETRY_TRANSIENT,
                             e.text);
         return;
@@ -124,7 +121,8 @@ void transfer_run(struct transfer *t)
         .job = &t->job, .fd = fd, .done = on_outcome, .ctx = t};
     t->run = destination_begin(t->destination, &work);
     if (!t->run) {
-        (void)close(fd); /* read only */
+        if (fd >= 0)
+            (void)close(fd); /* read only */
         transfer_fail_early(t, RETRY_TRANSIENT, "no memory to begin the upload");
         return;
     }

@@ -14,6 +14,7 @@
 #include "worker/identity.h"
 #include "worker/reconciler.h"
 #include "worker/registration.h"
+#include "worker/scheduler.h"
 
 enum { GRACE_MS = 1000 }; /* for giving jobs back */
 
@@ -28,6 +29,7 @@ struct worker {
     struct claimer *claimer;
     struct beats *beats;
     struct reconciler *reconciler;
+    struct scheduler *scheduler;
     struct registration registration;
     struct alive alive;
     uv_timer_t phase_timer; /* end of the drain, then of giving back */
@@ -66,6 +68,7 @@ static void on_ready(void *ctx)
     beats_now(w->beats);
     registration_announce(&w->registration);
     claimer_resume(w->claimer);
+    scheduler_resume(w->scheduler);
 }
 
 static void on_lost(const struct err *why, void *ctx)
@@ -105,6 +108,7 @@ static void close_parts(struct worker *w)
         uv_close((uv_handle_t *)&w->signals[i], NULL);
     beats_close(w->beats);
     destinations_close(w->destinations);
+    scheduler_close(w->scheduler);
     if (w->reconciler)
         reconciler_close(w->reconciler, on_part_closed, w);
     if (w->env.redis)
@@ -188,6 +192,7 @@ static void drain(struct worker *w)
     (void)uv_timer_start(&w->phase_timer, on_drain_over, drain_ms, 0);
     alive_drain(&w->alive);
     claimer_stop(w->claimer);
+    scheduler_stop(w->scheduler);
     transfers_drain(&w->transfers);
 }
 
@@ -261,7 +266,8 @@ static enum err_code open_parts(struct worker *w, const struct redis_target *tar
         open_redis(w, target, e) != ERR_OK ||
         claimer_open(&w->env, &w->transfers, target, &w->claimer, e) != ERR_OK ||
         beats_open(&w->env, &w->transfers, &w->beats, e) != ERR_OK ||
-        reconciler_open(&w->env, target, &w->reconciler, e) != ERR_OK)
+        reconciler_open(&w->env, target, &w->reconciler, e) != ERR_OK ||
+        scheduler_open(&w->env, &w->scheduler, e) != ERR_OK)
         return e->code;
     w->transfers.claimer = w->claimer;
     w->transfers.beats = w->beats;
