@@ -127,14 +127,21 @@ Test(queue_order, groups_take_turns_whatever_their_backlog)
 
 Test(queue_order, names_of_groups_that_begin_alike_are_different_groups)
 {
-    struct job_id a = add_tied(&(struct tie){.group = "a"});
-    struct job_id ab = add_tied(&(struct tie){.group = "a-b"});
-    struct job_id a1 = add_tied(&(struct tie){.group = "a1"});
-    struct job_id next = add_tied(&(struct tie){.group = "a"});
+    static const char *const names[] = {"a", "a-b", "a.b", "a1", "A"};
+    enum { COUNT = sizeof names / sizeof names[0] };
+    struct job_id next[COUNT];
 
-    cr_expect(claim(10).count == 3);
-    cr_expect(stands(&next, "grouped", "waiting"));
-    cr_expect(is_in("leased", &a) && is_in("leased", &ab) && is_in("leased", &a1));
+    for (size_t i = 0; i < COUNT; i++) {
+        add_tied(&(struct tie){.group = names[i]});
+        next[i] = add_tied(&(struct tie){.group = names[i]});
+    }
+    struct queue_claimed c = claim(10);
+    cr_assert(c.count == COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        cr_expect(stands(&next[i], "grouped", "waiting"), "%s", names[i]);
+        (void)finish(&c.leases[i], JOB_DONE, 0);
+        cr_expect(stands(&next[i], "ready", "waiting"), "%s", names[i]);
+    }
 }
 
 Test(queue_order, slots_of_groups_are_set_while_all_runs)

@@ -144,16 +144,25 @@ Test(queue_turns, a_hundred_jobs_with_one_known_and_one_duplicate_among_them)
 
 Test(queue_turns, a_child_may_be_enqueued_in_one_call_with_its_parent)
 {
-    struct job jobs[2] = {new_job(0, 0), new_job(0, 0)};
-    enum queue_answer answers[2];
+    struct job_id done = add(0, 0);
+    struct job jobs[4];
+    enum queue_answer answers[4];
 
+    run_one();
+    for (size_t i = 0; i < 4; i++)
+        jobs[i] = new_job(0, 0);
     jobs[1].after = strdup(jobs[0].id.uuid.text);
-    enqueue_many(jobs, 2, answers);
-    cr_expect(answers[0] == QUEUE_OK && answers[1] == QUEUE_OK);
+    jobs[2].after = strdup(done.uuid.text);
+    jobs[3].after = strdup(jobs[1].id.uuid.text);
+    enqueue_many(jobs, 4, answers);
+    for (size_t i = 0; i < 4; i++)
+        cr_expect(answers[i] == QUEUE_OK);
     cr_expect(stands(&jobs[0].id, "ready", "waiting"));
     cr_expect(stands(&jobs[1].id, "behind", "waiting"));
-    job_release(&jobs[0]);
-    job_release(&jobs[1]);
+    cr_expect(stands(&jobs[2].id, "ready", "waiting"), "each has a parent of its own");
+    cr_expect(stands(&jobs[3].id, "behind", "waiting"));
+    for (size_t i = 0; i < 4; i++)
+        job_release(&jobs[i]);
 }
 
 Test(queue_turns, a_hundred_begin_and_end_in_one_call_each)
