@@ -242,8 +242,8 @@ static size_t run_block(char *block)
     fill();
     for (char *line; (line = strsep(&block, "\n"));) {
         if (strncmp(line, "$ ", 2) != 0) {
-            (void)strncat(want, line, sizeof want - strlen(want) - 2);
-            (void)strncat(want, "\n", 2);
+            size_t used = strlen(want);
+            (void)snprintf(want + used, sizeof want - used, "%s\n", line);
             continue;
         }
         if (command)
