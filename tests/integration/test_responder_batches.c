@@ -144,6 +144,26 @@ Test(responder_batches, one_file_is_a_batch_without_a_field_in_its_record)
     fcgi_response_release(&r);
 }
 
+/* How many calls of scripts had this last argument, as the log of slow ones has it: all are, from slow_log_all on. */
+static int64_t count_calls(const char *last)
+{
+    return redis_fixture_ask_int(
+        &rig.redis, "EVAL",
+        "local n = 0 for _, entry in ipairs(redis.call('SLOWLOG', 'GET', 500)) do "
+        "local args = entry[4] if string.lower(args[1]) == 'evalsha' and "
+        "args[#args] == ARGV[1] then n = n + 1 end end "
+        "return n",
+        "0", last, NULL);
+}
+
+static void slow_log_all(void)
+{
+    free(
+        redis_fixture_ask(&rig.redis, "CONFIG", "SET", "slowlog-max-len", "500", NULL));
+    free(redis_fixture_ask(&rig.redis, "CONFIG", "SET", "slowlog-log-slower-than", "0",
+                           NULL));
+}
+
 Test(responder_batches, several_files_are_one_batch_that_knows_them_all_at_once)
 {
     struct fcgi_request post =
@@ -169,11 +189,14 @@ Test(responder_batches, files_in_several_queues_are_one_batch_closed_when_all_ar
 {
     struct fcgi_request post = FORM(FORM_FILE("a", "1") FORM_FIELD("queue", "media")
                                         FORM_FILE("b", "2") FORM_END);
+    slow_log_all();
     struct fcgi_response r = responder_ask(&post);
     const char *batch = batch_of(&r);
 
     cr_assert(eq(int, r.status, 202), "%s", r.text);
     cr_expect(WAIT_UNTIL(is_shown(batch, "\"open\":false,\"total\":2"), 5000));
+    cr_expect(gt(i64, count_calls("open"), 0), "it could not end before");
+    cr_expect(gt(i64, count_calls("close"), 0));
     fcgi_response_release(&r);
 }
 

@@ -66,25 +66,27 @@ static bool holds_all(const struct walked *w, char ids[][80], size_t count)
 }
 
 /* One job in each of the places a waiting one may stand in: ready, behind its group, behind its parent. */
-static void upload_waiting(char ids[4][80])
+static void upload_waiting(char ids[6][80])
 {
     char uri[256];
 
     snprintf(ids[0], 80, "%s", responder_upload("/v1/uploads/a?priority=1"));
     snprintf(ids[1], 80, "%s", responder_upload("/v1/uploads/b?group=g"));
     snprintf(ids[2], 80, "%s", responder_upload("/v1/uploads/c?group=g"));
-    snprintf(uri, sizeof uri, "/v1/uploads/d?after=%.79s", ids[0]);
-    snprintf(ids[3], 80, "%s", responder_upload(uri));
+    snprintf(ids[3], 80, "%s", responder_upload("/v1/uploads/d?group=g"));
+    snprintf(uri, sizeof uri, "/v1/uploads/e?after=%.79s", ids[0]);
+    snprintf(ids[4], 80, "%s", responder_upload(uri));
+    snprintf(ids[5], 80, "%s", responder_upload(uri));
 }
 
 Test(responder_list, waiting_jobs_are_found_in_all_their_lines)
 {
-    char ids[4][80];
+    char ids[6][80];
 
     upload_waiting(ids);
-    cr_expect(holds_all(walk("state=waiting"), ids, 4));
-    cr_expect(holds_all(walk("state=waiting&limit=1"), ids, 4));
-    cr_expect(holds_all(walk("state=waiting&limit=3"), ids, 4));
+    cr_expect(holds_all(walk("state=waiting"), ids, 6));
+    cr_expect(holds_all(walk("state=waiting&limit=1"), ids, 6));
+    cr_expect(holds_all(walk("state=waiting&limit=4"), ids, 6));
     cr_expect(
         responder_says("GET", "/v1/jobs?state=waiting", NULL, 200, "\"group\":\"g\""));
     cr_expect(eq(sz, walk("state=dead")->jobs, 0));
