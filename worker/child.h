@@ -7,7 +7,7 @@
  *   - the words it was configured with (no shell), the environment that is given and nothing of ours, "/" as directory;
  *   - a session and process group of its own, no signal blocked or ignored;
  *   - standard input empty, standard output a file of the caller's, standard error a pipe to us; no other descriptor.
- *     A file that it writes, standard output first, ends at file_bytes_max (SIGXFSZ).
+ *     A file that it writes, standard output first, ends at file_bytes_max (SIGXFSZ), where a process may set such a limit.
  *
  * Guarantees
  *   - When on_end is called, it has ended, and whatever is left in its group has been sent SIGKILL; a process that left

@@ -17,7 +17,13 @@
 #include "worker/source_command_errors.h"
 #include "worker/spool_hash.h"
 
-enum { LIMIT_KILL_MS = 5000, ABORT_KILL_MS = 500, ENV_MAX = 8, CHUNK = 128 * 1024 };
+enum {
+    WATCH_MS = 100, /* how often time and size of one that runs are looked at */
+    LIMIT_KILL_MS = 5000,
+    ABORT_KILL_MS = 500,
+    ENV_MAX = 8,
+    CHUNK = 128 * 1024
+};
 
 struct source_command {
     struct destination base;
@@ -32,8 +38,9 @@ struct destination_run {
     struct job job; /* with size and sha256, once they are known */
     int fd;         /* what the command writes to */
     struct child *child;
+    int64_t limit_ms; /* monotonic: it must have ended then */
     bool timed_out, aborting;
-    uv_timer_t timer; /* the time limit; or to deliver on a later turn */
+    uv_timer_t timer; /* watches the command; or delivers on a later turn */
     struct {
         uv_work_t request;
         atomic_bool stop;
@@ -186,17 +193,23 @@ static void after_hashing(uv_work_t *request, int status)
 
 /* --- the command has ended --- */
 
+static bool is_too_large(const struct destination_run *run)
+{
+    struct stat st;
+
+    return fstat(run->fd, &st) < 0 || st.st_size > run->command->max_bytes;
+}
+
 /* What is wrong with how it ended; false: nothing. */
 static bool is_failure(const struct destination_run *run, const struct child_end *end,
                        char *text, size_t size)
 {
     int64_t max = run->command->max_bytes;
-    struct stat st;
 
     if (run->timed_out)
         (void)snprintf(text, size, "ran longer than its time_limit of %" PRId64 " ms",
                        run->command->time_limit_ms);
-    else if (fstat(run->fd, &st) < 0 || st.st_size > max || end->signal == SIGXFSZ)
+    else if (is_too_large(run) || end->signal == SIGXFSZ)
         (void)snprintf(text, size, "wrote more than its max_bytes, %" PRId64, max);
     else if (end->signal != 0)
         (void)snprintf(text, size, "was ended by signal %d (%s)", end->signal,
@@ -234,12 +247,17 @@ static void on_command_end(const struct child_end *end, void *ctx)
 
 /* --- the beginning --- */
 
-static void on_time_limit(uv_timer_t *timer)
+/* Its size has a limit in the kernel, too, unless a system call filter forbids that. */
+static void on_watch(uv_timer_t *timer)
 {
     struct destination_run *run = timer->data;
 
-    run->timed_out = true;
-    child_stop(run->child, LIMIT_KILL_MS);
+    if (is_too_large(run)) {
+        child_stop(run->child, ABORT_KILL_MS);
+    } else if (clock_mono_ms() >= run->limit_ms) {
+        run->timed_out = true;
+        child_stop(run->child, LIMIT_KILL_MS);
+    }
 }
 
 static enum err_code start(struct destination_run *run, struct words *words,
@@ -305,8 +323,8 @@ static struct destination_run *command_begin(struct destination *d,
     (void)uv_timer_init(run->source->env->loop, &run->timer); /* cannot fail */
     run->timer.data = run;
     if (prepare(run, &e) == ERR_OK) {
-        (void)uv_timer_start(&run->timer, on_time_limit,
-                             (uint64_t)run->command->time_limit_ms, 0);
+        run->limit_ms = clock_mono_ms() + run->command->time_limit_ms;
+        (void)uv_timer_start(&run->timer, on_watch, WATCH_MS, WATCH_MS);
         return run;
     }
     outcome_fail(&run->outcome, e.code == ERR_CONFIG ? RETRY_CONFIG : RETRY_TRANSIENT,
