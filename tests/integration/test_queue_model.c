@@ -14,7 +14,7 @@
 
 enum { SEQUENCE = 250, OPERATIONS = 100000, LOOK_EVERY = 6 };
 
-TestSuite(queue_model, .timeout = 3000);
+TestSuite(queue_model, .timeout = 900);
 
 static uint64_t number_of(const char *name, uint64_t otherwise)
 {
