@@ -106,7 +106,7 @@ static void answer(struct exchange *x, const struct index_query *q,
 void job_list(struct exchange *x)
 {
     CLEANUP(records_release) struct records records = {{NULL}};
-    struct index_query q = {.queue = NULL};
+    struct index_query q = {.queue = ""};
     struct index_page page;
     struct err e = ERR_INIT;
     enum problem p = read_query(x, &q, &e);

@@ -178,7 +178,7 @@ static enum problem move(struct exchange *x, const struct job_id *id, struct job
                          struct err *e)
 {
     CLEANUP(job_release) struct job old = JOB_INIT;
-    const struct config_queue *to;
+    const struct config_queue *to = x->app->config->queues;
     enum queue_answer answer = QUEUE_BAD;
     struct err cancel_error = ERR_INIT;
     enum problem p = read_target(x, id, &to, e);

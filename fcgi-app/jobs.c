@@ -116,7 +116,7 @@ void jobs_prioritize(struct exchange *x)
     CLEANUP(job_release) struct job j = JOB_INIT;
     struct err e = ERR_INIT;
     struct job_id id;
-    int64_t priority;
+    int64_t priority = 0;
     enum problem p = job_store_id(x, &id, &e);
     if (!p)
         p = read_priority(x, &priority, &e);
