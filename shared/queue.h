@@ -270,7 +270,8 @@ void queue_reprioritize_cmd(struct redis_cmd *c, const struct job_id *id,
 void queue_configure_cmds(struct redis_cmd c[static 2], const char *queue,
                           const char *field, const char *value);
 
-/* Open a batch (nothing happens when it exists) or close it: no job joins it any more, and it ends with its last job.
+/* Open a batch (nothing happens when it exists) or close it: it ends, once, when all its jobs have.  A job that comes later
+ * counts in it, but its end is not told again.  A batch nobody touches for seven days is forgotten once its jobs have ended.
  * OK; MISSING: a batch to close that is not known. */
 void queue_batch_cmd(struct redis_cmd *c, const char *queue, const struct uuid *batch,
                      bool open);

@@ -1,4 +1,4 @@
--- batch: open one, or close it: no job joins it any more.
+-- batch: open one, or close it: it ends with the last of its jobs.
 -- ARGV: uuid open|close.  Answers OK with its numbers as text, or MISSING (to close).
 local id = ARGV[1]
 local known = redis.call('HGET', batches, id)
@@ -11,6 +11,6 @@ if ARGV[2] == 'open' then
 elseif not known then
   return {'MISSING', '', ''}
 else
-  count_in_batch(id, 'open', -1)
+  count_in_batch(id, {open = -1})
 end
 return {'OK', '', redis.call('HGET', batches, id)}

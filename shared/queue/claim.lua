@@ -4,6 +4,6 @@ local worker, turn, lease_ms = ARGV[1], ARGV[2], int(ARGV[3])
 
 local said, leases = recall(worker, turn)
 if said then
-  return look({}, leases, lease_ms)
+  return look_again({}, leases, lease_ms)
 end
 return claim({}, '', int(ARGV[4]), lease_ms, worker, turn)

@@ -14,6 +14,7 @@ local length = most and redis.call('ZCARD', ready) + redis.call('ZCARD', later) 
 local held = most_bytes and int(redis.pcall('HGET', stats, 'bytes')) or 0
 local answers, scores, log, bytes, added = {}, {}, {}, 0, 0
 local OK = {'OK', '', ''}
+local joined = {} -- batch -> what this call changes in it, all at once: it must not end between two of its jobs
 
 local function fields_of(at, n)
   local record = {}
@@ -31,15 +32,19 @@ local function known()
   return {'EXISTS', state or '', ''}
 end
 
+local function join(batch, cancelled)
+  local changes = joined[batch] or {total = 0, cancelled = 0}
+  joined[batch] = {total = changes.total + 1, cancelled = changes.cancelled + cancelled}
+end
+
 -- Born cancelled: its unique key is another job's, or its parent has failed.
 local function still_born(id, record, why, class)
   redis.call('HSET', job, 'state', 'cancelled', 'ended', text(now), 'error', why, 'error_class', class)
   redis.call('PEXPIRE', job, KEEP_MS)
   redis.call('ZADD', done, text(now), id)
-  trim_done(KEEP_MS, nil, MAX_ITEMS)
+  cap_done()
   if record.batch then
-    count_in_batch(record.batch, 'total', 1)
-    count_in_batch(record.batch, 'cancelled', 1)
+    join(record.batch, 1)
   end
   count('cancelled')
   log[#log + 1], log[#log + 2] = id, 'cancelled'
@@ -52,7 +57,7 @@ local function tie(id, record, due, parent)
     still_born(id, record, 'duplicate of ' .. other, 'duplicate')
     return {'DUPLICATE', other, ''}
   end
-  local state = parent > 0 and redis.pcall('HGET', KEYS[JOBS + items + parent], 'state')
+  local state = parent > 0 and record.after ~= id and redis.pcall('HGET', KEYS[JOBS + items + parent], 'state')
   local failed = state == 'dead' or state == 'cancelled'
   if failed and record.after_failure ~= 'run' then
     still_born(id, record, 'the job it waits for is ' .. state, 'parent')
@@ -62,7 +67,7 @@ local function tie(id, record, due, parent)
     lock(id, record)
   end
   if record.batch then
-    count_in_batch(record.batch, 'total', 1)
+    join(record.batch, 0)
   end
   if type(state) == 'string' and state ~= 'done' and not failed then
     redis.call('ZADD', behind, 0, record.after .. ':' .. id)
@@ -104,12 +109,19 @@ local function add(id, at, n, place_no)
   return answer
 end
 
-local at = 2
+local places, ids, at = {}, {}, 2
 for item = 1, items do
-  job = KEYS[JOBS + item]
+  places[item], ids[item] = at, ARGV[at]
+  at = at + 6 + int(ARGV[at + 5])
+end
+local owners = redis.call('HMGET', owner, unpack(ids))
+for item = 1, items do
+  job, at = KEYS[JOBS + item], places[item]
   local n = int(ARGV[at + 5])
   if redis.call('EXISTS', job) == 1 then
     answers[item] = known()
+  elseif owners[item] then
+    answers[item] = {'EXISTS', 'running', ''} -- its record was deleted by hand
   elseif most and length + added >= most then
     answers[item] = {'FULL', '', 'the queue holds ' .. text(length + added) .. ' jobs, max_length is ' .. text(most)}
   elseif most_bytes and held + bytes + int(ARGV[at + 3]) > most_bytes then
@@ -118,11 +130,13 @@ for item = 1, items do
     answers[item] = add(ARGV[at], at, n, first + item)
     added = added + 1
   end
-  at = at + 6 + n
 end
 if #scores > 0 then
   redis.call('ZADD', ready, unpack(scores))
   wake_one()
+end
+for batch, changes in pairs(joined) do
+  count_in_batch(batch, changes)
 end
 if added > 0 then
   count('enqueued', added)

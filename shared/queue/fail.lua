@@ -13,7 +13,7 @@ if not record and not fault then
   forget(id)
   return {'MISSING', '', ''}
 elseif has_ended(record) then
-  drop_lease(id) -- put into ready by hand
+  drop_ended(id)
   return {'MISSING', '', ''}
 end
 count('failed')

@@ -13,7 +13,7 @@ if known then
   for item = 1, #known do
     answers[item] = string.sub(known, item, item) == 'O' and 'OK' or 'LOST'
   end
-  return look(answers, again, lease_ms)
+  return look_again(answers, again, lease_ms)
 end
 
 local places, ids, at = {}, {}, 7
@@ -66,11 +66,12 @@ local function untie(id, state)
     unlock(id, {unique = tied[1]}, state == 'done' and int(tied[2]) or 0)
   end
   if tied[3] then
-    count_in_batch(tied[3], state, 1)
+    count_in_batch(tied[3], {[state] = 1})
   end
 end
 
 local n = 0
+local met = {} -- each job counts once
 local token, mine -- most items have the token of the one before
 for item = 1, items do
   local p, id = places[item], ids[item]
@@ -80,7 +81,7 @@ for item = 1, items do
     mine = worker .. ':' .. token
   end
   local since = began(owners[item], mine)
-  if not since and owners[item] ~= mine then
+  if not since and owners[item] ~= mine or met[id] then
     answers[item], said[item] = 'LOST', 'L'
   else
     answers[item], said[item] = 'OK', 'O'
@@ -91,6 +92,7 @@ for item = 1, items do
     if linked then
       untie(id, state)
     end
+    met[id] = true
     n = n + 1
     ended[n], log[2 * n - 1], log[2 * n] = id, id, state
     counts[state] = counts[state] + 1
@@ -102,8 +104,6 @@ if n > 0 then
   if #scores > 0 then
     redis.call('ZADD', done, unpack(scores))
   end
-  redis.call('ZREM', leased, unpack(ended))
-  redis.call('HDEL', owner, unpack(ended))
   trim_done(keep_ms, keep_count, MAX_ITEMS + n)
   for state, by in pairs(counts) do
     if by > 0 then
@@ -121,5 +121,7 @@ if n > 0 then
       release_children(ended[i], log[2 * i] ~= 'done')
     end
   end
+  redis.call('ZREM', leased, unpack(ended))
+  redis.call('HDEL', owner, unpack(ended))
 end
 return claim(answers, table.concat(said), want, lease_ms, worker, turn)

@@ -12,7 +12,7 @@ local ready, later, leased, owner, wake, done, dead, stats, events, fence, conf,
   unique, batches, timers, rate, claims, none, job = unpack(KEYS, 1, 23)
 
 local JOBS = 22 -- so many keys come before those of the jobs
-local MAX_ITEMS, MAX_FIELDS, MAX_RECORD, KEEP_MS = 100, 128, 65536, 86400000
+local MAX_ITEMS, MAX_FIELDS, MAX_RECORD, MAX_DONE, KEEP_MS = 100, 128, 65536, 1000000, 86400000
 -- A text this long keeps the hash from being a list that is searched from its beginning.
 local OWNER_NOTE = 'uuid -> worker:token of its lease, and :ms since when, once it has begun; see shared/queue.h'
 local PLACES = 2 ^ 45 -- the score in ready is priority * PLACES + seq

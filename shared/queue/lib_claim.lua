@@ -31,6 +31,27 @@ local function times(set)
   return ids, tonumber(next[2])
 end
 
+-- Limits of groups may have changed since those that wait were last looked at: from group to group, so many at a time.
+local function sweep()
+  local last = redis.call('HGET', rate, 'sweep') or ''
+  for _ = 1, 25 do
+    local from = last == '' and '-' or '(' .. last .. ';'
+    local group = string.match(redis.call('ZRANGEBYLEX', grouped, from, '+', 'LIMIT', 0, 1)[1] or '', '^([^:]+):')
+    if not group then
+      last = ''
+      break
+    end
+    admit(group)
+    last = group
+  end
+  if redis.call('ZCARD', grouped) > 0 then
+    redis.call('HSET', rate, 'sweep', last)
+    redis.call('ZADD', timers, text(now + SWEEP_MS), 'sweep:')
+  else
+    redis.call('HDEL', rate, 'sweep')
+  end
+end
+
 -- What the timers stand for.
 local at_time = {
   group = admit,
@@ -47,8 +68,20 @@ local at_time = {
     redis.call('HDEL', unique, name)
   end,
   batch = function(id)
-    redis.call('HDEL', batches, id)
+    local value = redis.call('HGET', batches, id) or ''
+    local total, finished = tonumber(string.match(value, 'total=(%d+)')) or 0, 0
+    for name, number in string.gmatch(value, '(%a+)=(%d+)') do
+      if name == 'done' or name == 'dead' or name == 'cancelled' then
+        finished = finished + tonumber(number)
+      end
+    end
+    if finished < total then
+      redis.call('ZADD', timers, text(now + 7 * KEEP_MS), 'batch:' .. id)
+    else
+      redis.call('HDEL', batches, id)
+    end
   end,
+  sweep = sweep,
   rate = function(name)
     redis.call('HDEL', rate, name)
   end,
@@ -162,6 +195,12 @@ local function look(answers, leases, lease_ms, next, held)
   return {answers, leases, due, expired, math.ceil(wait), more}
 end
 
+-- The same of a call that had been carried out before.
+local function look_again(answers, leases, lease_ms)
+  local _, ms, _, held = allowed(1)
+  return look(answers, leases, lease_ms, held and ms and now + ms, held)
+end
+
 -- said: a letter for each of answers, to be remembered.
 local function claim(answers, said, want, lease_ms, worker, turn)
   local next = run_timers()
@@ -172,7 +211,7 @@ local function claim(answers, said, want, lease_ms, worker, turn)
   end
   if bucket and #leases > 0 then
     bucket.left = bucket.left - (#leases - 1)
-    keep_tokens('queue', bucket.per_second, bucket.burst, bucket.left)
+    keep_tokens('queue', bucket.left)
     held = bucket.left < 1
     ms = ms_until_token(bucket.left, bucket.per_second)
   end

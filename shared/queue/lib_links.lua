@@ -5,9 +5,11 @@
 -- groups   ZSET  group -> how many slots it has taken
 -- behind   ZSET  members "parent:child", all of score 0: jobs that wait for their parent
 -- unique   HASH  name -> "uuid place-in-grouped place-in-behind" of the job that holds it
--- batches  HASH  uuid -> "open=0 total=5 done=3 dead=0 cancelled=0"
+-- batches  HASH  uuid -> "open=0 total=5 done=3 dead=0 cancelled=0", and told=1 once its end was told
 -- rate     HASH  queue or group:NAME -> "tokens ms"
 -- timers   ZSET  ms -> what the next claim after it does: see lib_claim.lua
+
+local SWEEP_MS = 1000 -- how often waiting groups are looked at for limits that have changed
 
 -- The positive number in a text like 2 or 0.5, else nil: 0 means no limit.
 local function limit(value)
@@ -25,10 +27,10 @@ local function tokens(name, per_second, burst)
   return math.min(tonumber(left) + math.max(now - tonumber(at), 0) * per_second / 1000, burst)
 end
 
--- A bucket that is full again is forgotten.
-local function keep_tokens(name, per_second, burst, left)
+-- A bucket that nobody has drawn from for a day is forgotten.
+local function keep_tokens(name, left)
   redis.call('HSET', rate, name, string.format('%.3f %.0f', left, now))
-  redis.call('ZADD', timers, text(now + math.ceil((burst - left) * 1000 / per_second) + 1), 'rate:' .. name)
+  redis.call('ZADD', timers, text(now + KEEP_MS), 'rate:' .. name)
 end
 
 local function ms_until_token(left, per_second)
@@ -43,11 +45,14 @@ end
 local function admit(group)
   local asked = redis.pcall('HMGET', conf, 'group_max_inflight:' .. group, 'group_max_inflight',
     'group_rate:' .. group, 'group_rate', 'group_burst:' .. group, 'group_burst')
-  local most = limit(asked[1]) or limit(asked[2]) or 1
+  local most = math.max(math.floor(limit(asked[1]) or limit(asked[2]) or 1), 1)
   local per_second = limit(asked[3]) or limit(asked[4])
   local burst = math.max(limit(asked[5]) or limit(asked[6]) or per_second or 1, 1)
   local taken = tonumber(redis.call('ZSCORE', groups, group) or 0)
-  for _ = taken + 1, math.min(most, taken + MAX_ITEMS) do
+  for _ = 1, MAX_ITEMS do
+    if taken >= most then
+      return
+    end
     local first = redis.call('ZRANGEBYLEX', grouped, '[' .. group .. ':', '(' .. group .. ';', 'LIMIT', 0, 1)[1]
     if not first then
       return
@@ -59,11 +64,11 @@ local function admit(group)
       return
     end
     local priority, id = string.match(first, ':(%d):%d+:([^:]+)$')
-    if id then
+    if id and redis.call('HSETNX', slots, id, group) == 1 then
       if left then
-        keep_tokens('group:' .. group, per_second, burst, left - 1)
+        keep_tokens('group:' .. group, left - 1)
       end
-      redis.call('HSET', slots, id, group)
+      taken = taken + 1
       redis.call('ZINCRBY', groups, 1, group)
       redis.call('ZADD', ready, text(tonumber(priority) * PLACES + redis.call('INCR', seq)), id)
       wake_one()
@@ -77,6 +82,7 @@ local function place(id, record)
   if record.group and redis.call('HEXISTS', slots, id) == 0 then
     redis.call('ZADD', grouped, 0, grouped_as(record.group, record.priority, record.seq, id))
     admit(record.group)
+    redis.call('ZADD', timers, 'NX', text(now + SWEEP_MS), 'sweep:')
   else
     redis.call('ZADD', ready, text(record.priority * PLACES + record.seq), id)
     wake_one()
@@ -146,21 +152,23 @@ local function unlock(id, record, window_ms)
   end
 end
 
--- Add to one of the numbers of a batch.  When all its jobs have ended it is said so, and it is forgotten after a while.
-local function count_in_batch(batch, name, by)
+-- Add to the numbers of a batch.  When all its jobs have ended this is told, once, and it is forgotten after a while.
+local function count_in_batch(batch, changes)
   local value = redis.call('HGET', batches, batch) or 'open=0 total=0 done=0 dead=0 cancelled=0'
   local n = {}
   for key, number in string.gmatch(value, '(%a+)=(%d+)') do
     n[key] = tonumber(number)
   end
-  n[name] = math.max((n[name] or 0) + by, 0)
-  redis.call('HSET', batches, batch, string.format('open=%.0f total=%.0f done=%.0f dead=%.0f cancelled=%.0f',
-    n.open or 0, n.total or 0, n.done or 0, n.dead or 0, n.cancelled or 0))
-  if n.open == 0 and n.done + n.dead + n.cancelled >= n.total then
-    redis.call('ZADD', timers, text(now + 7 * KEEP_MS), 'batch:' .. batch)
+  for key, by in pairs(changes) do
+    n[key] = math.max((n[key] or 0) + by, 0)
+  end
+  local ended = n.open == 0 and n.done + n.dead + n.cancelled >= n.total
+  local told = n.told == 1 or ended
+  redis.call('HSET', batches, batch, string.format('open=%.0f total=%.0f done=%.0f dead=%.0f cancelled=%.0f%s',
+    n.open or 0, n.total or 0, n.done or 0, n.dead or 0, n.cancelled or 0, told and ' told=1' or ''))
+  redis.call('ZADD', timers, text(now + 7 * KEEP_MS), 'batch:' .. batch)
+  if ended and n.told ~= 1 then
     event(batch, 'ended')
-  else
-    redis.call('ZREM', timers, 'batch:' .. batch)
   end
 end
 
@@ -172,7 +180,7 @@ local function settle(id, record, outcome)
     unlock(id, record, outcome == 'done' and int(record.unique_ms) or 0)
   end
   if record.batch then
-    count_in_batch(record.batch, outcome, 1)
+    count_in_batch(record.batch, {[outcome] = 1})
   end
   count('bytes', -(int(record.bytes) or 0))
 end

@@ -64,10 +64,16 @@ local function drop_lease(id)
   redis.call('HDEL', owner, id)
 end
 
--- The record of a leased job is gone: nothing more is known of it than its id.
+-- The record of a job is gone: nothing more is known of it than its id.
 local function forget(id)
   drop_lease(id)
   settle(id, {}, 'done')
+end
+
+-- A lease of a job that has ended: it was put into a line by hand, or its record was deleted and enqueued again.
+local function drop_ended(id)
+  drop_lease(id)
+  free_slot(id)
 end
 
 -- Back into the line.
@@ -76,6 +82,18 @@ local function to_ready(id, record)
   redis.call('HDEL', job, 'worker')
   place(id, record)
   event(id, 'waiting')
+end
+
+-- Out of every line a job that has not begun may stand in.
+local function leave_lines(id, record)
+  redis.call('ZREM', ready, id)
+  redis.call('ZREM', later, id)
+  if record.group and record.priority and record.seq then
+    redis.call('ZREM', grouped, grouped_as(record.group, record.priority, record.seq, id))
+  end
+  if record.after then
+    redis.call('ZREM', behind, record.after .. ':' .. id)
+  end
 end
 
 -- To dead, whatever the key holds: a wrong type gives way to a hash that says why.
@@ -95,13 +113,20 @@ local function bury(id, record, why, class)
   redis.call('HDEL', job, 'worker', 'cancel', 'cancel_keep')
   redis.call('PERSIST', job)
   redis.call('ZADD', dead, text(now), id)
-  redis.call('ZREM', ready, id)
-  redis.call('ZREM', later, id)
+  leave_lines(id, record or {})
   drop_lease(id)
   settle(id, record or {}, 'dead')
   count('dead')
   event(id, 'dead')
   return {'CONFLICT', 'dead', why}
+end
+
+-- Where the queue's own bounds are not known, as they are to finish.
+local function cap_done()
+  local extra = redis.call('ZCARD', done) - MAX_DONE
+  if extra > 0 then
+    redis.call('ZREMRANGEBYRANK', done, 0, math.min(extra, MAX_ITEMS) - 1)
+  end
 end
 
 -- Ended records leave `done` by age and by count, and themselves by their own expiry.
@@ -116,18 +141,6 @@ local function trim_done(keep_ms, keep_count, most)
   end
 end
 
--- Out of every line a job that has not begun may stand in.
-local function leave_lines(id, record)
-  redis.call('ZREM', ready, id)
-  redis.call('ZREM', later, id)
-  if record.group and record.priority and record.seq then
-    redis.call('ZREM', grouped, grouped_as(record.group, record.priority, record.seq, id))
-  end
-  if record.after then
-    redis.call('ZREM', behind, record.after .. ':' .. id)
-  end
-end
-
 -- Cancelled, whatever it was before; the record stays readable for keep_ms.
 local function call_off(id, record, keep_ms)
   keep_ms = math.max(keep_ms, 1)
@@ -137,15 +150,13 @@ local function call_off(id, record, keep_ms)
   redis.call('ZADD', done, text(now), id)
   leave_lines(id, record)
   drop_lease(id)
-  if redis.call('ZREM', dead, id) == 1 then
-    if record.batch then -- it had ended before
-      count_in_batch(record.batch, 'dead', -1)
-      count_in_batch(record.batch, 'cancelled', 1)
-    end
-  else
+  redis.call('ZREM', dead, id)
+  if record.state ~= 'dead' then
     settle(id, record, 'cancelled')
+  elseif record.batch then -- it had ended before
+    count_in_batch(record.batch, {dead = -1, cancelled = 1})
   end
-  trim_done(keep_ms, nil, MAX_ITEMS)
+  cap_done()
   count('cancelled')
   event(id, 'cancelled')
 end

@@ -10,7 +10,7 @@ end
 local record, fault = load()
 if not record and not fault then
   redis.call('ZREM', later, id)
-  free_slot(id)
+  forget(id)
   return {'MISSING', '', ''}
 end
 if has_ended(record) or not fault and record.state ~= 'scheduled' and (redis.call('ZSCORE', ready, id) or

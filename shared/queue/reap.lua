@@ -13,7 +13,7 @@ if not record and not fault then
   return {'MISSING', '', ''}
 end
 if has_ended(record) then
-  drop_lease(id) -- put there by hand
+  drop_ended(id)
   return {'MISSING', '', ''}
 elseif not fault and record.state ~= 'running' and record.state ~= 'waiting' then
   fault = 'record: state of a leased job is ' .. string.sub(record.state or 'missing', 1, 32)

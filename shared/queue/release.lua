@@ -11,7 +11,7 @@ if not record and not fault then
   forget(id)
   return {'MISSING', '', ''}
 elseif has_ended(record) then
-  drop_lease(id) -- put into ready by hand
+  drop_ended(id)
   return {'MISSING', '', ''}
 elseif fault and delay_ms == 0 then
   return bury(id, record, fault, 'record')

@@ -16,13 +16,14 @@ if other then
   return {'CONFLICT', 'dead', 'its unique key is held by ' .. other}
 end
 redis.call('PERSIST', job)
+redis.call('ZREM', timers, 'children:failed:' .. id)
 redis.call('HSET', job, 'sent', 0)
 redis.call('HDEL', job, 'ended', 'cancel', 'cancel_keep', 'attempts', 'crashes')
 if record.unique then
   lock(id, record)
 end
 if record.batch then
-  count_in_batch(record.batch, 'dead', -1)
+  count_in_batch(record.batch, {dead = -1})
 end
 count('bytes', int(record.bytes) or 0)
 to_ready(id, record)

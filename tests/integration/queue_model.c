@@ -117,7 +117,7 @@ static void fail(struct model *m, const struct model_op *op, struct model_reply 
     j->attempts += j->place == MODEL_BEGUN;
     if (j->cancel) {
         ret->answers[0] = QUEUE_CANCELLED;
-        model_call_off(m, j, MODEL_KEEP_MS);
+        model_call_off(m, j);
     } else if (op->ms < 0 || j->attempts >= MODEL_ATTEMPTS) {
         ret->answers[0] = QUEUE_CONFLICT;
         model_bury(m, j);
@@ -160,7 +160,7 @@ static void promote(struct model *m, const struct model_op *op, struct model_rep
     ret->answers[0] = QUEUE_OK;
     if (j->parent_failed && !j->spec.run_anyway) {
         ret->answers[0] = QUEUE_CONFLICT;
-        model_call_off(m, j, MODEL_DAY_MS);
+        model_call_off(m, j);
         return;
     }
     j->parent_failed = false;
@@ -188,7 +188,7 @@ static void reap(struct model *m, const struct model_op *op, struct model_reply 
     m->crashed += began;
     ret->answers[0] = QUEUE_CONFLICT;
     if (j->cancel) {
-        model_call_off(m, j, MODEL_KEEP_MS);
+        model_call_off(m, j);
     } else if (began &&
                (j->crashes >= MODEL_CRASHES || j->attempts >= MODEL_ATTEMPTS)) {
         model_bury(m, j);
@@ -211,7 +211,7 @@ static void cancel(struct model *m, const struct model_op *op, struct model_repl
         ret->answers[0] = QUEUE_CONFLICT;
     } else {
         ret->answers[0] = QUEUE_OK;
-        model_call_off(m, j, MODEL_KEEP_MS);
+        model_call_off(m, j);
     }
 }
 
@@ -234,6 +234,7 @@ static void retry(struct model *m, const struct model_op *op, struct model_reply
     }
     if (j->spec.batch >= 0)
         model_count_in_batch(m, j->spec.batch, &m->batches[j->spec.batch].dead, -1);
+    model_check_batch(m, j->spec.batch);
     m->bytes += j->spec.bytes;
     model_place(m, j);
 }
@@ -259,9 +260,10 @@ static void batch(struct model *m, const struct model_op *op, struct model_reply
     ret->answers[0] = QUEUE_OK;
     if (op->value == 0 && !b->known)
         ret->answers[0] = QUEUE_MISSING;
-    else if (op->value == 0)
+    else if (op->value == 0) {
         model_count_in_batch(m, op->number, &b->open, -1);
-    else if (!b->known)
+        model_check_batch(m, op->number);
+    } else if (!b->known)
         *b = (struct model_batch){
             .known = true, .open = 1, .forget_at = m->now + 7 * (int64_t)MODEL_DAY_MS};
 }

@@ -26,6 +26,7 @@ enum {
     MODEL_ATTEMPTS = 3,
     MODEL_CRASHES = 2,
     MODEL_LEASE_MS = 60000,
+    MODEL_SWEEP_MS = 1000,
     MODEL_KEEP_MS = 3600000, /* of what has ended, after finish and cancel */
     MODEL_KEEP_COUNT = 12,
     MODEL_DAY_MS = 86400000
@@ -156,7 +157,7 @@ struct model_worker {
 };
 
 struct model_batch {
-    bool known;
+    bool known, told;                                      /* its end was told */
     int64_t open, total, done, dead, cancelled, forget_at; /* 0: not yet */
 };
 
@@ -168,6 +169,7 @@ struct model {
     int conf[CONF_FIELDS]; /* value numbers */
     int slots[MODEL_GROUPS];
     int64_t group_timer[MODEL_GROUPS]; /* when it is looked at again; 0: not */
+    int64_t sweep_at;                  /* the same of all that wait */
     struct model_bucket queue_bucket, group_buckets[MODEL_GROUPS];
     int holder[MODEL_KEYS];
     int64_t window[MODEL_KEYS]; /* until when an ended holder has it; 0: none */

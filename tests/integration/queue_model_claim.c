@@ -10,7 +10,6 @@ static void still_born(struct model *m, struct model_job *j)
     j->place = MODEL_CANCELLED;
     j->at = m->now;
     j->in_done = true;
-    model_trim_done(m, MODEL_DAY_MS, -1);
     if (j->spec.batch >= 0) {
         struct model_batch *b = &m->batches[j->spec.batch];
         model_count_in_batch(m, j->spec.batch, &b->total, 1);
@@ -92,15 +91,46 @@ void model_enqueue(struct model *m, const struct model_op *op, struct model_repl
             bytes += m->bytes - before;
         }
     }
+    for (int i = 0; i < op->count; i++)
+        if (ret->answers[i] == QUEUE_OK || ret->answers[i] == QUEUE_DUPLICATE)
+            model_check_batch(m, op->specs[i].batch);
 }
 
 /* --- Timers --- */
 
 struct timer {
     int64_t at;
-    enum { TIMER_BATCH, TIMER_GROUP, TIMER_GROUP_RATE, TIMER_RATE, TIMER_KEY } kind;
+    enum {
+        TIMER_BATCH,
+        TIMER_GROUP,
+        TIMER_GROUP_RATE,
+        TIMER_RATE,
+        TIMER_SWEEP,
+        TIMER_KEY
+    } kind; /* in the order of their names */
     int index;
 };
+
+static void forget_batch(struct model *m, struct model_batch *b)
+{
+    if (b->done + b->dead + b->cancelled < b->total)
+        b->forget_at = m->now + 7 * (int64_t)MODEL_DAY_MS;
+    else
+        *b = (struct model_batch){.known = false};
+}
+
+/* All groups that wait: fewer than a sweep may look at. */
+static void sweep(struct model *m)
+{
+    static const int by_member[MODEL_GROUPS] = {1, 2, 0}; /* "g.a:", "g1:", "g:" */
+    bool waits = false;
+
+    for (int i = 0; i < MODEL_GROUPS; i++)
+        model_admit(m, by_member[i]);
+    for (int i = 0; i < m->job_count; i++)
+        waits |= m->jobs[i].place == MODEL_GROUPED;
+    m->sweep_at = waits ? m->now + MODEL_SWEEP_MS : 0;
+}
 
 static void run_timer(struct model *m, const struct timer *t)
 {
@@ -109,7 +139,10 @@ static void run_timer(struct model *m, const struct timer *t)
 
     switch (t->kind) {
     case TIMER_BATCH:
-        m->batches[t->index] = (struct model_batch){.known = false};
+        forget_batch(m, &m->batches[t->index]);
+        break;
+    case TIMER_SWEEP:
+        sweep(m);
         break;
     case TIMER_GROUP:
         m->group_timer[t->index] = 0;
@@ -162,6 +195,7 @@ static void run_timers(struct model *m)
         if (m->queue_bucket.known)
             consider(&t, &found,
                      (struct timer){m->queue_bucket.forget_at, TIMER_RATE, 0}, now);
+        consider(&t, &found, (struct timer){m->sweep_at, TIMER_SWEEP, 0}, now);
         for (int i = 0; i < MODEL_KEYS; i++)
             consider(&t, &found, (struct timer){m->window[i], TIMER_KEY, i}, now);
         if (!found)
@@ -285,7 +319,7 @@ static void claim(struct model *m, const struct model_op *op, struct model_reply
     int taken = take(m, op, want, ret);
     if (per_second > 0 && taken > 0) {
         left -= taken;
-        model_keep_tokens(m, &m->queue_bucket, per_second, burst, left);
+        model_keep_tokens(m, &m->queue_bucket, left);
     }
     remember(m, op, ret);
     look(m, ret);

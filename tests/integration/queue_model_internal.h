@@ -24,7 +24,7 @@ struct model_job *model_first_ready(struct model *m);
 /* Everything tied to a job that has just ended; its place says how. */
 void model_settle(struct model *m, struct model_job *j);
 /* Ended: cancelled, or dead. */
-void model_call_off(struct model *m, struct model_job *j, int64_t keep_ms);
+void model_call_off(struct model *m, struct model_job *j);
 void model_bury(struct model *m, struct model_job *j);
 /* The job that has a unique key, if it is another one; -1: free. */
 int model_holder(const struct model *m, int key, int job);
@@ -32,12 +32,12 @@ void model_unlock(struct model *m, struct model_job *j, int64_t window_ms);
 void model_trim_done(struct model *m, int64_t keep_ms, int keep_count);
 double model_tokens(const struct model *m, const struct model_bucket *b,
                     double per_second, double burst);
-void model_keep_tokens(struct model *m, struct model_bucket *b, double per_second,
-                       double burst, double left);
+void model_keep_tokens(struct model *m, struct model_bucket *b, double left);
 int64_t model_ms_until_token(double left, double per_second);
 
-/* One of the numbers of a batch. */
+/* One of the numbers of a batch; and, once all of a call are counted, whether it has ended (-1: no batch). */
 void model_count_in_batch(struct model *m, int batch, int64_t *number, int64_t by);
+void model_check_batch(struct model *m, int batch);
 
 /* queue_model_claim.c */
 void model_enqueue(struct model *m, const struct model_op *op, struct model_reply *ret);

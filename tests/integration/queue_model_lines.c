@@ -37,8 +37,7 @@ double model_tokens(const struct model *m, const struct model_bucket *b,
     return b->left + gained < burst ? b->left + gained : burst;
 }
 
-void model_keep_tokens(struct model *m, struct model_bucket *b, double per_second,
-                       double burst, double left)
+void model_keep_tokens(struct model *m, struct model_bucket *b, double left)
 {
     char text[32];
 
@@ -46,7 +45,7 @@ void model_keep_tokens(struct model *m, struct model_bucket *b, double per_secon
     b->known = true;
     b->left = strtod(text, NULL);
     b->at = m->now;
-    b->forget_at = m->now + (int64_t)ceil((burst - left) * 1000 / per_second) + 1;
+    b->forget_at = m->now + MODEL_DAY_MS;
 }
 
 int64_t model_ms_until_token(double left, double per_second)
@@ -90,7 +89,7 @@ static int slots_of(const struct model *m, int group)
     double own = group == 0 ? model_limit(m, CONF_GROUP_INFLIGHT_0) : 0;
     double all = model_limit(m, CONF_GROUP_INFLIGHT);
 
-    return own > 0 ? (int)own : all > 0 ? (int)all : 1;
+    return own >= 1 ? (int)own : own <= 0 && all >= 1 ? (int)all : 1;
 }
 
 void model_admit(struct model *m, int group)
@@ -111,7 +110,7 @@ void model_admit(struct model *m, int group)
                 m->group_timer[group] = m->now + model_ms_until_token(left, per_second);
                 return;
             }
-            model_keep_tokens(m, b, per_second, burst, left - 1);
+            model_keep_tokens(m, b, left - 1);
         }
         m->slots[group]++;
         j->has_slot = true;
@@ -126,6 +125,8 @@ void model_place(struct model *m, struct model_job *j)
     if (j->spec.group >= 0 && !j->has_slot) {
         j->place = MODEL_GROUPED;
         model_admit(m, j->spec.group);
+        if (m->sweep_at == 0)
+            m->sweep_at = m->now + MODEL_SWEEP_MS;
     } else {
         j->place = MODEL_READY;
         j->place_seq = j->seq;
@@ -173,8 +174,16 @@ void model_count_in_batch(struct model *m, int batch, int64_t *number, int64_t b
 
     b->known = true;
     *number = *number + by > 0 ? *number + by : 0;
-    bool ended = b->open == 0 && b->done + b->dead + b->cancelled >= b->total;
-    b->forget_at = ended ? m->now + 7 * (int64_t)MODEL_DAY_MS : 0;
+}
+
+void model_check_batch(struct model *m, int batch)
+{
+    struct model_batch *b = batch >= 0 ? &m->batches[batch] : NULL;
+
+    if (!b || !b->known)
+        return;
+    b->told |= b->open == 0 && b->done + b->dead + b->cancelled >= b->total;
+    b->forget_at = m->now + 7 * (int64_t)MODEL_DAY_MS;
 }
 
 static void release_children(struct model *m, const struct model_job *parent)
@@ -205,6 +214,7 @@ void model_settle(struct model *m, struct model_job *j)
                              : j->place == MODEL_DEAD ? &b->dead
                                                       : &b->cancelled,
                              1);
+    model_check_batch(m, j->spec.batch);
     m->bytes -= j->spec.bytes;
 }
 
@@ -242,7 +252,7 @@ void model_trim_done(struct model *m, int64_t keep_ms, int keep_count)
     }
 }
 
-void model_call_off(struct model *m, struct model_job *j, int64_t keep_ms)
+void model_call_off(struct model *m, struct model_job *j)
 {
     bool was_dead = j->place == MODEL_DEAD;
 
@@ -256,8 +266,8 @@ void model_call_off(struct model *m, struct model_job *j, int64_t keep_ms)
         struct model_batch *b = &m->batches[j->spec.batch];
         model_count_in_batch(m, j->spec.batch, &b->dead, -1);
         model_count_in_batch(m, j->spec.batch, &b->cancelled, 1);
+        model_check_batch(m, j->spec.batch);
     }
-    model_trim_done(m, keep_ms, -1);
     m->cancelled++;
 }
 

@@ -45,8 +45,6 @@ static bool try_form(struct shrink *s, size_t at, const struct model_op *form)
 {
     struct model_op before = s->ops[at];
 
-    if (memcmp(&before, form, sizeof before) == 0)
-        return false;
     s->ops[at] = *form;
     if (s->fails(s->ops, s->count, s->ctx))
         return true;
@@ -70,6 +68,7 @@ static bool drop_items(struct shrink *s, size_t at)
     return any;
 }
 
+/* What item i of an enqueue has besides its number, one after the other. */
 static bool loosen(struct shrink *s, size_t at, int i)
 {
     bool any = false;
@@ -78,6 +77,11 @@ static bool loosen(struct shrink *s, size_t at, int i)
         struct model_op form = s->ops[at];
         struct model_spec *spec = &form.specs[i];
         int *const ties[] = {&spec->group, &spec->parent, &spec->key, &spec->batch};
+        bool is_loose = tie < 4    ? *ties[tie] < 0
+                        : tie == 4 ? spec->priority == 0
+                                   : spec->delay_ms == 0;
+        if (is_loose)
+            continue;
         if (tie < 4)
             *ties[tie] = -1;
         else if (tie == 4)
@@ -100,7 +104,8 @@ static bool simplify(struct shrink *s)
                 any |= loosen(s, at, i);
         struct model_op form = s->ops[at];
         form.lost = form.pops = false;
-        any |= try_form(s, at, &form);
+        if (s->ops[at].lost || s->ops[at].pops)
+            any |= try_form(s, at, &form);
     }
     return any;
 }

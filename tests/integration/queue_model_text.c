@@ -234,8 +234,9 @@ static void add_ties(struct text *t, const struct model *m)
         if (b->known)
             add(t,
                 " open=%" PRId64 " total=%" PRId64 " done=%" PRId64 " dead=%" PRId64
-                " cancelled=%" PRId64,
-                b->open, b->total, b->done, b->dead, b->cancelled);
+                " cancelled=%" PRId64 "%s",
+                b->open, b->total, b->done, b->dead, b->cancelled,
+                b->told ? " told=1" : "");
         add(t, ";");
     }
     add(t, "\n");

@@ -84,8 +84,10 @@ static const char *const calls[] = {
     "^\\('ZRANGEBYSCORE', (ready|done|timers|set), [^\n]*(\n *)?'LIMIT', 0, "
     "(1|most|MAX_ITEMS)\\)",
     "^\\('ZRANGEBYLEX', (grouped|behind), [^\n]*'LIMIT', 0, (1|MAX_ITEMS)\\)",
-    "^\\('ZREMRANGEBYRANK', (ready|done), 0, (#ids|math.min\\(extra, most\\)) - 1\\)",
-    "^\\('(HSET|HGET|HMGET|HDEL|HLEN|HEXISTS|HINCRBY)', (job|owner|stats|conf|slots|"
+    "^\\('ZREMRANGEBYRANK', (ready|done), 0, (#ids|math.min\\(extra, "
+    "(most|MAX_ITEMS)\\)) - 1\\)",
+    "^\\('(HSET|HSETNX|HGET|HMGET|HDEL|HLEN|HEXISTS|HINCRBY)', "
+    "(job|owner|stats|conf|slots|"
     "unique|batches|rate|claims)[,)]",
     "^\\('HGET', KEYS\\[JOBS \\+ items \\+ parent\\], 'state'\\)",
     "^\\('(HGETALL|EXISTS|DEL|PERSIST)', job\\)",
@@ -169,11 +171,12 @@ static const char *const loops[] = {
     "^for i = 1, \\(grouping or parents\\) and n or 0 do",  /* the same */
     "^for i = at, at \\+ n - 1, 2 do",                      /* fields of a new job */
     "^for i = 1, #flat, 2 do",                              /* 2 * MAX_FIELDS */
-    "^for _ = taken \\+ 1, math.min\\(most, taken \\+ MAX_ITEMS\\) do",
+    "^for _ = 1, (MAX_ITEMS|25) do",
+    "^for (batch|key), (changes|by) in pairs\\((joined|changes)\\) do", /* at most one a job */
     "^for _, (id|name|member) in ipairs\\((found|names|ids|waiting|\\{[^}]*\\})\\) do",
     "^for (offset, name|state, by) in pairs\\((counts|\\{[^}]*\\})\\) do",
-    "^for word in string.gmatch\\(list, '%S\\+'\\) do",         /* leases of a claim */
-    "^for key, number in string.gmatch\\(value, '[^']*'\\) do", /* five numbers */
+    "^for word in string.gmatch\\(list, '%S\\+'\\) do", /* leases of a claim */
+    "^for (key|name), number in string.gmatch\\(value, '[^']*'\\) do", /* five numbers */
 };
 
 static void check_loop(const struct redis_script *s, const char *at)
