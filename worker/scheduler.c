@@ -296,15 +296,14 @@ static void on_last(enum err_code code, const struct redis_value *reply,
         try_again(en);
         return;
     }
-    if (s->stopped ||
-        !cron_last(&en->config->plan, &en->tz, redis_now_ms(s), &en->tick_ms))
-        wait_for_next(en);
-    else if (redis_value_type(reply) == REDIS_NIL)
+    bool came = !s->stopped &&
+                cron_last(&en->config->plan, &en->tz, redis_now_ms(s), &en->tick_ms);
+    if (came && redis_value_type(reply) == REDIS_NIL)
         store(en, "HSETNX");
-    else if (redis_value_int(reply) >= en->tick_ms)
-        wait_for_next(en);
-    else
+    else if (came && redis_value_int(reply) < en->tick_ms)
         enqueue(en);
+    else
+        wait_for_next(en);
 }
 
 static void look(struct entry *en)
