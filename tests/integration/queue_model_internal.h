@@ -38,6 +38,8 @@ int64_t model_ms_until_token(double left, double per_second);
 /* One of the numbers of a batch; and, once all of a call are counted, whether it has ended (-1: no batch). */
 void model_count_in_batch(struct model *m, int batch, int64_t *number, int64_t by);
 void model_check_batch(struct model *m, int batch);
+/* What the timers of a claim do that have come (queue_model_time.c). */
+void model_run_timers(struct model *m);
 
 /* queue_model_claim.c */
 void model_enqueue(struct model *m, const struct model_op *op, struct model_reply *ret);
