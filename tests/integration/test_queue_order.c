@@ -170,6 +170,20 @@ Test(queue_order, slots_of_groups_are_set_while_all_runs)
     cr_expect(slots_of("b") == 1 && stands(&b[2], "grouped", "waiting"));
 }
 
+Test(queue_order, more_slots_reach_groups_of_which_no_job_ends)
+{
+    pass(0);
+    for (int i = 0; i < 4; i++) {
+        add_tied(&(struct tie){.group = "a"});
+        add_tied(&(struct tie){.group = "a-b"});
+    }
+    cr_assert(claim(10).count == 2);
+    configure("group_max_inflight", "3");
+    pass(1000);
+    cr_expect(claim(10).count == 4, "whichever claim comes by after a second");
+    cr_expect(slots_of("a") == 3 && slots_of("a-b") == 3);
+}
+
 Test(queue_order, a_group_is_held_to_its_rate_and_burst)
 {
     pass(0);

@@ -191,6 +191,20 @@ Test(queue_turns, a_hundred_begin_and_end_in_one_call_each)
     cr_expect(card("done") == 99 && status().started_total == 99);
 }
 
+Test(queue_turns, a_job_named_twice_in_one_finish_ends_once)
+{
+    add_tied(&(struct tie){.group = "a"});
+    struct job_id second = add_tied(&(struct tie){.group = "a"});
+    struct job_id third = add_tied(&(struct tie){.group = "a"});
+    struct queue_lease l = claim_and_start(), twice[2] = {l, l};
+
+    struct queue_claimed c = finish_turn(9, twice, 2, 0);
+    cr_expect(c.answers[0] == QUEUE_OK && c.answers[1] == QUEUE_LOST);
+    cr_expect(status().done_total == 1 && status().bytes == 2000);
+    cr_expect(stands(&second, "ready", "waiting") &&
+              stands(&third, "grouped", "waiting"));
+}
+
 /* --- Given back for a while --- */
 
 Test(queue_turns, a_job_given_back_with_a_delay_comes_later_and_counts_no_attempt)
