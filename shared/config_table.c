@@ -110,8 +110,10 @@ const struct config_setting config_settings[] = {
 
     {WORKER(
         CONFIG_TEXT, queues, "*",
-        "The queues that are worked on, the first ones first: names with commas between\n"
-        "them.  With weights (media:5, docs:1) none waits for the others.  * stands for\n"
+        "The queues that are worked on, the first ones first: names with commas "
+        "between\n"
+        "them.  With weights (media:5, docs:1) none waits for the others.  * stands "
+        "for\n"
         "all that are configured, and then those that others add while this runs.")},
     {WORKER(CONFIG_NUMBER, concurrency, "64",
             "Uploads at the same time in one process."),
@@ -205,10 +207,11 @@ const struct config_setting config_settings[] = {
     {DESTINATION(CONFIG_PATH, ca_file, "",
                  "Certificates (PEM) that are trusted; empty: the system's.")},
 
-    {COMMAND(CONFIG_TEXT, run, "",
-             "The program and its arguments, as systemd splits them: words with blanks\n"
-             "in quotes, backslash escapes, no shell.  What it writes on its standard\n"
-             "output is uploaded when it has ended with status 0.")},
+    {COMMAND(
+        CONFIG_TEXT, run, "",
+        "The program and its arguments, as systemd splits them: words with blanks\n"
+        "in quotes, backslash escapes, no shell.  What it writes on its standard\n"
+        "output is uploaded when it has ended with status 0.")},
     {COMMAND_AS("time_limit", CONFIG_MS, time_limit_ms, "1h",
                 "It is ended after so long, and the attempt has failed."),
      RANGE(1, DAY * 7000)},
@@ -230,16 +233,19 @@ const struct config_setting config_settings[] = {
     {SCHEDULE_AS("every", CONFIG_MS, every_ms, "0ms",
                  "Instead of cron: at the multiples of this since 1970; from 1s on."),
      RANGE(0, CRON_EVERY_MAX_MS)},
-    {SCHEDULE(CONFIG_TEXT, source, "",
-              "Where the bytes are from: command:NAME, the output of a [command NAME].")},
+    {SCHEDULE(
+        CONFIG_TEXT, source, "",
+        "Where the bytes are from: command:NAME, the output of a [command NAME].")},
     {SCHEDULE_AS(
         "name", CONFIG_TEXT, object_name, "",
         "File name of what is uploaded; empty: the schedule's.  In name and key stand\n"
-        "{yyyy} {mm} {dd} {hh} {mi} {ss} for the time it was due, in UTC, and {id} for\n"
+        "{yyyy} {mm} {dd} {hh} {mi} {ss} for the time it was due, in UTC, and {id} "
+        "for\n"
         "the id of the job.")},
-    {SCHEDULE(CONFIG_TEXT, key, "",
-              "Key of the object below the destination, no two the same; empty: the id\n"
-              "with the extension of name.")},
+    {SCHEDULE(
+        CONFIG_TEXT, key, "",
+        "Key of the object below the destination, no two the same; empty: the id\n"
+        "with the extension of name.")},
 };
 
 const size_t config_setting_count = sizeof config_settings / sizeof config_settings[0];

@@ -1,7 +1,5 @@
 #include "shared/queue.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -345,19 +343,34 @@ enum err_code queue_parse_status(const struct redis_value *v, struct queue_statu
     return ERR_OK;
 }
 
+/* "name=number" at *text, and the space behind it: steps over it. */
+static bool parse_pair(const char **text, const char *name, int64_t *ret)
+{
+    size_t len = strlen(name);
+    char *end;
+
+    if (strncmp(*text, name, len) != 0 || (*text)[len] != '=')
+        return false;
+    const char *digits = *text + len + 1;
+    if (*digits < '0' || *digits > '9')
+        return false;
+    *ret = strtoll(digits, &end, 10);
+    *text = *end == ' ' ? end + 1 : end;
+    return true;
+}
+
 enum err_code queue_parse_batch(const struct redis_value *v, struct queue_batch *ret,
                                 struct err *e)
 {
-    int open;
+    const char *text = redis_value_str(v, NULL);
     struct queue_batch b;
+    int64_t open;
 
     if (redis_value_type(v) == REDIS_NIL)
         return err_set(e, ERR_REJECT, "queue: no such batch");
-    int n = sscanf(redis_value_str(v, NULL),
-                   "open=%d total=%" SCNd64 " done=%" SCNd64 " dead=%" SCNd64
-                   " cancelled=%" SCNd64,
-                   &open, &b.total, &b.done, &b.dead, &b.cancelled);
-    if (n != 5)
+    if (!parse_pair(&text, "open", &open) || !parse_pair(&text, "total", &b.total) ||
+        !parse_pair(&text, "done", &b.done) || !parse_pair(&text, "dead", &b.dead) ||
+        !parse_pair(&text, "cancelled", &b.cancelled))
         return unexpected(e, "a batch");
     b.open = open != 0;
     *ret = b;

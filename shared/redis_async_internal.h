@@ -60,7 +60,7 @@ struct redis_async {
     struct redis_facts facts;
     int64_t facts_ms; /* when the server was last asked for them */
     int64_t ready_ms; /* since when it is ready */
-    uv_poll_t *poll; /* of link.fd; NULL: none */
+    uv_poll_t *poll;  /* of link.fd; NULL: none */
     int poll_events;
     /* WAITING: the next attempt; READY: the first deadline; else the end of the attempt */
     uv_timer_t timer;

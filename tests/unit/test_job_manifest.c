@@ -55,8 +55,8 @@ Test(job_manifest, a_manifest_holds_only_what_was_asked_for)
     want.worker = strdup("w1");
     cr_assert(not(job_encode_manifest(&want, &b, &e)), "%s", e.text);
     cr_assert(not(job_decode_manifest(b.data, b.len, &got, &e)), "%s", e.text);
-    cr_expect(got.state == JOB_ACCEPTED && got.attempts == 0 &&
-              got.sent == 0 && !got.worker);
+    cr_expect(got.state == JOB_ACCEPTED && got.attempts == 0 && got.sent == 0 &&
+              !got.worker);
     job_release(&want);
     job_release(&got);
 }
