@@ -89,6 +89,9 @@ static enum problem read_old(struct exchange *x, const struct job_id *id,
 static enum problem copy(struct exchange *x, const struct job *old,
                          const struct config_queue *to, struct job *ret, struct err *e)
 {
+    if (!job_is_spooled(old))
+        return problem_set(e, PROBLEM_CONFLICT,
+                           "a job of a command belongs to the queue of its schedule");
     enum problem p = job_store_read_manifest(x, &old->id, ret, e);
     if (p == PROBLEM_NO_JOB)
         return problem_set(e, PROBLEM_CONFLICT, "its bytes are gone");
