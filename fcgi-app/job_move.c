@@ -106,9 +106,13 @@ static enum problem copy(struct exchange *x, const struct job *old,
         return p == PROBLEM_TOO_LARGE ? PROBLEM_BAD_VALUE : p;
     memcpy(ret->id.queue, to->name, sizeof ret->id.queue);
     ret->priority = old->priority;
-    free(ret->after); /* of the old queue, and it has ended */
+    /* Its parent was of the old queue, and has ended; so was who shared its unique key. */
+    free(ret->after);
     free(ret->after_failure);
-    ret->after = ret->after_failure = NULL;
+    free(ret->unique);
+    free(ret->unique_until);
+    ret->after = ret->after_failure = ret->unique = ret->unique_until = NULL;
+    ret->unique_ms = 0;
     if (spool_clone(x->app->spool, &old->id, ret, e)) {
         log_warn("jobs", "cannot be moved", LOG_ERR(e));
         return spool_is_full(e) ? PROBLEM_FULL
@@ -126,29 +130,31 @@ static void drop(struct exchange *x, const struct job_id *id)
         log_warn("jobs", "not moved; its copy stays until reconcile", LOG_ERR(&e));
 }
 
-/* What Redis does not take now, the publisher and reconcile bring: only a clear no takes the copy back. */
-static enum problem enqueue(struct exchange *x, const struct job *j, struct err *e)
+/* Out of the old queue, if no worker has it: of several that move one job at once, one gets an OK. */
+static enum problem take_out(struct exchange *x, const struct job_id *id, struct err *e)
+{
+    CLEANUP(redis_cmd_release) struct redis_cmd cmd;
+    enum queue_answer answer = QUEUE_BAD;
+    redis_cmd_init(&cmd);
+    queue_take_out_cmd(&cmd, id, job_store_keep_ms(x, id));
+    return job_store_steer(x, &cmd, "moved", &answer, e);
+}
+
+/* Into the new one.  What Redis does not take now, reconcile brings. */
+static bool enqueue(struct exchange *x, const struct job *j)
 {
     CLEANUP(redis_cmd_release) struct redis_cmd cmd;
     CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
     enum queue_answer answer = QUEUE_BAD;
+    struct err e = ERR_INIT;
     redis_cmd_init(&cmd);
     queue_enqueue_one_cmd(&cmd, j);
-    enum problem p = job_store_ask(x, &cmd, 1, &reply, e);
-    if (p)
-        return p;
-    if (redis_value_error(reply, e) ||
-        queue_parse_answer(redis_value_at(reply, 0), &answer, NULL, e))
-        return e->code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
-    if (answer == QUEUE_FULL || answer == QUEUE_DUPLICATE) {
-        drop(x, &j->id);
-        return answer == QUEUE_FULL
-                   ? problem_set(e, PROBLEM_QUEUE_FULL, "the queue %s is full",
-                                 j->id.queue)
-                   : problem_set(e, PROBLEM_CONFLICT,
-                                 "another job of %s has its unique key", j->id.queue);
+    if (job_store_ask(x, &cmd, 1, &reply, &e) || redis_value_error(reply, &e) ||
+        queue_parse_answer(redis_value_at(reply, 0), &answer, NULL, &e)) {
+        log_warn("jobs", "moved, but not enqueued yet", LOG_ERR(&e));
+        return false;
     }
-    return PROBLEM_NONE;
+    return answer == QUEUE_OK || answer == QUEUE_EXISTS;
 }
 
 /* Write into the old record where it went; one that was forgotten meanwhile is forgotten again. */
@@ -182,8 +188,7 @@ static enum problem move(struct exchange *x, const struct job_id *id, struct job
 {
     CLEANUP(job_release) struct job old = JOB_INIT;
     const struct config_queue *to = x->app->config->queues;
-    enum queue_answer answer = QUEUE_BAD;
-    struct err cancel_error = ERR_INIT;
+    struct err remove_error = ERR_INIT;
     enum problem p = read_target(x, id, &to, e);
     if (!p)
         p = read_old(x, id, &old, e);
@@ -191,16 +196,22 @@ static enum problem move(struct exchange *x, const struct job_id *id, struct job
         p = check_state(x, &old, e);
     if (!p)
         p = copy(x, &old, to, ret, e);
-    if (!p)
-        p = enqueue(x, ret, e);
     if (p)
         return p;
-    ret->state = ret->due > clock_wall_ms() ? JOB_SCHEDULED : JOB_WAITING;
-    /* From here on it is moved, whatever becomes of the old one. */
-    if (job_store_cancel(x, id, &answer, &cancel_error))
-        log_warn("jobs", "moved; the old one is not cancelled", LOG_ERR(&cancel_error));
-    else if (answer == QUEUE_OK)
-        note(x, id, &ret->id);
+    p = take_out(x, id, e);
+    if (p) {
+        if (p !=
+            PROBLEM_UNAVAILABLE) /* else it may have been taken out: better twice than never */
+            drop(x, &ret->id);
+        return p;
+    }
+    ret->state = JOB_ACCEPTED;
+    if (enqueue(x, ret))
+        ret->state = ret->due > clock_wall_ms() ? JOB_SCHEDULED : JOB_WAITING;
+    note(x, id, &ret->id);
+    if (spool_remove(x->app->spool, id, &remove_error))
+        log_warn("jobs", "moved; its old files stay until reconcile",
+                 LOG_ERR(&remove_error));
     return PROBLEM_NONE;
 }
 

@@ -211,6 +211,12 @@ void queue_reap_cmd(struct redis_cmd *c, const struct job_id *id, int64_t max_cr
 
 /* --- steering, looking --- */
 
+void queue_take_out_cmd(struct redis_cmd *c, const struct job_id *id, int64_t keep_ms)
+{
+    queue_cancel_cmd(c, id, keep_ms);
+    redis_cmd_add_str(c, "1");
+}
+
 void queue_cancel_cmd(struct redis_cmd *c, const struct job_id *id, int64_t keep_ms)
 {
     begin_job(c, &queue_script_cancel, id);

@@ -259,6 +259,8 @@ void queue_reap_cmd(struct redis_cmd *c, const struct job_id *id, int64_t max_cr
 /* OK: cancelled now (its spool files may go); RUNNING: its worker will be told; CONFLICT: done or cancelled already;
  * MISSING; BAD: it is running, and its key holds no hash. */
 void queue_cancel_cmd(struct redis_cmd *c, const struct job_id *id, int64_t keep_ms);
+/* The same, but a job that a worker has is left alone: CONFLICT, "running". */
+void queue_take_out_cmd(struct redis_cmd *c, const struct job_id *id, int64_t keep_ms);
 /* A dead job runs again, attempts and crashes at 0, at its old place.  OK, CONFLICT (its unique key may be another's: state
  * "dead"), MISSING; BAD: impossible record. */
 void queue_retry_cmd(struct redis_cmd *c, const struct job_id *id);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SWEEP_MAX = 1000 };
+enum { SWEEP_MAX = 1000, RUN_MAX = 65536 /* ids that are sorted at a time */ };
 
 /* What one pass works with; on the heap for its size. */
 struct pass {
@@ -15,7 +15,9 @@ struct pass {
     const struct reconcile_options *options;
     struct reconcile_stats stats;
 
-    struct job_id ids[QUEUE_BATCH_MAX]; /* one batch of manifests */
+    struct job_id *run; /* manifests of one run, the oldest first: owned */
+    size_t run_count, run_capacity, run_next;
+    struct job_id ids[QUEUE_BATCH_MAX]; /* one batch of them */
     size_t id_count;
     struct redis_cmd cmds[QUEUE_BATCH_MAX]; /* one pipeline, and its replies */
     struct redis_value *replies[QUEUE_BATCH_MAX];
@@ -203,18 +205,52 @@ static bool is_stopped(const struct pass *p)
     return p->options->stop && atomic_load(p->options->stop);
 }
 
-/* Fill ids with the next manifests that are old enough. */
-static void next_batch(struct pass *p, struct spool_scan *scan)
+static bool has_room(struct pass *p)
+{
+    if (p->run_count < p->run_capacity)
+        return true;
+    size_t capacity = p->run_capacity ? 2 * p->run_capacity : QUEUE_BATCH_MAX;
+    struct job_id *run = reallocarray(p->run, capacity, sizeof *run);
+    if (!run)
+        return false;
+    p->run = run;
+    p->run_capacity = capacity;
+    return true;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    const struct job_id *x = a, *y = b;
+
+    return strcmp(x->uuid.text, y->uuid.text);
+}
+
+/* Collect manifests that are old enough, and sort them: parents come before their children, and a group in its order. */
+static void next_run(struct pass *p, struct spool_scan *scan)
 {
     int64_t before_ms = clock_wall_ms() - p->options->min_age_ms;
+    struct job_id id;
 
-    p->id_count = 0;
-    while (p->id_count < QUEUE_BATCH_MAX &&
-           spool_scan_next(scan, &p->ids[p->id_count])) {
+    p->run_count = p->run_next = 0;
+    /* Without memory for more it is a shorter run. */
+    while (p->run_count < RUN_MAX && has_room(p) && spool_scan_next(scan, &id)) {
         p->stats.scanned++;
-        if (id_uuid_ms(p->ids[p->id_count].uuid.text) <= before_ms)
-            p->id_count++;
+        if (id_uuid_ms(id.uuid.text) <= before_ms)
+            p->run[p->run_count++] = id;
     }
+    if (p->run_count > 0)
+        qsort(p->run, p->run_count, sizeof *p->run, by_age);
+}
+
+static void next_batch(struct pass *p, struct spool_scan *scan)
+{
+    if (p->run_next == p->run_count)
+        next_run(p, scan);
+    size_t left = p->run_count - p->run_next;
+    p->id_count = left < QUEUE_BATCH_MAX ? left : QUEUE_BATCH_MAX;
+    if (p->id_count > 0)
+        memcpy(p->ids, p->run + p->run_next, p->id_count * sizeof p->ids[0]);
+    p->run_next += p->id_count;
 }
 
 static enum err_code run_batches(struct pass *p, struct err *e)
@@ -258,6 +294,7 @@ enum err_code reconcile_run(struct spool *s, struct redis *r,
     drop_pipeline(p);
     for (size_t i = 0; i < QUEUE_BATCH_MAX; i++)
         redis_cmd_release(&p->cmds[i]);
+    free(p->run);
     free(p);
     return code == ERR_OK ? ERR_OK : err_prefix(e, "reconcile");
 }

@@ -6,6 +6,7 @@
 
 #include "tests/support/wait_until.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 TestSuite(responder_move, .init = responder_up, .fini = responder_down, .timeout = 60);
 
 #define TO_MEDIA "{\"queue\":\"media\"}"
+
+static char race_uri[256];
 
 static const char *move_uri(const char *id)
 {
@@ -162,13 +165,62 @@ Test(responder_move, into_a_full_queue_it_does_not_go)
 {
     char old[80];
 
+    free(redis_fixture_ask(&rig.redis, "HSET", "hoist:{media}:conf", "max_length", "1",
+                           NULL));
+    free(redis_fixture_ask(&rig.redis, "ZADD", "hoist:{media}:ready", "1", "x", NULL));
+    snprintf(old, sizeof old, "%s", responder_upload("/v1/uploads/a"));
+    cr_expect(responder_says("POST", move_uri(old), TO_MEDIA, 503, "queue-full"));
+    cr_expect(eq(sz, responder_count("jobs"), 2), "no copy is left");
+    cr_expect(responder_field_is(old, "state", "waiting"));
+}
+
+Test(responder_move, when_the_queue_has_just_become_full_it_waits_in_the_spool)
+{
+    char old[80];
+
     (void)responder_upload("/v1/uploads/b?queue=media"); /* and its room is looked at */
     free(redis_fixture_ask(&rig.redis, "HSET", "hoist:{media}:conf", "max_length", "1",
                            NULL));
     snprintf(old, sizeof old, "%s", responder_upload("/v1/uploads/a"));
-    cr_expect(responder_says("POST", move_uri(old), TO_MEDIA, 503, "queue-full"));
-    cr_expect(eq(sz, responder_count("jobs"), 4), "its copy is gone again");
-    cr_expect(responder_field_is(old, "state", "waiting"));
+    struct fcgi_response r = responder_json("POST", move_uri(old), TO_MEDIA);
+    cr_expect(eq(int, r.status, 202), "%s", r.text);
+    cr_expect(strstr(r.text, "\"state\":\"accepted\"") != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+    cr_expect(responder_field_is(old, "state", "cancelled"));
+    cr_expect(eq(sz, responder_count("jobs"), 4), "two jobs, two files each");
+}
+
+static void *move_too(void *arg)
+{
+    int *status = arg;
+    struct fcgi_response r = responder_json("POST", race_uri, TO_MEDIA);
+
+    *status = r.status;
+    fcgi_response_release(&r);
+    return NULL;
+}
+
+Test(responder_move, of_many_that_move_one_job_at_once_one_does)
+{
+    enum { MOVERS = 8, ROUNDS = 5 };
+    pthread_t threads[MOVERS];
+
+    for (int round = 1; round <= ROUNDS; round++) {
+        int status[MOVERS], moved = 0;
+        snprintf(race_uri, sizeof race_uri, "%s",
+                 move_uri(responder_upload("/v1/uploads/a")));
+        for (int i = 0; i < MOVERS; i++)
+            cr_assert(
+                eq(int, pthread_create(&threads[i], NULL, move_too, &status[i]), 0));
+        for (int i = 0; i < MOVERS; i++)
+            (void)pthread_join(threads[i], NULL);
+        for (int i = 0; i < MOVERS; i++) {
+            moved += status[i] == 202;
+            cr_expect(status[i] == 202 || status[i] == 409, "%d", status[i]);
+        }
+        cr_expect(eq(int, moved, 1));
+        cr_expect(eq(sz, responder_count("jobs"), 2 * (size_t)round), "a job a round");
+    }
 }
 
 Test(responder_move, without_its_bytes_it_stays)
