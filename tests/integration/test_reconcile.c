@@ -237,24 +237,6 @@ Test(reconcile, several_at_once_remove_what_ended_without_complaint)
     cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 0));
 }
 
-Test(reconcile, they_come_back_the_oldest_first)
-{
-    enum { JOBS = 3 * QUEUE_BATCH_MAX };
-    static struct job_id ids[JOBS];
-
-    for (size_t i = 0; i < JOBS; i++)
-        ids[i] = commit("q");
-    cr_assert(eq(sz, pass().enqueued, JOBS));
-    for (size_t i = 0; i < JOBS; i++) {
-        char at[24];
-        snprintf(at, sizeof at, "%zu", i);
-        char *first =
-            redis_fixture_ask(&server, "ZRANGE", "hoist:{q}:ready", at, at, NULL);
-        cr_expect(strstr(first, ids[i].uuid.text) != NULL, "%zu: %s", i, first);
-        free(first);
-    }
-}
-
 /* --- What is left alone --- */
 
 Test(reconcile, a_young_manifest_is_left_to_its_publisher)

@@ -1,6 +1,6 @@
 /*
- * reconcile: what the queue refuses: a full one leaves the job in the spool until there is room, a duplicate is cancelled
- * and its files go.
+ * reconcile: in which order jobs come back, and what the queue refuses: a full one leaves the job in the spool until there
+ * is room, a duplicate is cancelled and its files go.
  */
 #include "shared/job_set.h"
 #include "shared/queue.h"
@@ -99,4 +99,25 @@ Test(reconcile_refused, of_two_with_one_unique_key_one_is_cancelled_and_removed)
     cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 2));
     stats = pass();
     cr_expect(eq(sz, stats.removed + stats.enqueued, 0));
+}
+
+Test(reconcile_refused, what_comes_back_comes_the_oldest_first)
+{
+    enum { JOBS = 3 * QUEUE_BATCH_MAX };
+    static struct job_id ids[JOBS];
+
+    for (size_t i = 0; i < JOBS; i++) {
+        struct job j = spool_sample_commit(&spool, "q", "abc", 3);
+        ids[i] = j.id;
+        job_release(&j);
+    }
+    cr_assert(eq(sz, pass().enqueued, JOBS));
+    for (size_t i = 0; i < JOBS; i++) {
+        char at[24];
+        snprintf(at, sizeof at, "%zu", i);
+        char *found =
+            redis_fixture_ask(&server, "ZRANGE", "hoist:{q}:ready", at, at, NULL);
+        cr_expect(strstr(found, ids[i].uuid.text) != NULL, "%zu: %s", i, found);
+        free(found);
+    }
 }
