@@ -254,6 +254,7 @@ Test(responder_redis,
 
     admin("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
     redis_faulty_pass(&faulty); /* closes what was connected to it before */
+    admin("FLUSHALL", NULL, NULL, NULL);
     put(id);
     expect_accepted(id);
     cr_expect(

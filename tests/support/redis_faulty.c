@@ -233,6 +233,10 @@ static void *run(void *arg)
                 close_link(&s, s.count - 1);
             if (over)
                 return NULL;
+            (void)pthread_mutex_lock(&f->lock);
+            f->closed++;
+            (void)pthread_cond_signal(&f->closed_one);
+            (void)pthread_mutex_unlock(&f->lock);
             continue;
         }
         serve(f, &s, fds + 2, count);
@@ -252,6 +256,7 @@ void redis_faulty_start(struct redis_faulty *f, struct tmpdir_file socket,
     f->listener = open_socket(socket.path, true);
     if (f->listener < 0 || pipe2(f->wake, O_CLOEXEC) < 0 ||
         pthread_mutex_init(&f->lock, NULL) != 0 ||
+        pthread_cond_init(&f->closed_one, NULL) != 0 ||
         pthread_create(&f->thread, NULL, run, f) != 0)
         die(socket.path);
 }
@@ -262,6 +267,7 @@ void redis_faulty_stop(struct redis_faulty *f)
     (void)pthread_join(f->thread, NULL);
     (void)close(f->wake[0]);
     (void)close(f->listener);
+    (void)pthread_cond_destroy(&f->closed_one);
     (void)pthread_mutex_destroy(&f->lock);
 }
 
@@ -271,9 +277,12 @@ static void change(struct redis_faulty *f, const char *answer, bool cut)
     (void)snprintf(f->answer, sizeof f->answer, "%s", answer);
     f->cut = cut;
     f->connections = f->answered = 0;
-    (void)pthread_mutex_unlock(&f->lock);
+    int closed = f->closed;
     if (write(f->wake[1], "x", 1) != 1)
         die("wake");
+    while (f->closed == closed)
+        (void)pthread_cond_wait(&f->closed_one, &f->lock);
+    (void)pthread_mutex_unlock(&f->lock);
 }
 
 void redis_faulty_say(struct redis_faulty *f, const char *answer)

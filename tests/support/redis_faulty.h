@@ -8,7 +8,8 @@
  *     redis_faulty_pass(&f);                              everything goes to the real server (as at the start)
  *     redis_faulty_swallow(&f, sha, 1);                   the next request with this text is carried out, its reply is lost
  *
- * Each of say, cut and pass closes the connections that there are.  A thread does it all; it runs until redis_faulty_stop.
+ * Each of say, cut and pass has closed the connections that there were when it returns: nothing goes to Redis through a
+ * connection made before.  A thread does it all; it runs until redis_faulty_stop.
  */
 #ifndef HOIST_TESTS_SUPPORT_REDIS_FAULTY_H
 #define HOIST_TESTS_SUPPORT_REDIS_FAULTY_H
@@ -29,6 +30,8 @@ struct redis_faulty {
     bool cut;
     int connections; /* accepted since the last change */
     int answered;    /* commands, since the last change */
+    int closed;      /* changes whose connections are closed */
+    pthread_cond_t closed_one;
     char lost
         [64]; /* requests that hold this are carried out, and their connection is closed */
     int to_lose; /* so many of them */
