@@ -186,21 +186,12 @@ static enum problem run(struct exchange *x, const char *queue, const struct uuid
 
 static enum problem open_one(struct exchange *x, struct uuid *ret_id, struct err *e)
 {
-    static const char *const names[] = {"queue", NULL};
-    struct json_flat body;
-    const char *name;
-    enum problem p = body_read(x, names, &body, e);
-    if (!p)
-        p = body_text(&body, "queue", &name, e);
+    const struct config_queue *q = NULL;
+    enum problem p = body_queue(x, &q, e);
     if (p)
         return p;
-    if (!name)
-        name = "default";
-    if (!config_find_queue(x->app->config, name, strlen(name)))
-        return problem_set(e, PROBLEM_UNKNOWN_QUEUE, "queue: '%.64s' is not configured",
-                           name);
     *ret_id = id_new();
-    return run(x, name, ret_id, true, e);
+    return run(x, q ? q->name : "default", ret_id, true, e);
 }
 
 void batches_open(struct exchange *x)

@@ -24,4 +24,9 @@ enum problem body_read(struct exchange *x, const char *const *names,
 enum problem body_text(const struct json_flat *j, const char *name, const char **ret,
                        struct err *e);
 
+/* The body of a request that names a queue and nothing else: {"queue":"docs"}.  *ret NULL when it names none;
+ * PROBLEM_UNKNOWN_QUEUE when it is not configured; else as body_read and body_text. */
+enum problem body_queue(struct exchange *x, const struct config_queue **ret,
+                        struct err *e);
+
 #endif

@@ -16,23 +16,14 @@ DEFINE_CLEANUP(struct redis_value *, reply_cleanup, redis_reply_free)
 static enum problem read_target(struct exchange *x, const struct job_id *id,
                                 const struct config_queue **ret, struct err *e)
 {
-    static const char *const names[] = {"queue", NULL};
-    struct json_flat body;
-    const char *name;
-    enum problem p = body_read(x, names, &body, e);
-    if (!p)
-        p = body_text(&body, "queue", &name, e);
+    enum problem p = body_queue(x, ret, e);
     if (p)
         return p;
-    if (!name)
-        return problem_set(e, PROBLEM_BAD_VALUE, "queue: the name of one is wanted");
-    *ret = config_find_queue(x->app->config, name, strlen(name));
     if (!*ret)
-        return problem_set(e, PROBLEM_UNKNOWN_QUEUE, "queue: '%.64s' is not configured",
-                           name);
-    if (strcmp(name, id->queue) == 0)
+        return problem_set(e, PROBLEM_BAD_VALUE, "queue: the name of one is wanted");
+    if (strcmp((*ret)->name, id->queue) == 0)
         return problem_set(e, PROBLEM_BAD_VALUE, "queue: the job is in %s already",
-                           name);
+                           id->queue);
     return PROBLEM_NONE;
 }
 

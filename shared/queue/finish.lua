@@ -60,6 +60,18 @@ local function write(p, since)
   return true
 end
 
+-- Ended records leave `done` by age and by count, and themselves by their own expiry.
+local function trim_done(most)
+  local old = redis.call('ZRANGEBYSCORE', done, '-inf', text(now - keep_ms), 'LIMIT', 0, most)
+  if #old > 0 then
+    redis.call('ZREM', done, unpack(old))
+  end
+  local extra = redis.call('ZCARD', done) - keep_count
+  if extra > 0 then
+    redis.call('ZREMRANGEBYRANK', done, 0, math.min(extra, most) - 1)
+  end
+end
+
 local function untie(id, state)
   local tied = redis.pcall('HMGET', job, 'unique', 'unique_ms', 'batch')
   if tied[1] then
@@ -104,7 +116,7 @@ if n > 0 then
   if #scores > 0 then
     redis.call('ZADD', done, unpack(scores))
   end
-  trim_done(keep_ms, keep_count, MAX_ITEMS + n)
+  trim_done(MAX_ITEMS + n)
   for state, by in pairs(counts) do
     if by > 0 then
       count(state, by)

@@ -20,7 +20,7 @@ local function impossible(record)
 end
 
 -- The record as a table, and what is impossible in it; or nil and why there is no table; or nil alone when there is
--- no record.  The third value is what HGETALL gave.  With fresh, attempts and crashes count as 0 whatever they are.
+-- no record.  With fresh, attempts and crashes count as 0 whatever they are.
 local function load(fresh)
   local flat = redis.pcall('HGETALL', job)
   if flat.err then
@@ -41,7 +41,7 @@ local function load(fresh)
   if fresh then
     record.attempts, record.crashes = '0', '0'
   end
-  return record, impossible(record), flat
+  return record, impossible(record)
 end
 
 -- Whether the lease is this worker's; and when the job began (nil: it has not).
@@ -126,18 +126,6 @@ local function cap_done()
   local extra = redis.call('ZCARD', done) - MAX_DONE
   if extra > 0 then
     redis.call('ZREMRANGEBYRANK', done, 0, math.min(extra, MAX_ITEMS) - 1)
-  end
-end
-
--- Ended records leave `done` by age and by count, and themselves by their own expiry.
-local function trim_done(keep_ms, keep_count, most)
-  local old = redis.call('ZRANGEBYSCORE', done, '-inf', text(now - keep_ms), 'LIMIT', 0, most)
-  if #old > 0 then
-    redis.call('ZREM', done, unpack(old))
-  end
-  local extra = keep_count and redis.call('ZCARD', done) - keep_count or 0
-  if extra > 0 then
-    redis.call('ZREMRANGEBYRANK', done, 0, math.min(extra, most) - 1)
   end
 end
 

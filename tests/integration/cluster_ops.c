@@ -2,7 +2,16 @@
 
 #include "tests/support/cluster_fixture.h"
 
+#include <stdio.h>
 #include <string.h>
+
+struct ops_key ops_key(const char *queue, const char *name)
+{
+    struct ops_key k;
+
+    (void)snprintf(k.text, sizeof k.text, "hoist:{%s}:%s", queue, name);
+    return k;
+}
 
 enum { EXCHANGE_MS = 10000, KEEP_MS = 3600000, KEEP_COUNT = 100000, CRASHES_MAX = 3 };
 

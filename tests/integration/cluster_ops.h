@@ -26,6 +26,12 @@ struct ops_run {
     int64_t attempts;
 };
 
+/* "hoist:{queue}:name" */
+struct ops_key {
+    char text[128];
+};
+struct ops_key ops_key(const char *queue, const char *name);
+
 /* deadline_ms: how long a call may be redirected or refused with TRYAGAIN. */
 void ops_open(struct ops *o, int port, const char *worker, int64_t lease_ms,
               int deadline_ms);

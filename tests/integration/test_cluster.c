@@ -40,18 +40,6 @@ static void down(void)
 
 TestSuite(cluster, .init = up, .fini = down, .timeout = 60);
 
-struct key {
-    char text[128];
-};
-
-static struct key key_of(const char *queue, const char *name)
-{
-    struct key k;
-
-    (void)snprintf(k.text, sizeof k.text, "hoist:{%s}:%s", queue, name);
-    return k;
-}
-
 /* So many calls on this queue have been answered since; false when none came in time. */
 static bool goes_on(struct load *l, size_t queue)
 {
@@ -121,13 +109,13 @@ static void expect_no_failure(struct load *l)
 static int64_t card(const char *queue, const char *name)
 {
     return redis_fixture_ask_int(&f.nodes[owner(queue)].redis, "ZCARD",
-                                 key_of(queue, name).text, NULL);
+                                 ops_key(queue, name).text, NULL);
 }
 
 static bool is_in(const char *queue, const char *name, const struct job_id *id)
 {
     char *score = redis_fixture_ask(&f.nodes[owner(queue)].redis, "ZSCORE",
-                                    key_of(queue, name).text, id->uuid.text, NULL);
+                                    ops_key(queue, name).text, id->uuid.text, NULL);
     bool found = score[0] != '\0';
 
     free(score);

@@ -31,18 +31,6 @@ static void down(void)
 
 TestSuite(cluster_scripts, .init = up, .fini = down, .timeout = 30);
 
-struct key {
-    char text[128];
-};
-
-static struct key key_of(const char *queue, const char *name)
-{
-    struct key k;
-
-    (void)snprintf(k.text, sizeof k.text, "hoist:{%s}:%s", queue, name);
-    return k;
-}
-
 /* --- A script that is stopped in its midst --- */
 
 /* Run it as EVAL on mail with these keys (up to NULL); its error, "" for none. */
@@ -72,8 +60,8 @@ static struct err eval(struct ops *o, const char *script, ...)
 
 static int64_t number_at(size_t node, const char *name)
 {
-    return redis_fixture_ask_int(&f.nodes[node].redis, "GET", key_of("mail", name).text,
-                                 NULL);
+    return redis_fixture_ask_int(&f.nodes[node].redis, "GET",
+                                 ops_key("mail", name).text, NULL);
 }
 
 Test(cluster_scripts, a_script_that_touches_an_undeclared_key_is_stopped_in_its_midst)
@@ -90,7 +78,7 @@ Test(cluster_scripts, a_script_that_touches_an_undeclared_key_is_stopped_in_its_
 
     cluster_fixture_begin_move(&f, cluster_slot("mail"), 1);
     char *reply = redis_fixture_ask(&f.nodes[0].redis, "MIGRATE", "127.0.0.1",
-                                    f.nodes[1].port_text, key_of("mail", "two").text,
+                                    f.nodes[1].port_text, ops_key("mail", "two").text,
                                     "0", "5000", NULL);
     cr_assert(eq(str, reply, "OK"));
     free(reply);
@@ -160,12 +148,12 @@ Test(cluster_scripts, a_key_is_found_wherever_the_move_of_its_slot_has_brought_i
 static void make_all_keys(void)
 {
     CLEANUP(redis_cmd_release) struct redis_cmd c;
-    const struct key never = key_of("mail", "none");
+    const struct ops_key never = ops_key("mail", "none");
 
     redis_cmd_init(&c);
     queue_status_cmd(&c, "mail");
     for (size_t i = 1; i < c.count; i++) {
-        struct key k = {{0}};
+        struct ops_key k = {{0}};
         cr_assert(c.end[i] - c.end[i - 1] < sizeof k.text);
         memcpy(k.text, c.bytes.data + c.end[i - 1], c.end[i] - c.end[i - 1]);
         if (strcmp(k.text, never.text) == 0)

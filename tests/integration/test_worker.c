@@ -251,7 +251,7 @@ Test(worker, an_idle_worker_sends_less_than_a_command_a_second)
     int all = rig_log_count(&monitor, "\n"), lua = rig_log_count(&monitor, " lua] ");
     fprintf(stderr, "idle: %d commands in %d s\n", all - lua - 1, SECONDS);
     cr_expect(lt(int, all - lua - 1, SECONDS));
-    cr_expect(gt(int, all - lua - 1, 1), "the counting works");
+    cr_expect(all - lua - 1 > 1, "the counting works");
 
     spawn_kill(&monitor);
 }

@@ -4,6 +4,7 @@
  */
 #include "tests/integration/worker_rig.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,7 +175,7 @@ Test(worker_turns, a_worker_that_takes_up_a_name_never_meets_the_turns_of_the_la
         struct job_id id = rig_put(&rig, &(struct rig_job){.data = "again"});
         cr_assert(rig_wait_state(&rig, &id, "done", 5000));
         int64_t first = last_turn() - 10; /* it has made less calls than that */
-        cr_expect(gt(i64, first, last), "life %d", life);
+        cr_expect(first > last, "life %d: %" PRId64 ", %" PRId64, life, first, last);
         spawn_kill(w);
         last = last_turn();
     }
