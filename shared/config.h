@@ -60,6 +60,11 @@ struct config_redis {
     char *password;             /* what was read from it; or HOIST_REDIS_PASSWORD */
     int64_t connect_timeout_ms; /* 1000 */
     int64_t timeout_ms;         /* 1000: one command */
+    int64_t wait_replicas;      /* 0: replicas that have a job before its 202 is sent */
+    bool wait_aof;              /* no: and the master's append-only file is synced */
+    int64_t wait_ms;            /* 100: not longer than this */
+    int64_t high_water;         /* percent of maxmemory; 0: no mark */
+    int64_t low_water;          /* 0: five less than high_water */
 };
 
 struct config_spool {
@@ -67,6 +72,11 @@ struct config_spool {
     char *dir_place;                   /* where dir was set; NULL: not by config_load */
     enum config_durability durability; /* disk */
     int64_t reconcile_seconds;         /* 30 */
+    bool own_filesystem;               /* no: dir may be on that of its parent */
+    int64_t max_bytes;                 /* 0: what the file system has */
+    int64_t max_files;                 /* 0: as many */
+    int64_t high_water;                /* 95 percent of any of them */
+    int64_t low_water;                 /* 90 */
 };
 
 struct config_http {

@@ -302,9 +302,29 @@ static enum err_code check_places(const struct config_load *l, struct err *e)
     return ERR_OK;
 }
 
+/* One low_water to each high_water. */
+static enum err_code check_marks(struct config_load *l, struct err *e)
+{
+    struct config_where redis = {CONFIG_KIND_REDIS, 0}, spool = {CONFIG_KIND_SPOOL, 0};
+    struct config *c = &l->config;
+
+    if (c->redis.low_water == 0 && c->redis.high_water > 5)
+        c->redis.low_water = c->redis.high_water - 5;
+    if (c->redis.low_water > c->redis.high_water) {
+        err_set(e, ERR_CONFIG, "is more than high_water");
+        return blame(l, redis, "low_water", e);
+    }
+    if (c->spool.low_water > c->spool.high_water) {
+        err_set(e, ERR_CONFIG, "is more than high_water");
+        return blame(l, spool, "low_water", e);
+    }
+    return ERR_OK;
+}
+
 enum err_code config_check(struct config_load *l, struct err *e)
 {
-    if (check_secrets(l, e) || check_places(l, e) || check_worker(l, e))
+    if (check_secrets(l, e) || check_places(l, e) || check_worker(l, e) ||
+        check_marks(l, e))
         return e->code;
     for (size_t i = 0; i < l->config.destination_count; i++)
         if (check_destination(l, i, e))

@@ -55,6 +55,23 @@ const struct config_setting config_settings[] = {
     {REDIS(CONFIG_MS, connect_timeout_ms, "1000", "Limit for making a connection."),
      RANGE(1, 600000)},
     {REDIS(CONFIG_MS, timeout_ms, "1000", "Limit for one command."), RANGE(1, 600000)},
+    {REDIS(
+         CONFIG_NUMBER, wait_replicas, "0",
+         "A 202 waits, at most wait_ms, until so many replicas have its job, and says\n"
+         "how many had.  The file is safe in the spool without it."),
+     RANGE(0, 16)},
+    {REDIS(CONFIG_BOOL, wait_aof, "no",
+           "The same until Redis has synced its append-only file; from Redis 7.2 on.")},
+    {REDIS(CONFIG_MS, wait_ms, "100", "Limit for what a 202 waits for."),
+     RANGE(1, 10000)},
+    {REDIS(
+         CONFIG_NUMBER, high_water, "0",
+         "Percent of Redis' maxmemory from which on new uploads are refused with 503;\n"
+         "0: none, they wait in the spool."),
+     RANGE(0, 100)},
+    {REDIS(CONFIG_NUMBER, low_water, "0",
+           "Percent below which they are welcome again; 0: five less."),
+     RANGE(0, 100)},
 
     {SPOOL(
         CONFIG_PATH, dir, "/var/spool/hoist",
@@ -67,6 +84,22 @@ const struct config_setting config_settings[] = {
     {SPOOL(CONFIG_SECONDS, reconcile_seconds, "30",
            "How often spool and Redis are compared and repaired."),
      RANGE(1, DAY)},
+    {SPOOL(CONFIG_BOOL, own_filesystem, "no",
+           "Refuse to use dir while nothing is mounted there, so that a spool whose\n"
+           "disk is missing never fills the disk below.")},
+    {SPOOL(CONFIG_SIZE, max_bytes, "0",
+           "Bytes that the spool may hold; 0: what its file system has."),
+     RANGE(0, T(1024))},
+    {SPOOL(CONFIG_NUMBER, max_files, "0",
+           "Uploads that the spool may hold; 0: what its file system has."),
+     RANGE(0, 1000000000)},
+    {SPOOL(CONFIG_NUMBER, high_water, "95",
+           "Percent of bytes, files or inodes from which on new uploads are refused\n"
+           "with 507."),
+     RANGE(1, 100)},
+    {SPOOL(CONFIG_NUMBER, low_water, "90",
+           "Percent below which they are welcome again."),
+     RANGE(0, 100)},
 
     {HTTP(CONFIG_PATH, listen, "/run/hoist/fcgi.sock",
           "The unix socket of the responder, unless it was given a descriptor by\n"

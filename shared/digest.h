@@ -79,6 +79,10 @@ MUST_CHECK enum err_code digest_sha256_hex(const void *data, size_t len,
                                            char ret_hex[DIGEST_SHA256_HEX + 1],
                                            struct err *e);
 
+/* CRC-32C (Castagnoli; RFC 9260, appendix A): the checksum of what came before (0: nothing) and these bytes.  The only
+ * file that sees ISA-L, which does it with the processor's own instruction, is digest_crc32c.c. */
+uint32_t digest_crc32c(uint32_t crc, const void *data, size_t len);
+
 /* MD5 (RFC 1321), the same four verbs. */
 MUST_CHECK enum err_code digest_md5_init(struct digest_md5 *d, struct err *e);
 void digest_md5_update(struct digest_md5 *d, const void *data, size_t len);

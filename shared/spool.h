@@ -46,8 +46,9 @@ struct config;
 struct spool; /* a handle; thread-safe */
 
 struct spool_options {
-    const char *dir; /* made where it is missing; its parent must exist */
-    bool durable;    /* sync before the promise; false is `durability = memory` */
+    const char *dir;     /* made where it is missing; its parent must exist */
+    bool durable;        /* sync before the promise; false is `durability = memory` */
+    bool own_filesystem; /* dir must be where something is mounted, see spool_check */
 };
 
 /* Open, creating what is missing.  ERR_CONFIG: wrong owner or rights, not a directory, tmp/ and jobs/ on different
@@ -65,6 +66,7 @@ struct spool_upload {
     int fd;           /* tmp/<uuid>.data; -1 when none is open */
     struct uuid uuid; /* also the job's; "" when there is nothing to commit or abort */
     int64_t size;     /* bytes written so far */
+    uint32_t crc32c;  /* of them */
     struct digest_sha256 sha256; /* the spool's own, which keeps a few for reuse */
 };
 
@@ -77,6 +79,10 @@ struct spool_upload {
  * ERR_CONFIG: the directory is gone, read-only or closed to us.  The same holds for write and commit. */
 MUST_CHECK enum err_code spool_begin(struct spool *s, struct spool_upload *ret_upload,
                                      struct err *e);
+/* So many bytes are to come: take the room for them now (fallocate, size unchanged), so that what cannot fit is refused
+ * before it is sent.  Where the file system cannot do that nothing happens.  After begin, before the first write. */
+MUST_CHECK enum err_code spool_expect(struct spool *s, struct spool_upload *u,
+                                      int64_t size, struct err *e);
 /* Append; short writes and EINTR are seen to.  On failure the upload must be aborted.  A program with a limit on file
  * sizes must ignore SIGXFSZ. */
 MUST_CHECK enum err_code spool_write(struct spool *s, struct spool_upload *u,
@@ -100,6 +106,24 @@ MUST_CHECK enum err_code spool_clone(struct spool *s, const struct job_id *from,
 
 /* Whether an error of begin, write or commit meant "no space left" (ENOSPC, EDQUOT, EFBIG): answer 507. */
 bool spool_is_full(const struct err *e);
+
+/* --- How much there is --- */
+
+struct spool_usage {
+    int64_t bytes, bytes_max; /* held, and what there can be: the file system's */
+    int64_t inodes,
+        inodes_max; /* the same; max 0: this file system does not count them */
+    int64_t files, data_bytes; /* uploads in jobs/ and their bytes; -1: not counted */
+};
+
+/* What the file system tells (one call, whatever the spool holds); with count, jobs/ is walked, too: for a thread that may
+ * wait.  ERR_RETRY, ERR_CONFIG: it cannot be asked. */
+MUST_CHECK enum err_code spool_measure(struct spool *s, bool count,
+                                       struct spool_usage *ret, struct err *e);
+
+/* Whether the directory that was opened is still the one that stands at its path: ERR_CONFIG when it was unmounted,
+ * mounted over, moved or removed, made read-only, or (own_filesystem) nothing is mounted there.  Cheap: once a second. */
+MUST_CHECK enum err_code spool_check(struct spool *s, struct err *e);
 
 /* --- Bytes that nobody was promised --- */
 

@@ -15,6 +15,9 @@
  *   - done is called on the loop, exactly once, after begin has returned, also after abort.  After abort the outcome is
  *     `aborted` unless the object was finished all the same.
  *   - Memory per run is constant, whatever the size.
+ *   - only_look: nothing is delivered, and nothing is needed but the manifest; the outcome says whether the object is there,
+ *     with the job's bytes: `done`, `absent`, or a failure (it cannot be told now; other bytes are there).  This is how a
+ *     job whose bytes have gone from the spool still ends right, and why files of a job that says `done` may be unlinked.
  *
  * Everything here belongs to the loop's thread.
  */
@@ -35,6 +38,7 @@
 struct outcome {
     bool done;               /* the object is there, with the right bytes */
     bool aborted;            /* stopped by abort: neither done nor failed */
+    bool absent;             /* only_look: there is no such object; not a failure */
     enum retry_class class;  /* of a failure: whether and when to try again */
     const char *error_class; /* of a failure: one word; a constant */
     char error[256];         /* of a failure: for people */
@@ -59,6 +63,7 @@ typedef void destination_done_fn(struct outcome *o,
 struct destination_work {
     const struct job *job; /* must outlive the run */
     int fd; /* the data, -1 where they are to be made; the run's from begin on, which closes it */
+    bool only_look; /* fd is -1 */
     destination_done_fn *done;
     void *ctx;
 };
