@@ -1,5 +1,5 @@
 /*
- * digest: SHA-256, MD5, HMAC-SHA-256, and the text forms they travel in (hex, base64).
+ * digest: SHA-256, CRC-32C, MD5, HMAC-SHA-256, and the text forms they travel in (hex, base64).
  *
  *     CLEANUP(digest_sha256_release) struct digest_sha256 d = DIGEST_SHA256_INIT;
  *     if (digest_sha256_init(&d, e))
@@ -32,6 +32,7 @@
 enum {
     DIGEST_SHA256_BYTES = 32,
     DIGEST_SHA256_HEX = 64, /* characters; the text form needs one more for the NUL */
+    DIGEST_CRC32C_HEX = 8, /* "%08" PRIx32 */
     DIGEST_MD5_BYTES = 16,
     DIGEST_MD5_HEX = 32,
 };

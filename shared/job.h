@@ -82,6 +82,7 @@ struct job {
     int64_t size;         /* bytes of the upload; field `bytes` in Redis */
     char *source;         /* where the bytes are from: "spool" or "command:NAME" */
     char *sha256;         /* of the bytes, 64 hex digits */
+    char *crc32c;         /* the same, 8 hex digits; old records and commands' jobs have none */
     char *schedule;       /* name of the schedule that made it */
     char *name;           /* file name as sanitised metadata; never a path */
     char *type;  /* media type as the client said: type/subtype[; parameters] */
@@ -184,7 +185,7 @@ MUST_CHECK enum err_code job_encode_manifest(const struct job *j, struct buf *re
 MUST_CHECK enum err_code job_decode_manifest(const char *text, size_t len,
                                              struct job *ret_job, struct err *e);
 
-/* Append the status object, see design section 2: {"id":…,"queue":…,"batch":…,"name":…,"type":…,"size":N,"sha256":…,
+/* Append the status object, see design section 2: {"id":…,"queue":…,"batch":…,"name":…,"type":…,"size":N,"sha256":…,"crc32c":…,
  * "state":…,"priority":N,"attempts":N,"max_attempts":N,"sent":N,"to":…,"key":…,"created":"RFC 3339",…,"url":"/v1/jobs/…"}.
  * Members that are not set are left out; "result":{"url":…,"etag":…} once done; "error":{"class":…,"text":…} when the
  * latest attempt failed; "cancelling":true while a running job is asked to stop.  False when the buf is full. */

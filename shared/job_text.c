@@ -82,12 +82,12 @@ bool job_text_is_one_of(const char *s, size_t len, const char *a, const char *b)
            (len == strlen(b) && memcmp(s, b, len) == 0);
 }
 
-bool job_text_is_sha256(const char *s, size_t len)
+bool job_text_is_hex(const char *s, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         if (!is_in(s[i], "0123456789abcdef"))
             return false;
-    return len == 64;
+    return len > 0;
 }
 
 bool job_text_is_meta_name(const char *s, size_t len)

@@ -226,6 +226,7 @@ enum err_code spool_write(struct spool *s, struct spool_upload *u, const void *d
     if (spool_write_all(u->fd, data, len, e))
         return e->code;
     digest_sha256_update(&u->sha256, data, len);
+    u->crc32c = digest_crc32c(u->crc32c, data, len);
     u->size += (int64_t)len;
     return ERR_OK;
 }

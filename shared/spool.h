@@ -90,8 +90,8 @@ MUST_CHECK enum err_code spool_write(struct spool *s, struct spool_upload *u,
 /* Remove what was written.  Takes an upload that was never begun, committed or aborted. */
 void spool_abort(struct spool *s, struct spool_upload *u);
 
-/* Make the promise for count uploads of one request, jobs[i] belonging to uploads[i]: source, id.uuid, size and sha256
- * of the jobs are set from the uploads, and `created` where it is 0; of the id only the queue must be set before.
+/* Make the promise for count uploads of one request, jobs[i] belonging to uploads[i]: source, id.uuid, size, sha256 and
+ * crc32c of the jobs are set from the uploads, and `created` where it is 0; of the id only the queue must be set before.
  * Directory syncs are shared between the threads that commit at the same time.
  * ERR_OK: all are on disk.  Otherwise: none is; what was written has been removed; the uploads are aborted.
  * ERR_REJECT: a job cannot be written as a manifest (shared/job.h). */

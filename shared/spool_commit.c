@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,12 +97,14 @@ static enum err_code finish_data(struct spool *s, struct spool_upload *u, struct
                                  struct err *e)
 {
     uint8_t sum[DIGEST_SHA256_BYTES];
-    char hex[DIGEST_SHA256_HEX + 1];
+    char hex[DIGEST_SHA256_HEX + 1], crc[DIGEST_CRC32C_HEX + 1];
 
     if (digest_sha256_final(&u->sha256, sum, e))
         return e->code;
     digest_hex_encode(sum, sizeof sum, hex);
-    if (set_text(&j->sha256, hex, e) || set_text(&j->source, "spool", e))
+    (void)snprintf(crc, sizeof crc, "%08" PRIx32, u->crc32c); /* fits */
+    if (set_text(&j->sha256, hex, e) || set_text(&j->crc32c, crc, e) ||
+        set_text(&j->source, "spool", e))
         return e->code;
     j->id.uuid = u->uuid;
     j->size = u->size;

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#define ABC_CRC "364b3fb7"
 #define ABC_SUM "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 static struct spool_sample spool;
@@ -59,12 +60,14 @@ Test(spool, commit_makes_exactly_the_data_and_its_manifest)
     cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 2));
     cr_expect(eq(i64, j.size, 3));
     cr_expect(eq(str, j.sha256, ABC_SUM));
+    cr_expect(eq(str, j.crc32c, ABC_CRC));
     cr_expect(eq(i64, j.created, id_uuid_ms(j.id.uuid.text)));
     expect_content(spool_sample_job_path(&spool, &j.id, ".data"), "abc", 3);
     cr_assert(not(spool_read_manifest(spool.spool, &j.id, &back, &missing, &e)), "%s",
               e.text);
     cr_expect(not(missing));
     cr_expect(eq(str, back.sha256, ABC_SUM));
+    cr_expect(eq(str, back.crc32c, ABC_CRC));
     cr_expect(eq(str, back.source, "spool"));
     cr_expect(eq(str, back.key, "a/key"));
     cr_expect(eq(i64, back.size, 3));

@@ -65,6 +65,7 @@ Test(spool_clone, both_can_be_read_and_either_removed)
     cr_assert(not(spool_read_manifest(spool.spool, &new.id, &back, &missing, &e)), "%s",
               e.text);
     cr_expect(eq(str, back.key, old.key), "the same object");
+    cr_expect(eq(str, back.crc32c, old.crc32c));
     cr_assert(not(spool_remove(spool.spool, &old.id, &e)));
     cr_expect(holds(&new, "abc"));
     job_release(&old);

@@ -30,6 +30,7 @@ static inline struct job full_job(void)
     j.size = 4096;
     j.source = strdup("spool");
     j.sha256 = strdup(EMPTY_SUM);
+    j.crc32c = strdup("00000000");
     j.to = strdup("default");
     j.batch = strdup(SAMPLE_BATCH);
     cr_assert(not(job_set_name(&j, "Grüße \"1\" <b>.PDF", 19, &e)));
@@ -49,6 +50,7 @@ static inline void expect_same(const struct job *a, const struct job *b)
     cr_expect(eq(i64, a->size, b->size));
     cr_expect(eq(str, a->source, b->source));
     cr_expect(eq(str, a->sha256, b->sha256));
+    cr_expect(eq(str, a->crc32c, b->crc32c));
     cr_expect(eq(str, a->name, b->name));
     cr_expect(eq(str, a->type, b->type));
     cr_expect(eq(str, a->to, b->to));

@@ -97,9 +97,10 @@ static struct job command_job(void)
 
     free(j.source);
     free(j.sha256);
+    free(j.crc32c);
     j.source = strdup("command:backup");
     j.schedule = strdup("nightly");
-    j.sha256 = NULL;
+    j.sha256 = j.crc32c = NULL;
     j.size = 0;
     return j;
 }
@@ -153,20 +154,21 @@ Test(job_record, what_finish_wrote_of_a_commands_output_is_read)
     free(h);
 }
 
-Test(job_record, a_hash_from_before_there_were_batches_is_read)
+Test(job_record, a_hash_from_before_there_were_batches_or_checksums_is_read)
 {
     struct hash *h = stored_hash();
     struct job got = JOB_INIT;
     struct err e = ERR_INIT;
 
     for (size_t i = 0; i < h->count; i++)
-        if (strcmp(h->names[i], "batch") != 0)
+        if (strcmp(h->names[i], "batch") != 0 && strcmp(h->names[i], "crc32c") != 0)
             cr_assert(not(job_decode_field(&got, h->names[i], h->values[i],
                                            strlen(h->values[i]), &e)),
                       "%s", e.text);
     cr_assert(not(job_decode_rest(&got, &e)));
     cr_assert(not(job_check(&got, &e)), "%s", e.text);
     cr_expect(eq(ptr, got.batch, NULL));
+    cr_expect(eq(ptr, got.crc32c, NULL));
     job_release(&got);
     free(h);
 }
@@ -208,6 +210,9 @@ static const struct {
     {"crashes", "-3", "job: crashes is not a number"},
     {"cancel", "2", "job: cancel is not a number from 0 to 1"},
     {"sha256", "abc", "job: sha256 is not valid"},
+    {"crc32c", "1234567", "job: crc32c is not valid"},
+    {"crc32c", "1234567G", "job: crc32c is not valid"},
+    {"crc32c", "", "job: crc32c is not valid"},
     {"sha256", NULL, "job: sha256 is missing"},
     {"sha256", "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",
      "job: sha256 is not valid"},
@@ -311,7 +316,8 @@ Test(job_record, status_tells_clients_what_is_theirs_to_know)
                  "\","
                  "\"name\":\"Grüße \\\"1\\\" \\u003cb\\u003e.PDF\","
                  "\"type\":\"text/plain; charset=\\\"utf-8\\\"\",\"size\":4096,"
-                 "\"sha256\":\"" EMPTY_SUM "\",\"state\":\"running\",\"priority\":3,"
+                 "\"sha256\":\"" EMPTY_SUM
+                 "\",\"crc32c\":\"00000000\",\"state\":\"running\",\"priority\":3,"
                  "\"attempts\":2,\"max_attempts\":10,\"sent\":1024,\"to\":\"default\","
                  "\"key\":\"a/b c.pdf\",\"created\":\"2025-11-24T16:00:00.123Z\","
                  "\"started\":\"2025-11-24T16:00:01.000Z\",\"cancelling\":true,"
