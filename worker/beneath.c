@@ -28,21 +28,27 @@ enum err_code beneath_class(int error)
     }
 }
 
-/* Open, after creating it where it is missing, the directory `name` in parent_fd. */
-static enum err_code open_segment(int parent_fd, const char *name, int *ret_fd,
-                                  struct err *e)
+/* The directory that holds something, and its name there. */
+struct place {
+    int fd;
+    const char *name;
+};
+
+/* Open the directory `name` in parent_fd; with make it is created where it is missing, and its entry synced. */
+static enum err_code open_segment(int parent_fd, const char *name, bool make,
+                                  int *ret_fd, struct err *e)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(parent_fd, name, flags);
 
-    if (fd < 0 && errno == ENOENT) {
+    if (fd < 0 && errno == ENOENT && make) {
         if (mkdirat(parent_fd, name, DIRECTORY_MODE) < 0 && errno != EEXIST)
             return err_errno(e, beneath_class(errno), "create directory '%s'", name);
         fd = openat(parent_fd, name, flags);
     }
     if (fd < 0)
         return err_errno(e, beneath_class(errno), "open directory '%s'", name);
-    if (fsync(parent_fd) < 0) {
+    if (make && fsync(parent_fd) < 0) {
         int error = errno;
         (void)close(fd); /* read only */
         errno = error;
@@ -52,8 +58,8 @@ static enum err_code open_segment(int parent_fd, const char *name, int *ret_fd,
     return ERR_OK;
 }
 
-enum err_code beneath_open_parent(int root_fd, const char *path, int *ret_fd,
-                                  const char **ret_name, struct err *e)
+static enum err_code open_parent(int root_fd, const char *path, bool make,
+                                 struct place *ret, struct err *e)
 {
     if (!job_key_is_safe(path, strlen(path)))
         return err_set(e, ERR_REJECT, "the key is not a safe path");
@@ -70,13 +76,37 @@ enum err_code beneath_open_parent(int root_fd, const char *path, int *ret_fd,
         memcpy(segment, rest, len);
         segment[len] = '\0';
         int next = -1;
-        if (open_segment(fd, segment, &next, e) != ERR_OK)
+        if (open_segment(fd, segment, make, &next, e) != ERR_OK)
             return e->code;
         (void)close(fd); /* a directory, read only */
         fd = next;
         rest = slash + 1;
     }
-    *ret_name = rest;
-    *ret_fd = TAKE_FD(fd);
+    *ret = (struct place){.fd = TAKE_FD(fd), .name = rest};
+    return ERR_OK;
+}
+
+enum err_code beneath_open_parent(int root_fd, const char *path, int *ret_fd,
+                                  const char **ret_name, struct err *e)
+{
+    struct place place;
+
+    if (open_parent(root_fd, path, true, &place, e) != ERR_OK)
+        return e->code;
+    *ret_fd = place.fd;
+    *ret_name = place.name;
+    return ERR_OK;
+}
+
+enum err_code beneath_find_parent(int root_fd, const char *path, int *ret_fd,
+                                  const char **ret_name, struct err *e)
+{
+    struct place place;
+    enum err_code code = open_parent(root_fd, path, false, &place, e);
+
+    if (code != ERR_OK && e->os_errno != ENOENT)
+        return code;
+    *ret_fd = code == ERR_OK ? place.fd : -1;
+    *ret_name = code == ERR_OK ? place.name : NULL;
     return ERR_OK;
 }

@@ -24,6 +24,10 @@
 MUST_CHECK enum err_code beneath_open_parent(int root_fd, const char *path, int *ret_fd,
                                              const char **ret_name, struct err *e);
 
+/* The same without creating anything; where a directory is missing, *ret_fd is -1 and *ret_name NULL. */
+MUST_CHECK enum err_code beneath_find_parent(int root_fd, const char *path, int *ret_fd,
+                                             const char **ret_name, struct err *e);
+
 /* How an errno of the file system is classed: EACCES, EPERM, EROFS -> ERR_CONFIG, ELOOP, ENOTDIR, ENAMETOOLONG,
  * EISDIR -> ERR_REJECT, all else ERR_RETRY. */
 enum err_code beneath_class(int error);

@@ -225,6 +225,24 @@ static enum err_code copy_to_root(struct copy *c, int root_fd, struct err *e)
     return code;
 }
 
+/* Whether the object is there; nothing is made. */
+static enum err_code look_in_root(struct copy *c, int root_fd, bool *ret_there,
+                                  struct err *e)
+{
+    enum err_code code =
+        beneath_find_parent(root_fd, c->job->key, &c->dir_fd, &c->name, e);
+
+    *ret_there = false;
+    if (code != ERR_OK || c->dir_fd < 0)
+        return code;
+    c->chunk = malloc(CHUNK);
+    code = c->chunk ? check_existing(c, ret_there, e)
+                    : err_set(e, ERR_NOMEM, "no memory for a look");
+    (void)close(c->dir_fd);
+    free(c->chunk);
+    return code;
+}
+
 /* file:///dir/key, percent-encoded but for the slashes. */
 static char *object_url(const char *dir, const char *key)
 {
@@ -250,6 +268,7 @@ static void run_on_pool(uv_work_t *request)
     struct copy c = {.run = run, .job = run->work.job, .dir_fd = -1, .out_fd = -1};
     struct err e = ERR_INIT;
     enum err_code code;
+    bool there = true;
 
     (void)snprintf(c.temporary, sizeof c.temporary, ".%s.tmp", c.job->id.uuid.text);
     CLEANUP(fd_close)
@@ -258,6 +277,8 @@ static void run_on_pool(uv_work_t *request)
         code =
             err_errno(&e, errno == EMFILE || errno == ENFILE ? ERR_RETRY : ERR_CONFIG,
                       "open destination directory %s", config->dir);
+    else if (run->work.only_look)
+        code = look_in_root(&c, root_fd, &there, &e);
     else
         code = copy_to_root(&c, root_fd, &e);
     run->outcome.sent = atomic_load_explicit(&run->sent, memory_order_relaxed);
@@ -266,7 +287,10 @@ static void run_on_pool(uv_work_t *request)
         run->outcome.aborted = is_stopped(run);
         return;
     }
-    run->outcome.done = true;
+    run->outcome.done = there;
+    run->outcome.absent = !there;
+    if (!there)
+        return;
     run->outcome.sent = c.job->size;
     run->outcome.url = object_url(config->dir, c.job->key);
 }
@@ -277,7 +301,7 @@ static void after_pool(uv_work_t *request, int status)
 
     if (status != 0) /* UV_ECANCELED: it never ran */
         run->outcome.aborted = true;
-    (void)close(run->work.fd); /* read only */
+    fd_close(&run->work.fd);
     run->work.done(&run->outcome, run->work.ctx);
     outcome_release(&run->outcome);
     free(run);

@@ -145,7 +145,11 @@ static struct destination_run *s3_begin(struct destination *d,
     if (digest_hex_decode(w->job->sha256, strlen(w->job->sha256), sum, sizeof sum))
         (void)digest_base64_encode(sum, sizeof sum, run->sha256_base64,
                                    sizeof run->sha256_base64); /* fits */
-    (void)posix_fadvise(w->fd, 0, 0, POSIX_FADV_SEQUENTIAL);   /* a hint */
+    if (w->only_look) {
+        dest_s3_resolve(run);
+        return run;
+    }
+    (void)posix_fadvise(w->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint */
     send_put(run);
     return run;
 }

@@ -19,6 +19,8 @@
  * key), or the store said that it took our PUT.  Otherwise the job fails for good, its bytes are kept: "an object with
  * this key is there and cannot be proven to be these bytes".
  * When HEAD gives an MD5 and ours is not known, it is computed on the thread pool.
+ * A look is that HEAD alone.  Without the bytes an MD5 proves nothing: then the size does, where the object can be nobody
+ * else's; otherwise the look is a failure that says so.
  */
 #ifndef HOIST_WORKER_DEST_S3_H
 #define HOIST_WORKER_DEST_S3_H

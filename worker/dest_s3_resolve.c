@@ -1,11 +1,18 @@
 #include "worker/dest_s3_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 /* An object that is not known to be ours is there.  unproven: why nobody can tell; NULL: it differs. */
 static void deliver_other(struct destination_run *run, const char *unproven)
 {
+    if (run->work.only_look) {
+        outcome_fail(&run->outcome, RETRY_NEVER, "%s",
+                     unproven ? unproven : "key exists with other content");
+        dest_s3_deliver(run);
+        return;
+    }
     /* Where our own PUT was taken, the store holds something else than it took; where it was sent without a condition,
      * the next one replaces what is there. */
     bool refused = run->put_status == 412 || run->put_status == 304 ||
@@ -48,6 +55,28 @@ static void after_hash(uv_work_t *work, int status)
     }
 }
 
+/* A look without the bytes: the MD5 that could tell is not known. */
+static void settle_without_bytes(const struct s3_expected *want, struct s3_answer *a)
+{
+    a->needs_md5 = false;
+    if (want->only_ours)
+        return; /* of the right size, and nobody else's */
+    a->verdict = S3_UNPROVEN;
+    (void)snprintf(a->error, sizeof a->error,
+                   "the store tells only the MD5 of the object with this key, which "
+                   "proves nothing without the bytes");
+}
+
+/* Nothing is there. */
+static void deliver_absent(struct destination_run *run)
+{
+    if (run->work.only_look)
+        run->outcome.absent = true;
+    else
+        outcome_fail(&run->outcome, RETRY_TRANSIENT, "%s", run->put_error);
+    dest_s3_deliver(run);
+}
+
 static void on_head(const struct http_result *result, void *ctx)
 {
     struct destination_run *run = ctx;
@@ -60,6 +89,8 @@ static void on_head(const struct http_result *result, void *ctx)
         return;
     }
     memcpy(run->etag, result->response->etag, sizeof run->etag);
+    if (a.verdict == S3_DONE && a.needs_md5 && run->work.fd < 0)
+        settle_without_bytes(&want, &a);
     if (a.verdict == S3_DONE && a.needs_md5) {
         run->hashing.data = run;
         if (uv_queue_work(run->dest->loop, &run->hashing, hash_on_pool, after_hash) ==
@@ -72,8 +103,7 @@ static void on_head(const struct http_result *result, void *ctx)
     } else if (a.verdict == S3_OTHER || a.verdict == S3_UNPROVEN) {
         deliver_other(run, a.verdict == S3_UNPROVEN ? a.error : NULL);
     } else if (a.verdict == S3_ABSENT) {
-        outcome_fail(&run->outcome, RETRY_TRANSIENT, "%s", run->put_error);
-        dest_s3_deliver(run);
+        deliver_absent(run);
     } else {
         dest_s3_deliver_failure(run, &a);
     }

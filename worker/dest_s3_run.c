@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shared/cleanup.h"
 #include "shared/clock.h"
 
 struct s3_ask dest_s3_ask(struct destination_run *run)
@@ -83,7 +84,7 @@ void dest_s3_deliver(struct destination_run *run)
 {
     run->outcome.sent = run->outcome.done ? run->work.job->size : run->sent;
     run->outcome.aborted = !run->outcome.done && atomic_load(&run->aborting);
-    (void)close(run->work.fd); /* read only */
+    fd_close(&run->work.fd);
     run->work.done(&run->outcome, run->work.ctx);
     uv_close((uv_handle_t *)&run->later, on_run_closed);
 }

@@ -63,7 +63,8 @@ typedef void destination_done_fn(struct outcome *o,
 struct destination_work {
     const struct job *job; /* must outlive the run */
     int fd; /* the data, -1 where they are to be made; the run's from begin on, which closes it */
-    bool only_look; /* fd is -1 */
+    bool
+        only_look; /* fd may be -1; the bytes help where a store tells nothing but an MD5 */
     destination_done_fn *done;
     void *ctx;
 };

@@ -106,6 +106,10 @@ static void on_inner_done(struct outcome *o, void *ctx)
     run->inner = NULL;
     run->outcome = *o;
     memset(o, 0, sizeof *o); /* its strings are ours now */
+    if (run->work.only_look) {
+        deliver(run);
+        return;
+    }
     if (run->outcome.done) {
         memcpy(run->outcome.sha256, run->hashing.sha256, sizeof run->outcome.sha256);
         run->outcome.sent = run->job.size;
@@ -247,6 +251,22 @@ static void on_command_end(const struct child_end *end, void *ctx)
 
 /* --- the beginning --- */
 
+/* Only a look is wanted: the destination's. */
+static enum err_code look(struct destination_run *run, struct err *e)
+{
+    struct destination_work work = {.job = &run->job,
+                                    .fd = -1,
+                                    .only_look = true,
+                                    .done = on_inner_done,
+                                    .ctx = run};
+
+    if (!run->job.sha256)
+        return err_set(e, ERR_REJECT,
+                       "what the command wrote is not known: nothing to look for");
+    run->inner = destination_begin(run->to, &work);
+    return run->inner ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for a look");
+}
+
 /* Its size has a limit in the kernel, too, unless a system call filter forbids that. */
 static void on_watch(uv_timer_t *timer)
 {
@@ -294,12 +314,15 @@ static enum err_code prepare(struct destination_run *run, struct err *e)
 
     run->command = config_find_command(env->config, name, strlen(name));
     run->to = destinations_find(run->source->destinations, run->work.job->to);
-    if (!run->command)
+    if (!run->command && !run->work.only_look)
         return err_set(e, ERR_CONFIG, "there is no [command %s] here", name);
     if (!run->to)
         return err_set(e, ERR_CONFIG, "destination is not configured");
-    if (job_copy(run->work.job, &run->job, e) != ERR_OK ||
-        spool_open_unnamed(env->spool, &run->fd, e) != ERR_OK ||
+    if (job_copy(run->work.job, &run->job, e) != ERR_OK)
+        return e->code;
+    if (run->work.only_look)
+        return look(run, e);
+    if (spool_open_unnamed(env->spool, &run->fd, e) != ERR_OK ||
         words_split(run->command->run, &words, e) != ERR_OK)
         return e->code;
     enum err_code code = start(run, &words, e);
@@ -322,12 +345,17 @@ static struct destination_run *command_begin(struct destination *d,
     run->hashing.err = (struct err)ERR_INIT;
     (void)uv_timer_init(run->source->env->loop, &run->timer); /* cannot fail */
     run->timer.data = run;
-    if (prepare(run, &e) == ERR_OK) {
+    if (prepare(run, &e) == ERR_OK && run->work.only_look)
+        return run;
+    if (e.code == ERR_OK) {
         run->limit_ms = clock_mono_ms() + run->command->time_limit_ms;
         (void)uv_timer_start(&run->timer, on_watch, WATCH_MS, WATCH_MS);
         return run;
     }
-    outcome_fail(&run->outcome, e.code == ERR_CONFIG ? RETRY_CONFIG : RETRY_TRANSIENT,
+    outcome_fail(&run->outcome,
+                 e.code == ERR_CONFIG   ? RETRY_CONFIG
+                 : e.code == ERR_REJECT ? RETRY_NEVER
+                                        : RETRY_TRANSIENT,
                  "%s", e.text);
     run->outcome.error_class = "command";
     (void)uv_timer_start(&run->timer, on_later, 0, 0);
