@@ -32,7 +32,7 @@
 enum {
     DIGEST_SHA256_BYTES = 32,
     DIGEST_SHA256_HEX = 64, /* characters; the text form needs one more for the NUL */
-    DIGEST_CRC32C_HEX = 8, /* "%08" PRIx32 */
+    DIGEST_CRC32C_HEX = 8,  /* "%08" PRIx32 */
     DIGEST_MD5_BYTES = 16,
     DIGEST_MD5_HEX = 32,
 };

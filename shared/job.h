@@ -82,7 +82,7 @@ struct job {
     int64_t size;         /* bytes of the upload; field `bytes` in Redis */
     char *source;         /* where the bytes are from: "spool" or "command:NAME" */
     char *sha256;         /* of the bytes, 64 hex digits */
-    char *crc32c;         /* the same, 8 hex digits; old records and commands' jobs have none */
+    char *crc32c;         /* of them, 8 hex digits; old jobs and commands have none */
     char *schedule;       /* name of the schedule that made it */
     char *name;           /* file name as sanitised metadata; never a path */
     char *type;  /* media type as the client said: type/subtype[; parameters] */

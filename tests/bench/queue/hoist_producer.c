@@ -28,6 +28,7 @@ static struct job make_job(void)
     j.size = 184320;
     j.source = copy("spool");
     j.sha256 = copy("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    j.crc32c = copy("364b3fb7");
     j.to = copy("default");
     j.type = copy("image/jpeg");
     if (job_set_name(&j, "IMG_2041.jpg", 12, &e))
