@@ -228,6 +228,12 @@ void queue_retry_cmd(struct redis_cmd *c, const struct job_id *id)
     begin_job(c, &queue_script_retry, id);
 }
 
+void queue_again_cmd(struct redis_cmd *c, const struct job_id *id, int64_t ended)
+{
+    queue_retry_cmd(c, id);
+    queue_add_number(c, ended);
+}
+
 void queue_reprioritize_cmd(struct redis_cmd *c, const struct job_id *id,
                             int64_t priority)
 {

@@ -264,6 +264,9 @@ void queue_take_out_cmd(struct redis_cmd *c, const struct job_id *id, int64_t ke
 /* A dead job runs again, attempts and crashes at 0, at its old place.  OK, CONFLICT (its unique key may be another's: state
  * "dead"), MISSING; BAD: impossible record. */
 void queue_retry_cmd(struct redis_cmd *c, const struct job_id *id);
+/* The same of a job that is done, and ended at that ms: its object has gone, its bytes have not.  CONFLICT also when it was
+ * done anew meanwhile.  It counts as enqueued once more. */
+void queue_again_cmd(struct redis_cmd *c, const struct job_id *id, int64_t ended);
 /* Another priority, 0 .. JOB_PRIORITY_MAX; its place within it stays.  OK (state given), CONFLICT (it has ended), MISSING;
  * BAD: impossible record. */
 void queue_reprioritize_cmd(struct redis_cmd *c, const struct job_id *id,

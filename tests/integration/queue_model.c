@@ -215,16 +215,19 @@ static void cancel(struct model *m, const struct model_op *op, struct model_repl
     }
 }
 
-static void retry(struct model *m, const struct model_op *op, struct model_reply *ret)
+/* What retry and again have in common: a job of this place, a number of its batch. */
+static void revive(struct model *m, const struct model_op *op, struct model_reply *ret)
 {
     struct model_job *j = &m->jobs[op->jobs[0]];
+    bool again = op->kind == MODEL_AGAIN;
     int key = j->spec.key;
 
     ret->answers[0] = QUEUE_MISSING;
     if (j->place == MODEL_NOWHERE || !j->has_record)
         return;
     ret->answers[0] = QUEUE_CONFLICT;
-    if (j->place != MODEL_DEAD || (key >= 0 && model_holder(m, key, j->spec.job) >= 0))
+    if (j->place != (again ? MODEL_DONE : MODEL_DEAD) ||
+        (key >= 0 && model_holder(m, key, j->spec.job) >= 0))
         return;
     ret->answers[0] = QUEUE_OK;
     j->attempts = j->crashes = 0;
@@ -232,10 +235,14 @@ static void retry(struct model *m, const struct model_op *op, struct model_reply
         m->holder[key] = j->spec.job;
         m->window[key] = 0;
     }
-    if (j->spec.batch >= 0)
-        model_count_in_batch(m, j->spec.batch, &m->batches[j->spec.batch].dead, -1);
+    if (j->spec.batch >= 0) {
+        struct model_batch *b = &m->batches[j->spec.batch];
+        model_count_in_batch(m, j->spec.batch, again ? &b->done : &b->dead, -1);
+    }
     model_check_batch(m, j->spec.batch);
+    m->enqueued += again;
     m->bytes += j->spec.bytes;
+    j->in_done = false;
     model_place(m, j);
 }
 
@@ -316,7 +323,8 @@ void model_apply(struct model *m, const struct model_op *op, struct model_reply 
         [MODEL_PROMOTE] = promote,
         [MODEL_REAP] = reap,
         [MODEL_CANCEL] = cancel,
-        [MODEL_RETRY] = retry,
+        [MODEL_RETRY] = revive,
+        [MODEL_AGAIN] = revive,
         [MODEL_REPRIORITIZE] = reprioritize,
         [MODEL_CONFIGURE] = configure,
         [MODEL_BATCH] = batch,

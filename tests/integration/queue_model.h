@@ -50,6 +50,7 @@ enum model_kind {
     MODEL_REAP,
     MODEL_CANCEL,
     MODEL_RETRY,
+    MODEL_AGAIN, /* a done job, whose object has gone */
     MODEL_REPRIORITIZE,
     MODEL_CONFIGURE,
     MODEL_BATCH,

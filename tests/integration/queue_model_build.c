@@ -146,7 +146,8 @@ static void build_mine(struct redis_cmd *c, const struct model_run *run,
 }
 
 /* What is said of one job by anybody. */
-static void build_steering(struct redis_cmd *c, const struct model_op *op)
+static void build_steering(struct redis_cmd *c, const struct model_run *run,
+                           const struct model_op *op)
 {
     struct job_id id = model_job_id(op->jobs[0]);
 
@@ -158,6 +159,8 @@ static void build_steering(struct redis_cmd *c, const struct model_op *op)
         queue_cancel_cmd(c, &id, MODEL_KEEP_MS);
     else if (op->kind == MODEL_RETRY)
         queue_retry_cmd(c, &id);
+    else if (op->kind == MODEL_AGAIN)
+        queue_again_cmd(c, &id, run->model.jobs[op->jobs[0]].at);
     else
         queue_reprioritize_cmd(c, &id, op->number);
 }
@@ -219,7 +222,7 @@ void model_build(struct redis_cmd *c, const struct model_run *run,
         queue_add_job_key(c, &id);
         break;
     default:
-        build_steering(c, op);
+        build_steering(c, run, op);
         break;
     }
 }

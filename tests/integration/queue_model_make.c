@@ -143,7 +143,7 @@ static enum model_kind make_kind(const struct model *m, struct model_random *r)
         [MODEL_PROMOTE] = 10, [MODEL_REAP] = 6,         [MODEL_CANCEL] = 4,
         [MODEL_RETRY] = 4,    [MODEL_REPRIORITIZE] = 3, [MODEL_CONFIGURE] = 4,
         [MODEL_BATCH] = 2,    [MODEL_STEP] = 12,        [MODEL_CRASH] = 1,
-        [MODEL_EXPIRE] = 2,
+        [MODEL_EXPIRE] = 2,   [MODEL_AGAIN] = 3,
     };
     unsigned sum = 0;
     enum model_kind kind = 0;
@@ -170,6 +170,8 @@ static unsigned places_for(enum model_kind kind, struct model_random *r)
                             : (unsigned)WAITING_PLACES | 1u << MODEL_DEAD;
     case MODEL_RETRY:
         return 1u << MODEL_DEAD;
+    case MODEL_AGAIN:
+        return 1u << MODEL_DONE;
     case MODEL_REPRIORITIZE:
         return WAITING_PLACES;
     case MODEL_EXPIRE:

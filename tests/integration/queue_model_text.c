@@ -73,6 +73,7 @@ static const struct {
     [MODEL_REAP] = {"reap", false, true, false, false},
     [MODEL_CANCEL] = {"cancel", false, true, false, false},
     [MODEL_RETRY] = {"retry", false, true, false, false},
+    [MODEL_AGAIN] = {"again", false, true, false, false},
     [MODEL_REPRIORITIZE] = {"reprioritize", false, true, false, false},
     [MODEL_CONFIGURE] = {"configure", false, false, false, false},
     [MODEL_BATCH] = {"batch", false, false, false, false},

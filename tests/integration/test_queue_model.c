@@ -127,6 +127,8 @@ static void check_answers(const struct model_run *run)
         {MODEL_CANCEL, QUEUE_MISSING},
         {MODEL_RETRY, QUEUE_OK},
         {MODEL_RETRY, QUEUE_CONFLICT},
+        {MODEL_AGAIN, QUEUE_OK},
+        {MODEL_AGAIN, QUEUE_CONFLICT},
         {MODEL_REPRIORITIZE, QUEUE_OK},
         {MODEL_REPRIORITIZE, QUEUE_CONFLICT},
         {MODEL_BATCH, QUEUE_OK},
