@@ -30,6 +30,11 @@ int64_t clock_mono_us(void)
     return now_us(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boot_ms(void)
+{
+    return now_us(CLOCK_BOOTTIME) / 1000;
+}
+
 /* Days from 1970-01-01 to the first of March of year, proleptic Gregorian.  A year that starts in March has its
  * leap day at the end, which leaves one formula for all months. */
 static int64_t days_to_march(int64_t year)

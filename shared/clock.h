@@ -2,7 +2,8 @@
  * clock: what time it is, in milliseconds.
  *
  * Wall time (Unix epoch, UTC) goes into records that people and other machines read; monotonic time measures
- * durations and deadlines, and is never written anywhere.  Leases and schedules are decided by Redis' own clock.
+ * durations and deadlines, and is never written anywhere.  It stands still while the machine is suspended; boot time does
+ * not, and is for what runs out elsewhere meanwhile: leases.  Leases and schedules are decided by Redis' own clock.
  * All calls are thread-safe and cannot fail.
  */
 #ifndef HOIST_SHARED_CLOCK_H
@@ -16,6 +17,7 @@
 int64_t clock_wall_ms(void);
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
+int64_t clock_boot_ms(void);
 
 /* Append "2026-11-22T14:26:31.123Z" (RFC 3339, UTC).  false when the buf is full. */
 bool clock_format_rfc3339(struct buf *b, int64_t wall_ms);

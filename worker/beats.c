@@ -23,7 +23,7 @@ struct beats {
 /* One call under way: which transfers it was for. */
 struct beat_call {
     struct transfers *transfers;
-    int64_t sent_ms; /* monotonic */
+    int64_t sent_ms; /* boot time */
     size_t count;
     char queue[ID_QUEUE_MAX + 1];
     struct {
@@ -93,7 +93,7 @@ static void beat_from(struct beats *b, size_t first)
     if (!call)
         return; /* the next tick tries again */
     call->transfers = s;
-    call->sent_ms = clock_mono_ms();
+    call->sent_ms = clock_boot_ms();
     memcpy(call->queue, queue, sizeof call->queue);
     for (size_t i = first; i < s->capacity && call->count < QUEUE_BATCH_MAX; i++) {
         struct transfer *t = s->slots[i];
@@ -127,7 +127,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct beats *b = timer->data;
 
-    transfers_check_leases(b->transfers, clock_mono_ms());
+    transfers_check_leases(b->transfers);
     if (redis_async_is_ready(b->env->redis))
         transfers_resume(b->transfers);
     if (++b->ticks % TICKS_PER_BEAT == 0)

@@ -90,6 +90,8 @@ static void begun(struct transfer *t)
     if (t->job.unique && t->job.unique_until &&
         strcmp(t->job.unique_until, "start") == 0)
         free_key(t);
+    if (t->abort == ABORT_NONE && transfer_is_late(t))
+        t->abort = ABORT_DEADLINE;
     if (t->abort != ABORT_NONE)
         transfer_report_aborted(t);
     else

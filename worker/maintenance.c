@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/clock.h"
 #include "shared/log.h"
 #include "worker/removal.h"
 
@@ -19,6 +20,7 @@ struct round {
 struct step {
     struct round *round;
     struct job_id id;
+    int64_t sent_ms; /* boot time */
     bool reap;
 };
 
@@ -42,7 +44,9 @@ static void moved(const struct step *step, enum queue_answer answer, const char 
     if (step->reap)
         log_reaped(&step->id, answer, state);
     if (answer == QUEUE_CONFLICT && strcmp(state, "cancelled") == 0)
-        (void)removal_begin(step->round->env, &step->id, NULL, NULL); /* or reconcile */
+        (void)removal_begin(
+            step->round->env, /* or reconcile */
+            &(struct removal_order){.id = &step->id, .asked_ms = step->sent_ms});
 }
 
 static void on_step(enum err_code code, const struct redis_value *reply,
@@ -81,6 +85,7 @@ static void send_step(struct round *round, const struct uuid *uuid, bool reap)
         return; /* the next look finds it again */
     step->round = round;
     step->reap = reap;
+    step->sent_ms = clock_boot_ms();
     step->id.uuid = *uuid;
     memcpy(step->id.queue, round->queue, sizeof step->id.queue);
     redis_cmd_init(&cmd);

@@ -7,8 +7,16 @@
 
 #include "worker/env.h"
 
-/* done (may be NULL) is called once, later.  False: no memory, nothing was begun, done is not called. */
-bool removal_begin(const struct worker_env *env, const struct job_id *id,
-                   void (*done)(void *ctx), void *ctx);
+struct removal_order {
+    const struct job_id *id; /* copied */
+    /* When Redis was asked whether the job has ended (boot time).  A lease later its answer is not relied upon: Redis may
+     * have been rolled back while this process was stopped, and the files be another worker's.  They stay. */
+    int64_t asked_ms;
+    void (*done)(void *ctx); /* called once, later; may be NULL */
+    void *ctx;
+};
+
+/* False: no memory, nothing was begun, done is not called. */
+bool removal_begin(const struct worker_env *env, const struct removal_order *o);
 
 #endif

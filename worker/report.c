@@ -15,6 +15,7 @@ struct report {
     struct transfers *set;
     size_t index;
     uint64_t serial;
+    int64_t sent_ms; /* boot time */
 };
 
 void transfer_drop_lost(struct transfer *t)
@@ -31,10 +32,14 @@ static void on_removed(void *ctx)
     transfer_free(ctx);
 }
 
-static void remove_spool(struct transfer *t)
+/* asked_ms: when Redis was asked (boot time). */
+static void remove_spool(struct transfer *t, int64_t asked_ms)
 {
+    struct removal_order o = {
+        .id = &t->lease.id, .asked_ms = asked_ms, .done = on_removed, .ctx = t};
+
     transfer_set_state(t, TRANSFER_REMOVING);
-    if (!removal_begin(t->set->env, &t->lease.id, on_removed, t))
+    if (!removal_begin(t->set->env, &o))
         transfer_free(t); /* reconcile removes them */
 }
 
@@ -50,7 +55,7 @@ void transfer_end_refused(struct transfer *t, const struct err *e)
     transfer_free(t);
 }
 
-void transfer_ended(struct transfer *t, enum queue_answer answer)
+void transfer_ended(struct transfer *t, enum queue_answer answer, int64_t sent_ms)
 {
     bool done = t->report == REPORT_DONE;
 
@@ -61,7 +66,7 @@ void transfer_ended(struct transfer *t, enum queue_answer answer)
     log_info("transfer", done ? "done" : "cancelled", LOG_STR("id", t->name),
              LOG_INT("ms", clock_mono_ms() - t->began_ms),
              LOG_INT("bytes", t->outcome.sent), LOG_STR("to", t->job.to));
-    remove_spool(t);
+    remove_spool(t, sent_ms);
 }
 
 /* No answer that counts: keep what there is to tell, or give up when Redis refuses it for good. */
@@ -99,7 +104,7 @@ static void log_told(const struct transfer *t, enum queue_answer answer)
 }
 
 /* The answer to fail or release. */
-static void answered(struct transfer *t, enum queue_answer answer)
+static void answered(struct transfer *t, enum queue_answer answer, int64_t sent_ms)
 {
     if (answer == QUEUE_LOST) {
         transfer_drop_lost(t);
@@ -107,7 +112,7 @@ static void answered(struct transfer *t, enum queue_answer answer)
     }
     if (answer == QUEUE_CANCELLED) {
         log_info("transfer", "cancelled", LOG_STR("id", t->name));
-        remove_spool(t);
+        remove_spool(t, sent_ms);
         return;
     }
     log_told(t, answer);
@@ -131,7 +136,7 @@ static void on_answer(enum err_code code, const struct redis_value *reply,
         e = &parse;
     }
     if (t && code == ERR_OK)
-        answered(t, answer);
+        answered(t, answer, r.sent_ms);
     else if (t)
         unanswered(t, code, e);
 }
@@ -173,7 +178,10 @@ static void send_report(struct transfer *t, struct report *r)
     const struct worker_env *env = t->set->env;
     struct redis_cmd cmd;
 
-    *r = (struct report){.set = t->set, .index = t->index, .serial = t->serial};
+    *r = (struct report){.set = t->set,
+                         .index = t->index,
+                         .serial = t->serial,
+                         .sent_ms = clock_boot_ms()};
     redis_cmd_init(&cmd);
     if (t->report == REPORT_FAIL)
         build_fail(t, &cmd);

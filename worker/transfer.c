@@ -22,6 +22,15 @@ void transfer_renewed(struct transfer *t, int64_t sent_ms)
     t->lease_end_ms = sent_ms + transfer_lease_span_ms(t->set->env);
 }
 
+bool transfer_is_late(struct transfer *t)
+{
+    if (clock_boot_ms() < t->lease_end_ms)
+        return false;
+    log_warn("transfer", "lease could not be renewed, upload stopped",
+             LOG_STR("id", t->name));
+    return true;
+}
+
 int64_t transfer_sent(const struct transfer *t)
 {
     if (t->run)

@@ -11,10 +11,13 @@
  * queue (turns.h), many in one call; fail and release go alone, pipelined, and are parked when no answer comes.
  *
  * Guarantees
- *   - Spool files are removed only after Redis answered OK to the finish of this very lease.
+ *   - Spool files are removed only after Redis answered OK to the finish of this very lease, and within a lease from when it
+ *     was asked.  A worker that was stopped for longer leaves them to reconcile, which looks at the object first: Redis may
+ *     have been rolled back meanwhile, and another worker may be reading them.
  *   - A lost lease ends a transfer without a word to Redis and without touching a file.
  *   - A lease that could not be renewed in time (Redis away) is treated as lost for the upload, which stops before
- *     another worker can begin; the job is then offered back (release), which the token decides.
+ *     another worker can begin; the job is then offered back (release), which the token decides.  A worker that was stopped
+ *     itself looks at its clock before an upload begins.
  *   - What became of a job is kept until Redis knows it, as long as this process lives.
  *
  * The set holds at most `capacity` transfers; those that occupy a slot (all but REPORTING) are counted for the claimer.
@@ -59,7 +62,7 @@ struct transfer {
     size_t index;
     uint64_t serial;
     struct queue_lease lease;
-    int64_t lease_end_ms;      /* monotonic: from here on another worker may have it */
+    int64_t lease_end_ms;      /* boot time: from here on another worker may have it */
     struct job job;            /* JOB_INIT until started */
     char name[ID_JOB_MAX + 1]; /* the id, for logs */
     enum transfer_state state;
@@ -100,7 +103,7 @@ MUST_CHECK enum err_code transfers_init(struct transfers *s,
                                         struct err *e);
 void transfers_release(struct transfers *s); /* must be empty */
 
-/* count, at most QUEUE_BATCH_MAX, leases of one queue that were claimed by a command sent at sent_ms (monotonic): start
+/* count, at most QUEUE_BATCH_MAX, leases of one queue that were claimed by a command sent at sent_ms (boot time): start
  * them, or give them back when draining.  For those there is no room for the lease runs out. */
 void transfers_add(struct transfers *s, const struct queue_lease *leases, size_t count,
                    int64_t sent_ms);
@@ -113,7 +116,7 @@ size_t transfers_free(const struct transfers *s);
 /* Redis is (again) ready, or some time has passed: tell it what could not be told. */
 void transfers_resume(struct transfers *s);
 /* Abort whoever has not renewed its lease in time. */
-void transfers_check_leases(struct transfers *s, int64_t now_ms);
+void transfers_check_leases(struct transfers *s);
 /* Begin no more; what is claimed from now on is given back.  on_empty is called when nothing is left, perhaps at once. */
 void transfers_drain(struct transfers *s);
 /* Call on_empty if draining and empty. */
@@ -136,10 +139,12 @@ void transfer_fail_early(struct transfer *t, enum retry_class class, const char 
 void transfer_report_aborted(struct transfer *t);
 /* Stop its upload, if one runs, for this reason. */
 void transfer_abort(struct transfer *t, enum transfer_abort why);
-/* The lease was renewed by a command sent at sent_ms. */
+/* The lease was renewed by a command sent at sent_ms (boot time). */
 void transfer_renewed(struct transfer *t, int64_t sent_ms);
 /* Bytes that have left. */
 int64_t transfer_sent(const struct transfer *t);
+/* Its lease was not renewed in time: another worker may have it.  Says so, once. */
+bool transfer_is_late(struct transfer *t);
 /* It holds a lease that must be kept alive. */
 bool transfer_holds_lease(const struct transfer *t);
 
@@ -150,8 +155,8 @@ void transfer_report(struct transfer *t, enum transfer_report report);
 
 /* For turns.c.  What is to be told of an end; its strings are t's. */
 void transfer_describe_end(const struct transfer *t, struct queue_end *ret_end);
-/* What Redis said of it: OK or LOST.  t goes. */
-void transfer_ended(struct transfer *t, enum queue_answer answer);
+/* What Redis said of it: OK or LOST; it was asked at sent_ms (boot time).  t goes. */
+void transfer_ended(struct transfer *t, enum queue_answer answer, int64_t sent_ms);
 /* Redis does not take it.  t goes, its lease runs out. */
 void transfer_end_refused(struct transfer *t, const struct err *e);
 

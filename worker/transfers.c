@@ -97,9 +97,9 @@ void transfers_add(struct transfers *s, const struct queue_lease *leases, size_t
     }
     if (added == 0)
         return;
+    if (clock_boot_ms() - sent_ms > s->env->self.lease_ms / 3)
+        beats_now(s->beats); /* first: they may be late before they have begun */
     transfer_begin(new, added);
-    if (clock_mono_ms() - sent_ms > s->env->self.lease_ms / 3)
-        beats_now(s->beats);
 }
 
 /* Whether a transfer in this state counts against the concurrency. */
@@ -141,16 +141,13 @@ void transfers_resume(struct transfers *s)
     }
 }
 
-void transfers_check_leases(struct transfers *s, int64_t now_ms)
+void transfers_check_leases(struct transfers *s)
 {
     for (size_t i = 0; i < s->capacity; i++) {
         struct transfer *t = s->slots[i];
-        if (!t || t->state != TRANSFER_RUNNING || t->abort != ABORT_NONE ||
-            now_ms < t->lease_end_ms)
-            continue;
-        log_warn("transfer", "lease could not be renewed, upload stopped",
-                 LOG_STR("id", t->name));
-        transfer_abort(t, ABORT_DEADLINE);
+        if (t && t->state == TRANSFER_RUNNING && t->abort == ABORT_NONE &&
+            transfer_is_late(t))
+            transfer_abort(t, ABORT_DEADLINE);
     }
 }
 

@@ -44,7 +44,8 @@ static void settle(struct turns *t, const struct turns_reply *reply)
     redis_cmd_clear(&t->call.cmd);
     for (size_t i = 0; i < count; i++) {
         if (reply->claimed && i < reply->claimed->answer_count)
-            transfer_ended(t->call.ends[i], reply->claimed->answers[i]);
+            transfer_ended(t->call.ends[i], reply->claimed->answers[i],
+                           t->call.last_sent_ms);
         else
             transfer_end_refused(t->call.ends[i], reply->err);
     }
@@ -97,6 +98,7 @@ static void gather(struct turns *t, struct queue_end *ends)
 static void transmit(struct turns *t)
 {
     t->state = TURNS_UNDER_WAY;
+    t->call.last_sent_ms = clock_boot_ms();
     redis_async_send(t->env->redis, &t->call.cmd, 0, on_answer, t);
 }
 
@@ -107,7 +109,7 @@ void turns_send(struct turns *t, size_t want)
 
     assert(t->state == TURNS_FREE);
     t->call.want = want < QUEUE_BATCH_MAX ? want : QUEUE_BATCH_MAX;
-    t->call.sent_ms = clock_mono_ms();
+    t->call.sent_ms = clock_boot_ms();
     t->call.repeated = false;
     t->turn++;
     gather(t, ends);

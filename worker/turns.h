@@ -28,7 +28,7 @@ struct turns_reply {
     enum err_code code; /* ERR_RETRY: unheard, it is to be repeated; else it is over */
     const struct err *err;
     size_t want;     /* it asked for so many */
-    int64_t sent_ms; /* monotonic, when it was sent first: leases count from there */
+    int64_t sent_ms; /* boot time, when it was sent first: leases count from there */
     bool repeated;   /* sent more than once */
     const struct queue_claimed *claimed; /* NULL unless code is ERR_OK */
 };
@@ -47,7 +47,8 @@ struct turns {
         struct transfer *ends[QUEUE_BATCH_MAX];
         size_t count;
         size_t want;
-        int64_t sent_ms;
+        int64_t sent_ms;      /* first */
+        int64_t last_sent_ms; /* boot time, too */
         bool repeated;
     } call;
 };

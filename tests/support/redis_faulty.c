@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { LINKS_MAX = 64, READ_MAX = 64 * 1024, REQUEST_MAX = 2 << 20 };
+enum { LINKS_MAX = 64, READ_MAX = 64 * 1024, REQUEST_MAX = 2 << 20, LOOK_AGAIN = 'h' };
 
 struct link {
     int client, server; /* server: -1 where we answer */
@@ -159,13 +159,27 @@ static bool is_to_lose(struct redis_faulty *f, const char *bytes, size_t len)
     return is;
 }
 
+/* Before it is passed on, so that no reply slips through. */
+static void maybe_hold(struct redis_faulty *f, const char *bytes, size_t len)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    if (f->hold_from[0] && memmem(bytes, len, f->hold_from, strlen(f->hold_from))) {
+        f->hold_from[0] = '\0';
+        f->holding = true;
+    }
+    (void)pthread_mutex_unlock(&f->lock);
+}
+
 /* Requests: one may be carried out and its reply lost. */
 static bool pass_on(struct redis_faulty *f, const struct link *l)
 {
     char bytes[READ_MAX];
     ssize_t n = recv(l->client, bytes, sizeof bytes, 0);
 
-    if (n <= 0 || !write_all(l->server, bytes, (size_t)n))
+    if (n <= 0)
+        return false;
+    maybe_hold(f, bytes, (size_t)n);
+    if (!write_all(l->server, bytes, (size_t)n))
         return false;
     if (!is_to_lose(f, bytes, (size_t)n))
         return true;
@@ -203,10 +217,24 @@ static void serve(struct redis_faulty *f, struct links *s, const struct pollfd *
         bool go_on = true;
         if (fds[2 * i].revents)
             go_on = l->server < 0 ? answer(f, l) : pass_on(f, l);
-        if (go_on && fds[2 * i + 1].revents)
+        if (go_on && fds[2 * i + 1].revents && !redis_faulty_is_holding(f))
             go_on = pass(l->server, l->client);
         if (!go_on)
             close_link(s, i);
+    }
+}
+
+/* What is held is not read; a descriptor of -1 is not looked at. */
+static void watch(struct redis_faulty *f, const struct links *s, struct pollfd *fds)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    bool no_replies = f->holding, no_requests = f->holding && f->black;
+    (void)pthread_mutex_unlock(&f->lock);
+    for (size_t i = 0; i < s->count; i++) {
+        int client = no_requests ? -1 : s->link[i].client;
+        int server = no_replies ? -1 : s->link[i].server;
+        fds[2 * i] = (struct pollfd){.fd = client, .events = POLLIN};
+        fds[2 * i + 1] = (struct pollfd){.fd = server, .events = POLLIN};
     }
 }
 
@@ -221,14 +249,13 @@ static void *run(void *arg)
         size_t count = s.count;
         fds[0] = (struct pollfd){.fd = f->wake[0], .events = POLLIN};
         fds[1] = (struct pollfd){.fd = f->listener, .events = POLLIN};
-        for (size_t i = 0; i < count; i++) {
-            fds[2 + 2 * i] = (struct pollfd){.fd = s.link[i].client, .events = POLLIN};
-            fds[3 + 2 * i] = (struct pollfd){.fd = s.link[i].server, .events = POLLIN};
-        }
+        watch(f, &s, fds + 2);
         if (poll(fds, 2 + 2 * count, -1) < 0 && errno != EINTR)
             die("poll");
         if (fds[0].revents) {
             bool over = read(f->wake[0], &byte, 1) != 1;
+            if (!over && byte == LOOK_AGAIN)
+                continue;
             while (s.count > 0)
                 close_link(&s, s.count - 1);
             if (over)
@@ -276,6 +303,8 @@ static void change(struct redis_faulty *f, const char *answer, bool cut)
     (void)pthread_mutex_lock(&f->lock);
     (void)snprintf(f->answer, sizeof f->answer, "%s", answer);
     f->cut = cut;
+    f->holding = false;
+    f->hold_from[0] = '\0';
     f->connections = f->answered = 0;
     int closed = f->closed;
     if (write(f->wake[1], "x", 1) != 1)
@@ -306,6 +335,38 @@ void redis_faulty_swallow(struct redis_faulty *f, const char *text, int count)
     (void)snprintf(f->lost, sizeof f->lost, "%s", text);
     f->to_lose = count;
     (void)pthread_mutex_unlock(&f->lock);
+}
+
+static void look_again(struct redis_faulty *f)
+{
+    if (write(f->wake[1], &(char){LOOK_AGAIN}, 1) != 1)
+        die("wake");
+}
+
+void redis_faulty_hold(struct redis_faulty *f, const char *text)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    (void)snprintf(f->hold_from, sizeof f->hold_from, "%s", text);
+    f->holding = f->black = !*text;
+    (void)pthread_mutex_unlock(&f->lock);
+    look_again(f);
+}
+
+bool redis_faulty_is_holding(struct redis_faulty *f)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    bool is = f->holding;
+    (void)pthread_mutex_unlock(&f->lock);
+    return is;
+}
+
+void redis_faulty_let_go(struct redis_faulty *f)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    f->holding = false;
+    f->hold_from[0] = '\0';
+    (void)pthread_mutex_unlock(&f->lock);
+    look_again(f);
 }
 
 static int read_count(struct redis_faulty *f, const int *count)

@@ -8,6 +8,10 @@
  *     redis_faulty_pass(&f);                              everything goes to the real server (as at the start)
  *     redis_faulty_swallow(&f, sha, 1);                   the next request with this text is carried out, its reply is lost
  *
+ *     redis_faulty_hold(&f, sha);                         from the next request with this text on replies stay here, on all
+ *                                                         connections; "": at once, and requests stay, too (a black hole)
+ *     redis_faulty_let_go(&f);                            and now they come
+ *
  * Each of say, cut and pass has closed the connections that there were when it returns: nothing goes to Redis through a
  * connection made before.  A thread does it all; it runs until redis_faulty_stop.
  */
@@ -34,7 +38,9 @@ struct redis_faulty {
     pthread_cond_t closed_one;
     char lost
         [64]; /* requests that hold this are carried out, and their connection is closed */
-    int to_lose; /* so many of them */
+    int to_lose;         /* so many of them */
+    char hold_from[64];  /* hold replies once this was asked; "": not waiting for it */
+    bool holding, black; /* black: requests, too */
 };
 
 /* Aborts the test when it cannot start. */
@@ -50,6 +56,11 @@ void redis_faulty_pass(struct redis_faulty *f);
  * their write, and instead of the replies the connection ends.  How many are still to come. */
 void redis_faulty_swallow(struct redis_faulty *f, const char *text, int count);
 int redis_faulty_to_swallow(struct redis_faulty *f);
+
+/* While passing: hold back what comes; connections stay open.  Whether it does already. */
+void redis_faulty_hold(struct redis_faulty *f, const char *text);
+bool redis_faulty_is_holding(struct redis_faulty *f);
+void redis_faulty_let_go(struct redis_faulty *f);
 
 /* Since the last of these: connections made, and commands answered with the error. */
 int redis_faulty_connections(struct redis_faulty *f);

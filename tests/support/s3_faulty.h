@@ -27,9 +27,10 @@ enum s3_fault_kind {
     S3_FAULT_LOST_BODY,     /* read all, store nothing, close without an answer */
     S3_FAULT_CLOSE_IN_BODY, /* close after `bytes` of the body */
     S3_FAULT_STALL_IN_BODY, /* read no more after `bytes`, keep the connection open */
-    S3_FAULT_HALF_ANSWER,   /* store, send half a status line, close */
-    S3_FAULT_HANG,          /* store, never answer */
-    S3_FAULT_GARBAGE,       /* store nothing, send no HTTP at all */
+    S3_FAULT_GATE_IN_BODY, /* read `bytes`, wait at the gate, read the rest and behave */
+    S3_FAULT_HALF_ANSWER,  /* store, send half a status line, close */
+    S3_FAULT_HANG,         /* store, never answer */
+    S3_FAULT_GARBAGE,      /* store nothing, send no HTTP at all */
     S3_FAULT_WRONG_ETAG, /* store, answer with another object's ETag and no checksum */
     S3_FAULT_WRONG_CHECKSUM, /* store, answer with another object's checksum */
     S3_FAULT_CORRUPT,        /* store other bytes, and say so in the answer */
@@ -81,7 +82,7 @@ void s3_faulty_put(struct s3_faulty *s, const char *path, const void *data,
 int s3_faulty_count(struct s3_faulty *s, const char *method);
 /* Connections made so far. */
 int s3_faulty_connections(struct s3_faulty *s);
-/* PUTs that stand at the gate. */
+/* PUTs that stand at the gate, also in their body. */
 int s3_faulty_waiting(struct s3_faulty *s);
 bool s3_faulty_object(struct s3_faulty *s, const char *path,
                       struct s3_faulty_object *ret);

@@ -154,6 +154,16 @@ static void pass_gate(struct s3_faulty *s)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* All of the body, with a stay at the gate after the first of it. */
+static int64_t read_around_gate(struct connection *c, const struct request *r,
+                                struct s3_faulty_hashes *h)
+{
+    int64_t first = read_body(c, r->fault.bytes, h);
+
+    pass_gate(c->store);
+    return first + read_body(c, r->length - first, h);
+}
+
 static bool stores(enum s3_fault_kind kind)
 {
     return kind != S3_FAULT_STATUS && kind != S3_FAULT_EARLY_STATUS &&
@@ -167,7 +177,8 @@ static bool answer_put(struct connection *c, const struct request *r,
 {
     struct s3_faulty *s = c->store;
     bool tell = r->checksum && !s->traits.silent_checksums;
-    bool exists = false, behaves = r->fault.kind == S3_FAULT_NONE;
+    bool exists = false, behaves = r->fault.kind == S3_FAULT_NONE ||
+                                   r->fault.kind == S3_FAULT_GATE_IN_BODY;
     static const struct s3_faulty_object other = {
         .sha256 = "0000000000000000000000000000000000000000000000000000000000000000",
         .md5 = "00000000000000000000000000000000"};
@@ -243,13 +254,15 @@ static bool serve_put(struct connection *c, const struct request *r)
     if (cut && r->fault.bytes < limit)
         limit = r->fault.bytes;
     s3_faulty_hash_begin(&h);
-    got = read_body(c, limit, &h);
+    got = r->fault.kind == S3_FAULT_GATE_IN_BODY ? read_around_gate(c, r, &h)
+                                                 : read_body(c, limit, &h);
     s3_faulty_hash_end(&h, &o);
     if (r->fault.kind == S3_FAULT_STALL_IN_BODY)
         hang(s);
     if (cut || got < r->length)
         return false;
-    pass_gate(s);
+    if (r->fault.kind != S3_FAULT_GATE_IN_BODY)
+        pass_gate(s);
     return answer_put(c, r, &o);
 }
 
