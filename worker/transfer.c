@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "shared/cleanup.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 
@@ -84,11 +85,43 @@ static void report_failure(struct transfer *t, struct outcome *o)
     transfer_report(t, REPORT_FAIL);
 }
 
+void transfer_fail_early(struct transfer *t, enum retry_class class, const char *text)
+{
+    struct outcome o = {0};
+
+    outcome_fail(&o, class, "%s", text);
+    report_failure(t, &o);
+}
+
+/* Its bytes are not in the spool as they should be, and the object could not be found either. */
+static void report_missing(struct transfer *t, struct outcome *o)
+{
+    struct err e = ERR_INIT;
+    int fd = -1;
+    enum err_code code =
+        spool_open_data(t->set->env->spool, &t->job.id, t->job.size, &fd, &e);
+
+    fd_close(&fd);
+    if (code != ERR_REJECT)
+        transfer_fail_early(t, RETRY_TRANSIENT, "its bytes were missing for a moment");
+    else if (o->absent)
+        transfer_fail_early(t, RETRY_NEVER, e.text);
+    else {
+        char why[sizeof o->error];
+        memcpy(why, o->error, sizeof why);
+        outcome_fail(o, o->class, "%s; the look at its object: %s", e.text, why);
+        report_failure(t, o);
+    }
+}
+
 static void on_outcome(struct outcome *o, void *ctx)
 {
     struct transfer *t = ctx;
 
     t->run = NULL;
+    if (o->done && t->looking)
+        log_warn("transfer", "its bytes had gone, its object is there",
+                 LOG_STR("id", t->name), LOG_STR("url", o->url));
     if (o->done && t->abort != ABORT_LOST) {
         t->outcome = *o;
         memset(o, 0, sizeof *o); /* its strings are ours now */
@@ -96,17 +129,11 @@ static void on_outcome(struct outcome *o, void *ctx)
     } else if (o->done || o->aborted || t->abort != ABORT_NONE) {
         t->outcome.sent = o->sent;
         transfer_report_aborted(t);
+    } else if (t->looking) {
+        report_missing(t, o);
     } else {
         report_failure(t, o);
     }
-}
-
-void transfer_fail_early(struct transfer *t, enum retry_class class, const char *text)
-{
-    struct outcome o = {0};
-
-    outcome_fail(&o, class, "%s", text);
-    report_failure(t, &o);
 }
 
 void transfer_run(struct transfer *t)
@@ -122,16 +149,20 @@ void transfer_run(struct transfer *t)
     }
     if (job_is_spooled(&t->job) &&
         spool_open_data(env->spool, &t->job.id, t->job.size, &fd, &e) != ERR_OK) {
-        transfer_fail_early(t, e.code == ERR_REJECT ? RETRY_NEVER : RETRY_TRANSIENT,
-                            e.text);
-        return;
+        if (e.code != ERR_REJECT) {
+            transfer_fail_early(t, RETRY_TRANSIENT, e.text);
+            return;
+        }
+        t->looking = true; /* Redis may have forgotten that it was done */
     }
-    struct destination_work work = {
-        .job = &t->job, .fd = fd, .done = on_outcome, .ctx = t};
+    struct destination_work work = {.job = &t->job,
+                                    .fd = fd,
+                                    .only_look = t->looking,
+                                    .done = on_outcome,
+                                    .ctx = t};
     t->run = destination_begin(t->destination, &work);
     if (!t->run) {
-        if (fd >= 0)
-            (void)close(fd); /* read only */
+        fd_close(&fd);
         transfer_fail_early(t, RETRY_TRANSIENT, "no memory to begin the upload");
         return;
     }

@@ -18,6 +18,8 @@
  *   - A lease that could not be renewed in time (Redis away) is treated as lost for the upload, which stops before
  *     another worker can begin; the job is then offered back (release), which the token decides.  A worker that was stopped
  *     itself looks at its clock before an upload begins.
+ *   - A job whose bytes are not in the spool, or not of their size, is done when its object is there with the right bytes
+ *     (Redis was restored from an older dump), dead when it is not, and tried again when that cannot be told now.
  *   - What became of a job is kept until Redis knows it, as long as this process lives.
  *
  * The set holds at most `capacity` transfers; those that occupy a slot (all but REPORTING) are counted for the claimer.
@@ -70,6 +72,8 @@ struct transfer {
     enum transfer_report report;
     struct destination *destination;
     struct destination_run *run; /* set while RUNNING */
+    bool
+        looking; /* its bytes are not in the spool: run only looks whether the object is there */
     struct outcome outcome;
     int64_t retry_ms;          /* of a failure; -1: dead */
     int64_t began_ms;          /* monotonic */
