@@ -52,7 +52,7 @@ bool ledger_parse(const char *text, size_t len, struct ledger_line *ret_line);
 
 struct ledger;
 
-/* Opened to append, made (0600) where it is missing; a torn last line gets its end first.  ERR_CONFIG: it cannot be. */
+/* Opened to append, made (0600) where it is missing; a torn last line is taken away first.  ERR_CONFIG: it cannot be. */
 MUST_CHECK enum err_code ledger_open(const char *path, struct ledger **ret_ledger,
                                      struct err *e);
 void ledger_close(struct ledger *l); /* takes NULL; no call may be under way */
