@@ -52,6 +52,7 @@ enum config_style {
     CONFIG_VIRTUAL_STYLE,
     CONFIG_AUTO_STYLE /* only while loading: resolved to one of the others */
 };
+enum config_checksum { CONFIG_NO_CHECKSUM, CONFIG_SHA256, CONFIG_CRC32C };
 enum config_scheme { CONFIG_FILE, CONFIG_S3 };
 
 struct config_redis {
@@ -118,7 +119,7 @@ struct config_destination {
     char *access_key, *secret_key, *secret_key_file;
     char *session_token, *session_token_file; /* as secret_key and its file */
     bool conditional;                         /* yes: If-None-Match: * */
-    bool checksum;                            /* yes: x-amz-checksum-sha256 */
+    enum config_checksum checksum;            /* which x-amz-checksum-… is sent */
     char *content_type; /* where the upload named none: application/octet-stream */
     int64_t connect_timeout_seconds; /* 10 */
     int64_t stall_timeout_seconds;   /* 30: no byte moved for so long */

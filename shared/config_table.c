@@ -5,6 +5,7 @@
 
 static const char *const durability_words[] = {"disk", "memory", NULL};
 static const char *const style_words[] = {"path", "virtual", "auto", NULL};
+static const char *const checksum_words[] = {"no", "sha256", "crc32c", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 
 #define K(n) ((int64_t)(n) << 10)
@@ -224,8 +225,10 @@ const struct config_setting config_settings[] = {
         CONFIG_BOOL, conditional, "yes",
         "S3: create only (If-None-Match: *), so that nothing is overwritten.")},
     {DESTINATION(
-        CONFIG_BOOL, checksum, "yes",
-        "S3: send x-amz-checksum-sha256, so that the store verifies the bytes.")},
+         CONFIG_WORD, checksum, "sha256",
+         "S3: the checksum of the bytes that the store is sent, verifies and tells:\n"
+         "sha256, crc32c (which costs it less) or no."),
+     WORDS(checksum_words, 3), .takes_bool = true},
     {DESTINATION(CONFIG_TEXT, content_type, "application/octet-stream",
                  "Content type of objects whose upload named none.")},
     {DESTINATION(CONFIG_SECONDS, connect_timeout_seconds, "10",

@@ -53,6 +53,8 @@ struct config_setting {
     int64_t min, max;         /* of the stored value; numbers alone */
     const char *const *words; /* CONFIG_WORD: ends with NULL */
     size_t word_count;        /* words that can be configured; more may only be shown */
+    bool
+        takes_bool; /* the first word may be said as no, the second as yes, and so on */
 };
 
 enum { CONFIG_SETTINGS_MAX = 96 };

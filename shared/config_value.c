@@ -126,6 +126,12 @@ static bool parse_bool(const char *text, bool *ret_value)
 
 static bool parse_word(const struct config_setting *s, const char *text, int *ret_value)
 {
+    bool truth;
+
+    if (s->takes_bool && parse_bool(text, &truth)) {
+        *ret_value = truth;
+        return true;
+    }
     for (size_t i = 0; i < s->word_count; i++) {
         if (strcmp(text, s->words[i]) == 0) {
             *ret_value = (int)i;

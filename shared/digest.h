@@ -35,6 +35,7 @@ enum {
     DIGEST_CRC32C_HEX = 8,  /* "%08" PRIx32 */
     DIGEST_MD5_BYTES = 16,
     DIGEST_MD5_HEX = 32,
+    DIGEST_CRC32C_BYTES = 4,
 };
 
 /* Characters of the base64 form of n bytes, and the room it takes with its NUL. */

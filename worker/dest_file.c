@@ -51,7 +51,8 @@ static enum retry_class class_of(enum err_code code)
 
 static bool is_stopped(const struct destination_run *run)
 {
-    return atomic_load_explicit(&run->stop, memory_order_relaxed);
+    return atomic_load_explicit(&run->stop, memory_order_relaxed) ||
+           destination_is_late(&run->work);
 }
 
 static enum err_code write_all(int fd, const char *data, size_t len, struct err *e)

@@ -20,8 +20,7 @@ static void deliver_source_failure(struct destination_run *run)
     struct stat st;
 
     if (run->hash.corrupt)
-        outcome_fail(&run->outcome, RETRY_NEVER,
-                     "spool corrupt: its SHA-256 is not the manifest's");
+        outcome_fail(&run->outcome, RETRY_NEVER, DEST_S3_CORRUPT, run->hash.corrupt);
     else if (fstat(run->work.fd, &st) == 0 && st.st_size < run->work.job->size)
         outcome_fail(&run->outcome, RETRY_NEVER, "spool short");
     else
@@ -41,7 +40,7 @@ static bool make_plainer(struct destination_run *run)
         run->no_checksum = true;
     } else if (run->was_conditional) {
         run->no_condition = true;
-        run->no_checksum = !d->checksum;
+        run->no_checksum = d->checksum == CONFIG_NO_CHECKSUM;
     } else {
         return false;
     }
@@ -60,11 +59,19 @@ static void remember_plainer(struct destination_run *run)
             "the store knows no If-None-Match: objects are overwritten from now on",
             LOG_STR("destination", d->base.config->name));
     }
-    if (run->no_checksum && d->checksum) {
-        d->checksum = false;
+    if (run->no_checksum && d->checksum != CONFIG_NO_CHECKSUM) {
+        d->checksum = CONFIG_NO_CHECKSUM;
         log_warn("dest_s3", "the store knows no checksums: none is sent from now on",
                  LOG_STR("destination", d->base.config->name));
     }
+}
+
+/* Whether the next answers will bring a checksum, too. */
+static void remember_checksum(struct destination_run *run,
+                              const struct http_response *r)
+{
+    if (run->was_checksummed)
+        run->dest->tells_checksum = r->checksum_sha256[0] || r->checksum_crc32c[0];
 }
 
 static void on_put(const struct http_result *result, void *ctx)
@@ -77,8 +84,10 @@ static void on_put(const struct http_result *result, void *ctx)
     run->putting = false;
     run->sent = result->sent;
     run->taken = a.taken;
-    if (a.taken)
+    if (a.taken) {
         remember_plainer(run);
+        remember_checksum(run, result->response);
+    }
     run->put_status = result->response->status;
     memcpy(run->etag, result->response->etag, sizeof run->etag);
     memcpy(run->put_error, a.error, sizeof run->put_error);
@@ -109,14 +118,19 @@ static void send_put(struct destination_run *run)
     struct s3_ask ask = dest_s3_ask(run);
     struct err e = ERR_INIT;
 
+    if (destination_is_late(&run->work)) {
+        atomic_store(&run->aborting, true);
+        dest_s3_deliver_later(run);
+        return;
+    }
     run->puts++;
     run->was_conditional = ask.conditional;
-    run->was_checksummed = ask.checksum;
+    run->was_checksummed = ask.checksum != CONFIG_NO_CHECKSUM;
+    run->hash.with_md5 = !run->was_checksummed || !run->dest->tells_checksum;
     enum err_code code = s3_request_put(&request, &ask, &e);
     if (code == ERR_OK && run->work.job->size == 0 &&
         !spool_hash_pass(&run->hash, "", 0, 0))
-        code =
-            err_set(&e, ERR_REJECT, "spool corrupt: its SHA-256 is not the manifest's");
+        code = err_set(&e, ERR_REJECT, DEST_S3_CORRUPT, run->hash.corrupt);
     if (code == ERR_OK && !dest_s3_send(run, &request, "PUT", on_put))
         code = err_set(&e, ERR_NOMEM, "no memory for a request");
     run->putting = code == ERR_OK;
@@ -133,7 +147,6 @@ static struct destination_run *s3_begin(struct destination *d,
                                         const struct destination_work *w)
 {
     struct destination_run *run = calloc(1, sizeof *run);
-    uint8_t sum[DIGEST_SHA256_BYTES];
 
     if (!run)
         return NULL;
@@ -141,10 +154,8 @@ static struct destination_run *s3_begin(struct destination *d,
     run->work = *w;
     run->later.data = run;
     (void)uv_timer_init(run->dest->loop, &run->later); /* cannot fail */
-    spool_hash_init(&run->hash, w->job->size, w->job->sha256);
-    if (digest_hex_decode(w->job->sha256, strlen(w->job->sha256), sum, sizeof sum))
-        (void)digest_base64_encode(sum, sizeof sum, run->sha256_base64,
-                                   sizeof run->sha256_base64); /* fits */
+    spool_hash_init(&run->hash, w->job);
+    s3_checksums_of(w->job, &run->sums);
     if (w->only_look) {
         dest_s3_resolve(run);
         return run;
@@ -190,6 +201,7 @@ enum err_code dest_s3_open(const struct dest_s3_options *o, struct destination *
     d->endpoint = endpoint;
     d->conditional = c->conditional;
     d->checksum = c->checksum;
+    d->tells_checksum = true; /* until an answer has none */
     d->key = (struct sigv4_key){.access_key = c->access_key,
                                 .secret_key = c->secret_key,
                                 .session_token = c->session_token,

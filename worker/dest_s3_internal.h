@@ -15,6 +15,9 @@
 
 #include <stdatomic.h>
 
+/* With the name of the digest. */
+#define DEST_S3_CORRUPT "spool corrupt: its %s is not the manifest's"
+
 struct dest_s3 {
     struct destination base;
     uv_loop_t *loop;
@@ -23,7 +26,8 @@ struct dest_s3 {
     struct sigv4_key key;
     /* Learnt from the store. */
     bool conditional;
-    bool checksum;
+    enum config_checksum checksum;
+    bool tells_checksum; /* its answers to PUT bring one: no MD5 is needed */
     int64_t skew_s;
 };
 
@@ -33,7 +37,7 @@ struct destination_run {
     struct http_call *call; /* under way; NULL between */
     bool putting;           /* it is the PUT */
     struct spool_hash hash;
-    char sha256_base64[DIGEST_BASE64_SIZE(DIGEST_SHA256_BYTES)];
+    struct s3_checksums sums;
     unsigned puts;
     bool was_conditional, was_checksummed; /* the latest PUT */
     bool no_condition, no_checksum;        /* of the next one: the store answered 501 */

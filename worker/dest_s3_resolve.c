@@ -42,8 +42,7 @@ static void after_hash(uv_work_t *work, int status)
 
     (void)status; /* never cancelled */
     if (run->hash.corrupt) {
-        outcome_fail(&run->outcome, RETRY_NEVER,
-                     "spool corrupt: its SHA-256 is not the manifest's");
+        outcome_fail(&run->outcome, RETRY_NEVER, DEST_S3_CORRUPT, run->hash.corrupt);
         dest_s3_deliver(run);
     } else if (!run->hash.md5[0]) {
         outcome_fail(&run->outcome, RETRY_TRANSIENT, "cannot hash the spool file");
@@ -93,6 +92,7 @@ static void on_head(const struct http_result *result, void *ctx)
         settle_without_bytes(&want, &a);
     if (a.verdict == S3_DONE && a.needs_md5) {
         run->hashing.data = run;
+        run->hash.with_md5 = true;
         if (uv_queue_work(run->dest->loop, &run->hashing, hash_on_pool, after_hash) ==
             0)
             return;

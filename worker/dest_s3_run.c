@@ -17,7 +17,8 @@ struct s3_ask dest_s3_ask(struct destination_run *run)
                            .key = &d->key,
                            .job = run->work.job,
                            .conditional = d->conditional && !run->no_condition,
-                           .checksum = d->checksum && !run->no_checksum,
+                           .checksum =
+                               run->no_checksum ? CONFIG_NO_CHECKSUM : d->checksum,
                            .time_s = clock_wall_ms() / 1000 + d->skew_s};
 }
 
@@ -29,7 +30,8 @@ struct s3_expected dest_s3_expected(const struct destination_run *run)
     bool own_key = j->key && strncmp(j->key, j->id.uuid.text, ID_UUID_LEN) == 0;
 
     return (struct s3_expected){.size = j->size,
-                                .sha256_base64 = run->sha256_base64,
+                                .sha256_base64 = run->sums.sha256,
+                                .crc32c_base64 = run->sums.crc32c,
                                 .md5_hex = run->hash.md5,
                                 .only_ours = own_key || run->taken};
 }
@@ -38,6 +40,10 @@ static bool pass(const void *data, size_t len, int64_t offset, void *ctx)
 {
     struct destination_run *run = ctx;
 
+    if (destination_is_late(&run->work)) {
+        atomic_store(&run->aborting, true);
+        return false;
+    }
     return spool_hash_pass(&run->hash, data, len, offset);
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shared/clock.h"
+
 void outcome_release(struct outcome *o)
 {
     free(o->url);
@@ -23,6 +25,11 @@ void outcome_fail(struct outcome *o, enum retry_class class, const char *fmt, ..
     (void)vsnprintf(o->error, sizeof o->error, fmt,
                     args); /* a cut text is still text */
     va_end(args);
+}
+
+bool destination_is_late(const struct destination_work *w)
+{
+    return w->until_ms && clock_boot_ms() >= atomic_load(w->until_ms);
 }
 
 struct destination_run *destination_begin(struct destination *d,

@@ -14,6 +14,7 @@
  *   - The bytes are hashed while they pass; when they are not what the manifest promised, the object is not made.
  *   - done is called on the loop, exactly once, after begin has returned, also after abort.  After abort the outcome is
  *     `aborted` unless the object was finished all the same.
+ *   - A run looks at its lease (until_ms) before it does what cannot be undone: the last piece of a body, the object's name.
  *   - Memory per run is constant, whatever the size.
  *   - only_look: nothing is delivered, and nothing is needed but the manifest; the outcome says whether the object is there,
  *     with the job's bytes: `done`, `absent`, or a failure (it cannot be told now; other bytes are there).  This is how a
@@ -30,6 +31,7 @@
 #include "shared/job.h"
 #include "worker/retry.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -65,9 +67,15 @@ struct destination_work {
     int fd; /* the data, -1 where they are to be made; the run's from begin on, which closes it */
     bool
         only_look; /* fd may be -1; the bytes help where a store tells nothing but an MD5 */
+    /* When the lease ends, in boot time: from then on nothing may become an object.  It moves while the run is under way.
+     * NULL: never. */
+    const _Atomic int64_t *until_ms;
     destination_done_fn *done;
     void *ctx;
 };
+
+/* The lease has run out: the run stops as if aborted.  Thread-safe. */
+bool destination_is_late(const struct destination_work *w);
 
 struct destination;
 struct destination_run; /* one job under way; gone when done returns */

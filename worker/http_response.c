@@ -13,6 +13,7 @@ static const struct {
 } fields[] = {
     {"etag", offsetof(struct http_response, etag)},
     {"x-amz-checksum-sha256", offsetof(struct http_response, checksum_sha256)},
+    {"x-amz-checksum-crc32c", offsetof(struct http_response, checksum_crc32c)},
     {"x-amz-checksum-type", offsetof(struct http_response, checksum_type)},
     {"x-amz-server-side-encryption", offsetof(struct http_response, encryption)},
     {"x-amz-request-id", offsetof(struct http_response, request_id)},

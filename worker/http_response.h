@@ -20,6 +20,7 @@ struct http_response {
     int64_t content_length;                /* -1: not told */
     char etag[HTTP_VALUE_SIZE];            /* as sent, with its quotes */
     char checksum_sha256[HTTP_VALUE_SIZE]; /* x-amz-checksum-sha256 */
+    char checksum_crc32c[HTTP_VALUE_SIZE]; /* x-amz-checksum-crc32c */
     char checksum_type[HTTP_VALUE_SIZE];   /* x-amz-checksum-type */
     char encryption[HTTP_VALUE_SIZE];      /* x-amz-server-side-encryption */
     char request_id[HTTP_VALUE_SIZE];      /* x-amz-request-id */

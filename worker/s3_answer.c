@@ -29,16 +29,28 @@ static const char *md5_in_etag(const struct http_response *r)
     return s;
 }
 
-static enum proof compare(const struct http_response *r, const struct s3_expected *want)
+/* What a checksum in the answer says.  That of an object made in parts is not one of its bytes. */
+static enum proof compare_checksum(const struct http_response *r, const char *told,
+                                   const char *want)
 {
-    /* The checksum of an object made in parts is not one of its bytes. */
-    bool composite = strcmp(r->checksum_type, "COMPOSITE") == 0 ||
-                     strchr(r->checksum_sha256, '-') != NULL;
+    if (!*told || !*want || strchr(told, '-') ||
+        strcmp(r->checksum_type, "COMPOSITE") == 0)
+        return PROOF_NONE;
+    return strcmp(told, want) == 0 ? PROOF_SAME : PROOF_OTHER;
+}
+
+/* ours: nobody but us can have made the object. */
+static enum proof compare(const struct http_response *r, const struct s3_expected *want,
+                          bool ours)
+{
+    enum proof sha256 = compare_checksum(r, r->checksum_sha256, want->sha256_base64);
+    enum proof crc32c = compare_checksum(r, r->checksum_crc32c, want->crc32c_base64);
     const char *md5 = md5_in_etag(r);
 
-    if (r->checksum_sha256[0] && !composite)
-        return strcmp(r->checksum_sha256, want->sha256_base64) == 0 ? PROOF_SAME
-                                                                    : PROOF_OTHER;
+    if (sha256 == PROOF_OTHER || crc32c == PROOF_OTHER)
+        return PROOF_OTHER;
+    if (sha256 == PROOF_SAME || (crc32c == PROOF_SAME && (ours || !md5)))
+        return PROOF_SAME;
     if (!md5)
         return PROOF_NONE;
     if (!want->md5_hex[0])
@@ -92,7 +104,7 @@ struct s3_answer s3_answer_put(const struct http_result *r,
     (void)s3_error_parse(h->body.data, h->body.len, &error); /* no error is no code */
     if (is_success(r) && !error.is_error) {
         struct s3_answer a = {.verdict = S3_DONE, .taken = true};
-        if (compare(h, want) != PROOF_SAME) {
+        if (compare(h, want, true) != PROOF_SAME) {
             a.verdict = S3_RESOLVE;
             (void)snprintf(
                 a.error, sizeof a.error,
@@ -130,7 +142,7 @@ struct s3_answer s3_answer_head(const struct http_result *r,
         return a;
     }
     struct s3_answer a = {.verdict = S3_DONE};
-    enum proof proof = compare(h, want);
+    enum proof proof = compare(h, want, want->only_ours);
     a.needs_md5 = proof == PROOF_NEEDS_MD5;
     if (h->content_length != want->size || proof == PROOF_OTHER) {
         a.verdict = S3_OTHER;

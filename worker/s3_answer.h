@@ -7,8 +7,10 @@
  *         the same size and no digest to compare (made in parts, SSE-KMS): DONE where the object can only be ours,
  *         else UNPROVEN: equal sizes are no equal bytes
  *
- * Proof is x-amz-checksum-sha256, else an ETag of 32 hex digits that is the MD5 of what was sent (not under SSE-KMS or
- * SSE-C, where the ETag is something else).
+ * Proof is x-amz-checksum-sha256; else x-amz-checksum-crc32c, which is one against accidents only, so that an object that
+ * may be somebody else's must have the right MD5 as well where the store tells one; else an ETag of 32 hex digits that is the
+ * MD5 of what was sent (not under SSE-KMS or SSE-C, where the ETag is something else).  Each checksum that is told is compared,
+ * whichever was asked for: one that differs is other bytes.
  */
 #ifndef HOIST_WORKER_S3_ANSWER_H
 #define HOIST_WORKER_S3_ANSWER_H
@@ -38,7 +40,8 @@ enum s3_verdict {
 struct s3_expected {
     int64_t size;
     const char *sha256_base64;
-    const char *md5_hex; /* "" when it is not known */
+    const char *crc32c_base64; /* "" when it is not known */
+    const char *md5_hex;       /* "" when it is not known */
     bool
         only_ours; /* nobody else has this key, or our PUT was taken: the size is proof enough */
 };

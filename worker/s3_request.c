@@ -113,16 +113,29 @@ static void add_metadata(struct texts *t, const struct job *j)
     add_meta(t, "filename", &value);
 }
 
-/* The job's SHA-256 as the checksum headers carry it.  False: the record holds no digest. */
-static bool checksum_of(const struct job *j,
-                        char ret[static DIGEST_BASE64_SIZE(DIGEST_SHA256_BYTES)])
+/* hex, of sum_size bytes, as base64; "" when it is something else. */
+static void encode(const char *hex, size_t sum_size, char *ret, size_t ret_size)
 {
     uint8_t sum[DIGEST_SHA256_BYTES];
 
-    return j->sha256 &&
-           digest_hex_decode(j->sha256, strlen(j->sha256), sum, sizeof sum) &&
-           digest_base64_encode(sum, sizeof sum, ret,
-                                DIGEST_BASE64_SIZE(DIGEST_SHA256_BYTES));
+    *ret = '\0';
+    if (hex && digest_hex_decode(hex, strlen(hex), sum, sum_size))
+        (void)digest_base64_encode(sum, sum_size, ret, ret_size); /* fits */
+}
+
+void s3_checksums_of(const struct job *j, struct s3_checksums *ret)
+{
+    encode(j->sha256, DIGEST_SHA256_BYTES, ret->sha256, sizeof ret->sha256);
+    encode(j->crc32c, DIGEST_CRC32C_BYTES, ret->crc32c, sizeof ret->crc32c);
+}
+
+static void add_checksum(struct texts *t, enum config_checksum which,
+                         const struct s3_checksums *sums)
+{
+    if (which == CONFIG_CRC32C && sums->crc32c[0])
+        add_text(t, "x-amz-checksum-crc32c", sums->crc32c);
+    else if (which != CONFIG_NO_CHECKSUM)
+        add_text(t, "x-amz-checksum-sha256", sums->sha256);
 }
 
 /* host and raw path of the object. */
@@ -191,17 +204,17 @@ enum err_code s3_request_put(struct s3_request *ret, const struct s3_ask *ask,
 {
     const struct job *j = ask->job;
     const char *type = j->type && *j->type ? j->type : ask->config->content_type;
-    char checksum[DIGEST_BASE64_SIZE(DIGEST_SHA256_BYTES)];
+    struct s3_checksums sums;
     struct texts t = {.request = ret};
 
-    if (!checksum_of(j, checksum))
+    s3_checksums_of(j, &sums);
+    if (!sums.sha256[0])
         return err_set(e, ERR_REJECT, "the record holds no SHA-256");
     if (type && *type)
         add_text(&t, "Content-Type", type);
     if (ask->conditional)
         add_text(&t, "If-None-Match", "*");
-    if (ask->checksum)
-        add_text(&t, "x-amz-checksum-sha256", checksum);
+    add_checksum(&t, ask->checksum, &sums);
     add_metadata(&t, j);
     return finish(ret, ask, &t, "PUT", e);
 }
@@ -211,7 +224,7 @@ enum err_code s3_request_head(struct s3_request *ret, const struct s3_ask *ask,
 {
     struct texts t = {.request = ret};
 
-    if (ask->checksum)
+    if (ask->checksum != CONFIG_NO_CHECKSUM)
         add_text(&t, "x-amz-checksum-mode", "ENABLED");
     return finish(ret, ask, &t, "HEAD", e);
 }

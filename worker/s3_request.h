@@ -3,8 +3,8 @@
  *
  *     config (endpoint, style, bucket, prefix, keys) + job (key, type, name, meta, sha256)  -->  url, headers
  *
- * PUT  Content-Type; x-amz-meta-NAME for each meta entry, x-amz-meta-filename for the name; x-amz-checksum-sha256
- *      and If-None-Match: * when asked for.  The payload hash that is signed is the manifest's SHA-256 over http, and
+ * PUT  Content-Type; x-amz-meta-NAME for each meta entry, x-amz-meta-filename for the name; x-amz-checksum-sha256 or
+ *      -crc32c (SHA-256 for a job that has no CRC-32C) and If-None-Match: * when asked for.  The payload hash that is signed is the manifest's SHA-256 over http, and
  *      UNSIGNED-PAYLOAD over https, where TLS guards the bytes already.
  * HEAD asks for the checksum too (x-amz-checksum-mode).
  *
@@ -16,6 +16,7 @@
 #define HOIST_WORKER_S3_REQUEST_H
 
 #include "shared/config.h"
+#include "shared/digest.h"
 #include "shared/job.h"
 #include "worker/http.h"
 #include "worker/sigv4.h"
@@ -56,9 +57,18 @@ struct s3_ask {
     struct sigv4_key *key;
     const struct job *job;
     bool conditional; /* PUT: If-None-Match: * */
-    bool checksum;    /* PUT: send it; HEAD: ask for it */
-    int64_t time_s;   /* as the store counts it */
+    enum config_checksum
+        checksum;   /* PUT: send this one; HEAD: unless NO, ask for whatever there is */
+    int64_t time_s; /* as the store counts it */
 };
+
+/* The digests of a job as the checksum headers carry them, base64; "" for one that it does not have. */
+struct s3_checksums {
+    char sha256[DIGEST_BASE64_SIZE(DIGEST_SHA256_BYTES)];
+    char crc32c[DIGEST_BASE64_SIZE(DIGEST_CRC32C_BYTES)]; /* big-endian bytes */
+};
+
+void s3_checksums_of(const struct job *j, struct s3_checksums *ret);
 
 /* ret is S3_REQUEST_INIT; its strings refer to ask and to itself.  Errors as of sigv4_sign. */
 MUST_CHECK enum err_code s3_request_put(struct s3_request *ret,

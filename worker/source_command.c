@@ -125,6 +125,7 @@ static void upload(struct destination_run *run)
 {
     struct destination_work work = {.job = &run->job,
                                     .fd = fcntl(run->fd, F_DUPFD_CLOEXEC, 3),
+                                    .until_ms = run->work.until_ms,
                                     .done = on_inner_done,
                                     .ctx = run};
 
@@ -132,8 +133,7 @@ static void upload(struct destination_run *run)
         run->inner = destination_begin(run->to, &work);
     if (run->inner)
         return;
-    if (work.fd >= 0)
-        (void)close(work.fd);
+    fd_close(&work.fd);
     fail(run, RETRY_TRANSIENT, "no memory or descriptor to begin the upload");
 }
 

@@ -1,15 +1,18 @@
 #include "worker/spool_hash.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum { CHUNK = 128 * 1024 };
 
-void spool_hash_init(struct spool_hash *h, int64_t size, const char *sha256)
+void spool_hash_init(struct spool_hash *h, const struct job *job)
 {
-    *h = (struct spool_hash){.size = size, .sha256 = sha256};
+    *h = (struct spool_hash){.job = job};
 }
 
 void spool_hash_release(struct spool_hash *h)
@@ -24,13 +27,17 @@ static bool conclude(struct spool_hash *h)
     char hex[DIGEST_SHA256_HEX + 1];
     struct err e = ERR_INIT;
 
-    if (digest_md5_final(&h->md5_state, md5, &e) == ERR_OK)
+    if (h->with_md5 && digest_md5_final(&h->md5_state, md5, &e) == ERR_OK)
         digest_hex_encode(md5, sizeof md5, h->md5);
-    h->corrupt = true;
-    if (digest_sha256_final(&h->sha256_state, sum, &e) == ERR_OK) {
+    h->corrupt = NULL;
+    (void)snprintf(hex, sizeof hex, "%08" PRIx32, h->crc32c); /* fits */
+    if (h->job->crc32c && strcasecmp(hex, h->job->crc32c) != 0)
+        h->corrupt = "CRC-32C";
+    hex[0] = '\0';
+    if (digest_sha256_final(&h->sha256_state, sum, &e) == ERR_OK)
         digest_hex_encode(sum, sizeof sum, hex);
-        h->corrupt = strcmp(hex, h->sha256) != 0;
-    }
+    if (strcmp(hex, h->job->sha256) != 0)
+        h->corrupt = "SHA-256";
     return !h->corrupt;
 }
 
@@ -42,12 +49,16 @@ bool spool_hash_pass(struct spool_hash *h, const void *data, size_t len, int64_t
         h->md5[0] = '\0';
         if (digest_sha256_init(&h->sha256_state, &e) != ERR_OK)
             return false;
-        if (digest_md5_init(&h->md5_state, &e) != ERR_OK)
+        if (h->with_md5 && digest_md5_init(&h->md5_state, &e) != ERR_OK)
             h->md5[0] = '\0'; /* not on this machine (FIPS): final tells again */
+        h->crc32c = 0;
     }
     digest_sha256_update(&h->sha256_state, data, len);
-    digest_md5_update(&h->md5_state, data, len);
-    return offset + (int64_t)len < h->size || conclude(h);
+    if (h->job->crc32c)
+        h->crc32c = digest_crc32c(h->crc32c, data, len);
+    if (h->with_md5)
+        digest_md5_update(&h->md5_state, data, len);
+    return offset + (int64_t)len < h->job->size || conclude(h);
 }
 
 bool spool_hash_file(struct spool_hash *h, int fd, const atomic_bool *stop)
@@ -55,10 +66,10 @@ bool spool_hash_file(struct spool_hash *h, int fd, const atomic_bool *stop)
     char *chunk = malloc(CHUNK);
     bool fine = chunk != NULL;
 
-    if (fine && h->size == 0)
+    if (fine && h->job->size == 0)
         fine = spool_hash_pass(h, "", 0, 0);
-    for (int64_t at = 0; fine && at < h->size && !atomic_load(stop);) {
-        int64_t left = h->size - at;
+    for (int64_t at = 0; fine && at < h->job->size && !atomic_load(stop);) {
+        int64_t left = h->job->size - at;
         ssize_t n = pread(fd, chunk, (size_t)(left < CHUNK ? left : CHUNK), at);
         if (n < 0 && errno == EINTR)
             continue;

@@ -20,12 +20,12 @@ int64_t transfer_lease_span_ms(const struct worker_env *env)
 
 void transfer_renewed(struct transfer *t, int64_t sent_ms)
 {
-    t->lease_end_ms = sent_ms + transfer_lease_span_ms(t->set->env);
+    atomic_store(&t->lease_end_ms, sent_ms + transfer_lease_span_ms(t->set->env));
 }
 
 bool transfer_is_late(struct transfer *t)
 {
-    if (clock_boot_ms() < t->lease_end_ms)
+    if (clock_boot_ms() < atomic_load(&t->lease_end_ms))
         return false;
     log_warn("transfer", "lease could not be renewed, upload stopped",
              LOG_STR("id", t->name));
@@ -127,6 +127,8 @@ static void on_outcome(struct outcome *o, void *ctx)
         memset(o, 0, sizeof *o); /* its strings are ours now */
         transfer_report(t, REPORT_DONE);
     } else if (o->done || o->aborted || t->abort != ABORT_NONE) {
+        if (t->abort == ABORT_NONE && transfer_is_late(t))
+            t->abort = ABORT_DEADLINE; /* the destination saw it first */
         t->outcome.sent = o->sent;
         transfer_report_aborted(t);
     } else if (t->looking) {
@@ -158,6 +160,7 @@ void transfer_run(struct transfer *t)
     struct destination_work work = {.job = &t->job,
                                     .fd = fd,
                                     .only_look = t->looking,
+                                    .until_ms = &t->lease_end_ms,
                                     .done = on_outcome,
                                     .ctx = t};
     t->run = destination_begin(t->destination, &work);

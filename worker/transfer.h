@@ -64,7 +64,8 @@ struct transfer {
     size_t index;
     uint64_t serial;
     struct queue_lease lease;
-    int64_t lease_end_ms;      /* boot time: from here on another worker may have it */
+    _Atomic int64_t
+        lease_end_ms;          /* boot time: from here on another worker may have it */
     struct job job;            /* JOB_INIT until started */
     char name[ID_JOB_MAX + 1]; /* the id, for logs */
     enum transfer_state state;

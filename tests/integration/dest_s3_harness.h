@@ -49,7 +49,7 @@ static inline void up(void)
                                          .access_key = "AKIDEXAMPLE",
                                          .secret_key = "secret",
                                          .conditional = true,
-                                         .checksum = true,
+                                         .checksum = CONFIG_SHA256,
                                          .content_type = "application/octet-stream",
                                          .connect_timeout_seconds = 1,
                                          .stall_timeout_seconds = 1,

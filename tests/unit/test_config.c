@@ -72,7 +72,7 @@ Test(config, a_default_queue_and_a_default_destination_are_there_unasked)
     cr_expect(eq(int, d->scheme, CONFIG_FILE));
     cr_expect(eq(str, d->dir, "/var/lib/hoist/objects"));
     cr_expect(d->conditional);
-    cr_expect(d->checksum);
+    cr_expect(eq(int, d->checksum, CONFIG_SHA256));
     cr_expect(eq(str, d->content_type, "application/octet-stream"));
     cr_expect(eq(i64, d->answer_timeout_seconds, 120));
 }
@@ -202,9 +202,33 @@ Test(config, booleans)
     for (int i = 0; i < 8; i++) {
         CLEANUP(config_release) struct config c;
         char text[64];
-        snprintf(text, sizeof text, "[destination default]\nchecksum = %s\n", words[i]);
+        snprintf(text, sizeof text, "[destination default]\nconditional = %s\n",
+                 words[i]);
         parse(&c, text, NULL);
-        cr_expect(eq(int, c.destinations[0].checksum, i % 2), "%s", words[i]);
+        cr_expect(eq(int, c.destinations[0].conditional, i % 2), "%s", words[i]);
+    }
+}
+
+/* It was yes or no once. */
+Test(config, checksums)
+{
+    static const struct {
+        const char *word;
+        enum config_checksum want;
+    } rows[] = {
+        {"sha256", CONFIG_SHA256},  {"crc32c", CONFIG_CRC32C},
+        {"no", CONFIG_NO_CHECKSUM}, {"yes", CONFIG_SHA256},
+        {"True", CONFIG_SHA256},    {"off", CONFIG_NO_CHECKSUM},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CLEANUP(config_release) struct config c;
+        char text[64];
+        snprintf(text, sizeof text, "[destination default]\nchecksum = %s\n",
+                 rows[i].word);
+        parse(&c, text, NULL);
+        cr_expect(eq(int, c.destinations[0].checksum, rows[i].want), "%s",
+                  rows[i].word);
     }
 }
 

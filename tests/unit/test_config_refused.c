@@ -87,7 +87,13 @@ static const struct {
     {"[worker]\nlog_level=verbose", "t.ini:2: [worker] log_level: 'verbose' is not",
      "one of debug, info, warn, error"},
     {"[destination default]\nchecksum=maybe",
-     "t.ini:2: [destination default] checksum: 'maybe' is not yes or no", NULL},
+     "t.ini:2: [destination default] checksum: 'maybe' is not one of no, sha256, "
+     "crc32c",
+     NULL},
+    {"[destination default]\nconditional=maybe",
+     "t.ini:2: [destination default] conditional: 'maybe' is not yes or no", NULL},
+    {"[spool]\ndurability=yes",
+     "t.ini:2: [spool] durability: 'yes' is not one of disk, memory", NULL},
     {"[queue a]\npriority=10", "t.ini:2: [queue a] priority: '10'", "0 to 9"},
     /* What belongs together. */
     {"[queue a]\nto=mars", "t.ini:2: [queue a] to: there is no [destination mars]",
