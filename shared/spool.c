@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { BLOCK_MAX = 4096 }; /* no file system of ours has larger ones; NFS says so */
+
 /* --- Shared by the files of this module --- */
 
 void spool_tmp_name(const struct uuid *uuid, const char *suffix,
@@ -91,13 +93,18 @@ static enum err_code check_dir(int fd, const char *what, struct stat *ret_stat,
     return ERR_OK;
 }
 
-/* Make (where missing) and open a directory below at_fd.  flags: O_NOFOLLOW or 0. */
+static enum err_code make_dir(int at_fd, const char *path, struct err *e)
+{
+    if (mkdirat(at_fd, path, 0700) == 0 || errno == EEXIST)
+        return ERR_OK;
+    return err_errno(e, ERR_CONFIG, "spool: make directory %s%s", path,
+                     errno == ENOENT ? "; the directory above it must exist" : "");
+}
+
+/* flags: O_NOFOLLOW or 0. */
 static enum err_code open_dir(int at_fd, const char *path, int flags, int *ret_fd,
                               struct err *e)
 {
-    if (mkdirat(at_fd, path, 0700) < 0 && errno != EEXIST)
-        return err_errno(e, ERR_CONFIG, "spool: make directory %s%s", path,
-                         errno == ENOENT ? "; the directory above it must exist" : "");
     int fd = openat(at_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
     if (fd < 0)
         return err_errno(e, ERR_CONFIG, "spool: open directory %s", path);
@@ -110,14 +117,17 @@ static enum err_code open_below(struct spool *s, const struct spool_options *o,
 {
     struct stat top, tmp, jobs;
 
-    if (open_dir(AT_FDCWD, o->dir, 0, &s->dir_fd, e) ||
-        check_dir(s->dir_fd, o->dir, &top, e))
+    if ((!o->own_filesystem && make_dir(AT_FDCWD, o->dir, e)) ||
+        open_dir(AT_FDCWD, o->dir, 0, &s->dir_fd, e) ||
+        check_dir(s->dir_fd, o->dir, &top, e) || spool_check_mounted(s, e))
         return e->code;
-    if (open_dir(s->dir_fd, "tmp", O_NOFOLLOW, &s->tmp_fd, e) ||
-        check_dir(s->tmp_fd, "tmp/", &tmp, e) ||
+    if (make_dir(s->dir_fd, "tmp", e) ||
+        open_dir(s->dir_fd, "tmp", O_NOFOLLOW, &s->tmp_fd, e) ||
+        check_dir(s->tmp_fd, "tmp/", &tmp, e) || make_dir(s->dir_fd, "jobs", e) ||
         open_dir(s->dir_fd, "jobs", O_NOFOLLOW, &s->jobs_fd, e) ||
         check_dir(s->jobs_fd, "jobs/", &jobs, e))
         return err_prefix(e, "%s", o->dir);
+    s->block_bytes = tmp.st_blksize < BLOCK_MAX ? tmp.st_blksize : BLOCK_MAX;
     if (tmp.st_dev != jobs.st_dev)
         return err_set(e, ERR_CONFIG,
                        "spool: %s: tmp/ and jobs/ are on different file systems; a "
@@ -144,11 +154,17 @@ enum err_code spool_open(const struct spool_options *o, struct spool **ret_spool
                          struct err *e)
 {
     struct spool *s = calloc(1, sizeof *s);
+    char *dir = strdup(o->dir);
 
-    if (!s)
+    if (!s || !dir) {
+        free(s);
+        free(dir);
         return err_set(e, ERR_NOMEM, "spool: no memory");
+    }
+    s->dir = dir;
     s->dir_fd = s->tmp_fd = s->jobs_fd = -1;
     s->durable = o->durable;
+    s->own_filesystem = o->own_filesystem;
     (void)pthread_mutex_init(&s->sync_lock, NULL); /* cannot fail on Linux */
     (void)pthread_mutex_init(&s->digest_lock, NULL);
     (void)pthread_cond_init(&s->sync_done, NULL);
@@ -172,6 +188,7 @@ void spool_close(struct spool *s)
     (void)pthread_cond_destroy(&s->sync_done);
     (void)pthread_mutex_destroy(&s->digest_lock);
     (void)pthread_mutex_destroy(&s->sync_lock);
+    free(s->dir);
     free(s);
 }
 
@@ -211,7 +228,8 @@ enum err_code spool_begin(struct spool *s, struct spool_upload *ret_upload,
     char name[SPOOL_TMP_NAME];
 
     spool_tmp_name(&u.uuid, ".data", name);
-    if (digest_sha256_init(&u.sha256, e) || spool_create_tmp(s, name, &u.fd, e)) {
+    if (spool_refuse_unsynced(s, e) || digest_sha256_init(&u.sha256, e) ||
+        spool_create_tmp(s, name, &u.fd, e)) {
         give_digest(s, &u.sha256);
         return e->code;
     }
@@ -252,113 +270,4 @@ void spool_abort(struct spool *s, struct spool_upload *u)
 bool spool_is_full(const struct err *e)
 {
     return e->os_errno == ENOSPC || e->os_errno == EDQUOT || e->os_errno == EFBIG;
-}
-
-/* --- Reading --- */
-
-/* Open a file in jobs/ that we wrote: a regular file of ours, with few links.  A FIFO must not block us, hence
- * O_NONBLOCK, which means nothing to a regular file. */
-static enum err_code open_job_file(struct spool *s, const char *name, nlink_t max_links,
-                                   int *ret_fd, int64_t *ret_size, struct err *e)
-{
-    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    CLEANUP(fd_close) int fd = -1;
-    struct stat st;
-
-    do {
-        fd = openat(s->jobs_fd, name, flags);
-    } while (fd < 0 && errno == EINTR);
-    if (fd < 0 && (errno == ENOENT || errno == ELOOP || errno == ENXIO))
-        return err_errno(e, ERR_REJECT, "spool missing: %s", name);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return spool_errno(e, "open a file in jobs/");
-    if (st.st_nlink == 0) { /* removed since it was opened */
-        errno = ENOENT;
-        return err_errno(e, ERR_REJECT, "spool missing: %s", name);
-    }
-    if (!S_ISREG(st.st_mode) || st.st_nlink > max_links || st.st_uid != geteuid())
-        return err_set(e, ERR_REJECT,
-                       "spool missing: %s is not a regular file of ours with its links",
-                       name);
-    *ret_size = st.st_size;
-    *ret_fd = TAKE_FD(fd);
-    return ERR_OK;
-}
-
-enum err_code spool_open_data(struct spool *s, const struct job_id *id,
-                              int64_t expected_size, int *ret_fd, struct err *e)
-{
-    CLEANUP(fd_close) int fd = -1;
-    char name[SPOOL_JOB_NAME];
-    int64_t size;
-
-    spool_job_name(id, ".data", name);
-    if (open_job_file(s, name, 2, &fd, &size, e))
-        return e->code;
-    if (size != expected_size)
-        return err_set(e, ERR_REJECT, "spool %s: %" PRId64 " bytes instead of %" PRId64,
-                       size < expected_size ? "short" : "long", size, expected_size);
-    *ret_fd = TAKE_FD(fd);
-    return ERR_OK;
-}
-
-/* Read to the end of the file, at most size bytes. */
-static enum err_code read_all(int fd, char *data, size_t size, size_t *ret_len,
-                              struct err *e)
-{
-    size_t len = 0;
-
-    while (len < size) {
-        ssize_t n = read(fd, data + len, size - len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return spool_errno(e, "read a manifest");
-        if (n == 0)
-            break;
-        len += (size_t)n;
-    }
-    *ret_len = len;
-    return ERR_OK;
-}
-
-enum err_code spool_read_manifest(struct spool *s, const struct job_id *id,
-                                  struct job *ret_job, bool *ret_missing, struct err *e)
-{
-    CLEANUP(fd_close) int fd = -1;
-    CLEANUP(job_release) struct job j = JOB_INIT;
-    char text[JOB_RECORD_MAX + 1]; /* one more than allowed: decode refuses it */
-    char name[SPOOL_JOB_NAME];
-    int64_t size;
-    size_t len = 0;
-
-    spool_job_name(id, ".json", name);
-    if (open_job_file(s, name, 1, &fd, &size, e)) {
-        *ret_missing = e->os_errno == ENOENT;
-        return e->code;
-    }
-    if (read_all(fd, text, sizeof text, &len, e))
-        return e->code;
-    *ret_missing = false;
-    if (job_decode_manifest(text, len, &j, e))
-        return e->code;
-    if (strcmp(j.id.queue, id->queue) != 0 ||
-        strcmp(j.id.uuid.text, id->uuid.text) != 0)
-        return err_set(e, ERR_REJECT, "spool: the manifest is another job's");
-    *ret_job = j;
-    j = (struct job)JOB_INIT;
-    return ERR_OK;
-}
-
-enum err_code spool_remove(struct spool *s, const struct job_id *id, struct err *e)
-{
-    static const char *const suffixes[] = {".json", ".data"};
-
-    for (size_t i = 0; i < 2; i++) {
-        char name[SPOOL_JOB_NAME];
-        spool_job_name(id, suffixes[i], name);
-        if (unlinkat(s->jobs_fd, name, 0) < 0 && errno != ENOENT)
-            return spool_errno(e, "unlink a file in jobs/");
-    }
-    return ERR_OK;
 }

@@ -11,24 +11,35 @@
  *
  * State table: what stands on disk, what Redis may say, who mends it.
  *
- *   | tmp/     | jobs/            | Redis         | meaning                          | next                            |
- *   | -------- | ---------------- | ------------- | -------------------------------- | ------------------------------- |
- *   | any      | -                | -             | upload in progress, or debris    | request; sweep after a day      |
- *   | -        | .data            | -             | crash between the two renames    | sweep after a day (no promise)  |
- *   | -        | .data + .json    | no job        | accepted; push lost or to come   | publisher, else reconcile       |
- *   | -        | .data + .json    | live job      | accepted, indexed                | a worker                        |
- *   | -        | .data + .json    | done/cancelled| ended; unlink did not happen     | worker, else reconcile          |
- *   | -        | .data + .json    | dead          | kept for people                  | retry or cancel                 |
- *   | -        | .data            | done/cancelled| crash between the two unlinks    | reconcile                       |
- *   | -        | two of .data+.json| one live, one not known | a job on its way to another queue | reconcile: both run, one object |
- *   | -        | -                | live job      | bytes were deleted by someone    | worker: dead, "spool missing"   |
+ *   | tmp/ | jobs/             | Redis                         | meaning                        | next                            |
+ *   | ---- | ----------------- | ----------------------------- | ------------------------------ | ------------------------------- |
+ *   | any  | -                 | -                             | upload in progress, or debris  | request; swept in minutes       |
+ *   | -    | .data             | no job                        | crash between the two renames  | sweep after a day (no promise)  |
+ *   | -    | .data + .json     | no job                        | accepted; push lost or to come | publisher, else reconcile       |
+ *   | -    | .data + .json     | live job                      | accepted, indexed              | a worker                        |
+ *   | -    | .data + .json     | done, cancelled               | ended; unlink did not happen   | worker, else reconcile          |
+ *   | -    | .data + .json     | dead                          | kept for people                | retry or cancel                 |
+ *   | -    | .data             | done, cancelled               | crash between the two unlinks  | sweep after a day               |
+ *   | -    | .data             | live job, dead                | the same, then Redis set back  | as with .json, until the sweep  |
+ *   | -    | - or .json        | live job, its object is there | uploaded, then Redis set back  | worker: done                    |
+ *   | -    | - or .json        | live job, no object           | bytes were deleted by someone  | worker: dead, "spool missing"   |
+ *   | -    | - or .json        | dead                          | the same                       | retry: as live; or cancel       |
+ *   | -    | .json             | no job                        | the same                       | reconcile: pushed, then as live |
+ *   | -    | .json             | done, cancelled               | the same                       | reconcile                       |
+ *   | -    | two .data + .json | one live, one no job          | on its way to another queue    | reconcile: both run, one object |
+ *   | -    | -                 | done, cancelled, no job       | over                           | nothing                         |
  *
- * fsync errors: never tried again (the kernel may have dropped the pages and would report success): the upload is
- * refused, its files unlinked.
+ * Errors of fsync, fdatasync and close: never tried again (the kernel may have dropped the pages and would report
+ * success): the upload is refused, its files unlinked (a power cut at that moment may undo the unlinks: then it is one
+ * more .data + .json without a job).  When SPOOL_SYNC_ERRORS of these have come with no commit of this
+ * handle that went well in between, begin takes no more uploads, until spool_check has seen that syncs work: it does what
+ * a commit does with a small file of its own, and removes it (what a crash leaves of it is a .data of the queue "probe").
+ * A sync that fails for lack of room (ENOSPC, EDQUOT) says nothing about the disk, and does not count.
  *
  * Files are 0600; the directory must belong to the effective user and be closed to others (0700).  Files are
  * opened relative to directory descriptors, by ids only, without following symbolic links; what is read back must
- * be a regular file with one link (data: at most two, see spool_clone).  Several processes share one spool; any number of threads share one handle.
+ * be a regular file with one link (data: at most two, see spool_clone).  Several processes share one spool; any number of
+ * threads share one handle.
  */
 #ifndef HOIST_SHARED_SPOOL_H
 #define HOIST_SHARED_SPOOL_H
@@ -42,17 +53,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum { SPOOL_SYNC_ERRORS = 3 };
+
 struct config;
 struct spool; /* a handle; thread-safe */
 
 struct spool_options {
-    const char *dir;     /* made where it is missing; its parent must exist */
+    const char *dir;     /* made where it is missing; its parent must exist; copied */
     bool durable;        /* sync before the promise; false is `durability = memory` */
-    bool own_filesystem; /* dir must be where something is mounted, see spool_check */
+    bool own_filesystem; /* dir must be where something is mounted, that is, of another
+                            device than its parent; it is then never made */
 };
 
 /* Open, creating what is missing.  ERR_CONFIG: wrong owner or rights, not a directory, tmp/ and jobs/ on different
- * file systems; the text says what is and what is allowed. */
+ * file systems, nothing mounted there (own_filesystem; nothing is made in it then); the text says what is and what is
+ * allowed. */
 MUST_CHECK enum err_code spool_open(const struct spool_options *o,
                                     struct spool **ret_spool, struct err *e);
 /* The same as [spool] of the configuration says; ERR_CONFIG names the file and the line of its dir, too. */
@@ -67,6 +82,7 @@ struct spool_upload {
     struct uuid uuid; /* also the job's; "" when there is nothing to commit or abort */
     int64_t size;     /* bytes written so far */
     uint32_t crc32c;  /* of them */
+    int64_t expected; /* bytes that room has been taken for, those written included */
     struct digest_sha256 sha256; /* the spool's own, which keeps a few for reuse */
 };
 
@@ -75,12 +91,15 @@ struct spool_upload {
         .fd = -1                                                                       \
     }
 
-/* ERR_RETRY: no space, no descriptors (the request is to be refused with 507 or 503, see spool_is_full).
+/* ERR_RETRY: no space, no descriptors (the request is to be refused with 507 or 503, see spool_is_full), or syncs fail.
  * ERR_CONFIG: the directory is gone, read-only or closed to us.  The same holds for write and commit. */
 MUST_CHECK enum err_code spool_begin(struct spool *s, struct spool_upload *ret_upload,
                                      struct err *e);
 /* So many bytes are to come: take the room for them now (fallocate, size unchanged), so that what cannot fit is refused
- * before it is sent.  Where the file system cannot do that nothing happens.  After begin, before the first write. */
+ * before it is sent.  Where the file system cannot do that nothing happens.  After begin, before the first write; more or
+ * fewer bytes may come all the same: commit gives back what is left over.
+ * ERR_RETRY with spool_is_full: there is no room; the upload must be aborted, which gives back what was taken.  Other
+ * errors as of begin. */
 MUST_CHECK enum err_code spool_expect(struct spool *s, struct spool_upload *u,
                                       int64_t size, struct err *e);
 /* Append; short writes and EINTR are seen to.  On failure the upload must be aborted.  A program with a limit on file
@@ -104,16 +123,19 @@ MUST_CHECK enum err_code spool_commit(struct spool *s, struct spool_upload *uplo
 MUST_CHECK enum err_code spool_clone(struct spool *s, const struct job_id *from,
                                      struct job *j, struct err *e);
 
-/* Whether an error of begin, write or commit meant "no space left" (ENOSPC, EDQUOT, EFBIG): answer 507. */
+/* Whether an error of begin, expect, write or commit meant "no space left" (ENOSPC, EDQUOT, EFBIG): answer 507. */
 bool spool_is_full(const struct err *e);
 
 /* --- How much there is --- */
 
 struct spool_usage {
-    int64_t bytes, bytes_max; /* held, and what there can be: the file system's */
-    int64_t inodes,
-        inodes_max; /* the same; max 0: this file system does not count them */
-    int64_t files, data_bytes; /* uploads in jobs/ and their bytes; -1: not counted */
+    int64_t bytes;      /* what others than root cannot have any more ... */
+    int64_t bytes_max;  /* ... of all that the file system has */
+    int64_t inodes;     /* the same of inodes */
+    int64_t inodes_max; /* 0: this file system does not count them */
+    int64_t files;      /* names of data in jobs/; -1: not counted */
+    int64_t
+        data_bytes; /* behind them; what has two names counts twice; -1: not counted */
 };
 
 /* What the file system tells (one call, whatever the spool holds); with count, jobs/ is walked, too: for a thread that may
@@ -121,8 +143,11 @@ struct spool_usage {
 MUST_CHECK enum err_code spool_measure(struct spool *s, bool count,
                                        struct spool_usage *ret, struct err *e);
 
-/* Whether the directory that was opened is still the one that stands at its path: ERR_CONFIG when it was unmounted,
- * mounted over, moved or removed, made read-only, or (own_filesystem) nothing is mounted there.  Cheap: once a second. */
+/* Whether uploads may be taken: the directories that were opened (tmp/ and jobs/, too) are still those that stand at the
+ * path, and syncs work.  Cheap: once a second; two syncs more while they fail.
+ * ERR_CONFIG  unmounted, mounted over, moved, removed, read-only, or (own_filesystem) nothing is mounted there.  Goes
+ *             by itself when the same directory stands there again; another one takes a new handle
+ * ERR_RETRY   SPOOL_SYNC_ERRORS syncs have failed, and now the one of the probe, too; or the disk cannot be asked */
 MUST_CHECK enum err_code spool_check(struct spool *s, struct err *e);
 
 /* --- Bytes that nobody was promised --- */

@@ -53,5 +53,6 @@ enum err_code spool_clone(struct spool *s, const struct job_id *from, struct job
         (void)removed; /* data alone is swept */
         return e->code;
     }
+    spool_note_synced(s);
     return ERR_OK;
 }

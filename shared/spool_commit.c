@@ -31,6 +31,8 @@ static void sync_round(struct spool *s)
     s->sync_running = true;
     (void)pthread_mutex_unlock(&s->sync_lock);
     int error = fsync(s->jobs_fd) < 0 ? errno : 0;
+    if (error != 0)
+        spool_note_sync_error(s);
     (void)pthread_mutex_lock(&s->sync_lock);
     s->sync_running = false;
     while (round) {
@@ -68,17 +70,20 @@ enum err_code spool_sync_jobs(struct spool *s, struct err *e)
 /* --- One upload --- */
 
 /* An error of close is an error of the write behind it (NFS, quotas); what was synced has no more of them. */
-static enum err_code sync_and_close(struct spool *s, int *fd, struct err *e)
+enum err_code spool_sync_and_close(struct spool *s, int *fd, struct err *e)
 {
     int file = TAKE_FD(*fd);
 
     if (s->durable && fdatasync(file) < 0) {
+        spool_note_sync_error(s);
         enum err_code code = spool_errno(e, "sync");
         (void)close(file);
         return code;
     }
-    if (close(file) < 0 && errno != EINTR)
+    if (close(file) < 0 && errno != EINTR) {
+        spool_note_sync_error(s);
         return spool_errno(e, "close");
+    }
     return ERR_OK;
 }
 
@@ -110,7 +115,9 @@ static enum err_code finish_data(struct spool *s, struct spool_upload *u, struct
     j->size = u->size;
     if (j->created == 0)
         j->created = id_uuid_ms(u->uuid.text);
-    return sync_and_close(s, &u->fd, e);
+    if (spool_give_back(s, u, e))
+        return e->code;
+    return spool_sync_and_close(s, &u->fd, e);
 }
 
 enum err_code spool_write_manifest(struct spool *s, const struct job *j,
@@ -125,7 +132,7 @@ enum err_code spool_write_manifest(struct spool *s, const struct job *j,
     if (spool_create_tmp(s, name, &fd, e) ||
         spool_write_all(fd, text->data, text->len, e))
         return e->code;
-    return sync_and_close(s, &fd, e);
+    return spool_sync_and_close(s, &fd, e);
 }
 
 /* --- All of a request --- */
@@ -203,6 +210,7 @@ enum err_code spool_commit(struct spool *s, struct spool_upload *uploads,
         abort_all(s, uploads, count);
         return e->code;
     }
+    spool_note_synced(s);
     for (size_t i = 0; i < count; i++)
         spool_forget(s, &uploads[i]);
     return ERR_OK;

@@ -1,12 +1,14 @@
 /*
- * spool_internal: what spool.c, spool_commit.c and spool_scan.c share.  Nobody else includes it.
+ * spool_internal: what the files of spool share.  Nobody else includes it.
  */
 #ifndef HOIST_SHARED_SPOOL_INTERNAL_H
 #define HOIST_SHARED_SPOOL_INTERNAL_H
 
 #include "shared/spool.h"
 
+#include <dirent.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum {
     SPOOL_DIGESTS_MAX = 64, /* kept for reuse */
@@ -19,8 +21,14 @@ struct spool_waiter; /* a thread that waits for a directory sync */
 
 struct spool {
     /* Set at open, then only read. */
+    char *dir; /* as it was given */
     int dir_fd, tmp_fd, jobs_fd;
-    bool durable;
+    bool durable, own_filesystem;
+    int64_t block_bytes; /* what the file system gives room by, or less */
+
+    /* See spool_check.c. */
+    atomic_uint sync_errors; /* since a commit went well */
+    atomic_int sync_errno;   /* of the latest */
 
     /* Directory syncs, see spool_commit.c. */
     pthread_mutex_t sync_lock;
@@ -54,7 +62,32 @@ MUST_CHECK enum err_code spool_write_manifest(struct spool *s, const struct job 
                                               struct buf *text, struct err *e);
 /* Sync jobs/, together with whoever else wants it now. */
 MUST_CHECK enum err_code spool_sync_jobs(struct spool *s, struct err *e);
+/* Sync (where durable) and close. */
+MUST_CHECK enum err_code spool_sync_and_close(struct spool *s, int *fd, struct err *e);
 /* Close u->fd, give its digest back, forget the upload.  Removes nothing. */
 void spool_forget(struct spool *s, struct spool_upload *u);
+
+/* --- spool_check.c --- */
+
+/* A sync or a close has failed with errno, which is kept; a commit went well. */
+void spool_note_sync_error(struct spool *s);
+void spool_note_synced(struct spool *s);
+/* ERR_RETRY: so many syncs have failed that no upload is taken. */
+MUST_CHECK enum err_code spool_refuse_unsynced(struct spool *s, struct err *e);
+/* ERR_CONFIG: something must be mounted at dir, and nothing is. */
+MUST_CHECK enum err_code spool_check_mounted(struct spool *s, struct err *e);
+
+/* --- spool_room.c --- */
+
+/* Give back what spool_expect took and nobody wrote. */
+MUST_CHECK enum err_code spool_give_back(struct spool *s, struct spool_upload *u,
+                                         struct err *e);
+
+/* --- spool_scan.c --- */
+
+/* A fresh stream over a directory of ours; each has its own position.  NULL with errno. */
+DIR *spool_open_stream(int dir_fd);
+/* Whether a name in jobs/ is QUEUE.UUID and suffix. */
+bool spool_parse_name(const char *name, const char *suffix, struct job_id *ret_id);
 
 #endif

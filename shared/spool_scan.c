@@ -10,8 +10,7 @@
 
 enum { SUFFIX_LEN = 5 }; /* ".data", ".json" */
 
-/* A fresh stream over a directory of ours; each has its own position. */
-static DIR *open_stream(int dir_fd)
+DIR *spool_open_stream(int dir_fd)
 {
     int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = fd < 0 ? NULL : fdopendir(fd);
@@ -21,8 +20,7 @@ static DIR *open_stream(int dir_fd)
     return stream;
 }
 
-/* Whether a name in jobs/ is QUEUE.UUID and suffix. */
-static bool parse_name(const char *name, const char *suffix, struct job_id *ret_id)
+bool spool_parse_name(const char *name, const char *suffix, struct job_id *ret_id)
 {
     size_t len = strlen(name);
 
@@ -44,7 +42,7 @@ enum err_code spool_scan_open(struct spool *s, struct spool_scan **ret_scan,
 
     if (!scan)
         return err_set(e, ERR_NOMEM, "spool: no memory for a scan");
-    scan->stream = open_stream(s->jobs_fd);
+    scan->stream = spool_open_stream(s->jobs_fd);
     if (!scan->stream) {
         enum err_code code = spool_errno(e, "read jobs/");
         free(scan);
@@ -63,7 +61,7 @@ bool spool_scan_next(struct spool_scan *scan, struct job_id *ret_id)
         entry = readdir(scan->stream);
         if (!entry)
             break;
-        if (parse_name(entry->d_name, ".json", ret_id))
+        if (spool_parse_name(entry->d_name, ".json", ret_id))
             return true;
     }
     scan->error = errno;
@@ -109,8 +107,8 @@ static bool is_debris_in_jobs(int dir_fd, const char *name, int64_t before_ms)
     struct job_id id;
     struct stat st;
 
-    if (!parse_name(name, ".data", &id) || id_uuid_ms(id.uuid.text) >= before_ms ||
-        !is_older(dir_fd, name, before_ms))
+    if (!spool_parse_name(name, ".data", &id) ||
+        id_uuid_ms(id.uuid.text) >= before_ms || !is_older(dir_fd, name, before_ms))
         return false;
     spool_job_name(&id, ".json", manifest);
     return fstatat(dir_fd, manifest, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
@@ -120,7 +118,7 @@ static size_t sweep_dir(int dir_fd, int64_t before_ms, size_t max,
                         bool (*is_debris)(int dir_fd, const char *name,
                                           int64_t before_ms))
 {
-    DIR *stream = max > 0 ? open_stream(dir_fd) : NULL;
+    DIR *stream = max > 0 ? spool_open_stream(dir_fd) : NULL;
     size_t removed = 0;
     struct dirent *entry;
 

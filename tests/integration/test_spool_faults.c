@@ -1,0 +1,372 @@
+/*
+ * spool: calls to the kernel that fail, one at a time.  This program is linked with --wrap for each of them: its
+ * wrappers do what the real one does, but for the one call that a test has picked, which fails with a number of its
+ * choice.  What the real parts of a machine can do is in test_spool_disk.c.
+ */
+#include "tests/support/spool_sample.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+enum call {
+    CALL_WRITE,
+    CALL_FALLOCATE,
+    CALL_FTRUNCATE,
+    CALL_FDATASYNC,
+    CALL_FSYNC,
+    CALL_CLOSE,
+    CALL_RENAME,
+    CALL_COUNT
+};
+
+static struct {
+    enum call call;
+    size_t from, times; /* which of them fail: from 1 on, so many */
+    int error;
+    size_t seen[CALL_COUNT];
+    int failed_fd; /* of the latest that failed */
+    size_t again;  /* calls of the same kind on a descriptor that had failed */
+} fault;
+
+static void fail_from(enum call call, size_t from, size_t times, int error)
+{
+    memset(&fault, 0, sizeof fault);
+    fault.call = call;
+    fault.from = from;
+    fault.times = times;
+    fault.error = error;
+    fault.failed_fd = -1;
+}
+
+static bool fails(enum call call, int fd)
+{
+    size_t n = ++fault.seen[call];
+
+    if (call != fault.call || fault.times == 0)
+        return false;
+    if (fd == fault.failed_fd && call != CALL_WRITE)
+        fault.again++;
+    if (n < fault.from || n >= fault.from + fault.times)
+        return false;
+    fault.failed_fd = fd;
+    errno = fault.error;
+    return true;
+}
+
+ssize_t __real_write(int fd, const void *data, size_t len);
+ssize_t __wrap_write(int fd, const void *data, size_t len);
+int __real_fallocate64(int fd, int mode, off_t offset, off_t len);
+int __wrap_fallocate64(int fd, int mode, off_t offset, off_t len);
+int __real_ftruncate64(int fd, off_t size);
+int __wrap_ftruncate64(int fd, off_t size);
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
+
+ssize_t __wrap_write(int fd, const void *data, size_t len)
+{
+    return fails(CALL_WRITE, fd) ? -1 : __real_write(fd, data, len);
+}
+
+int __wrap_fallocate64(int fd, int mode, off_t offset, off_t len)
+{
+    return fails(CALL_FALLOCATE, fd) ? -1 : __real_fallocate64(fd, mode, offset, len);
+}
+
+int __wrap_ftruncate64(int fd, off_t size)
+{
+    return fails(CALL_FTRUNCATE, fd) ? -1 : __real_ftruncate64(fd, size);
+}
+
+int __wrap_fdatasync(int fd)
+{
+    return fails(CALL_FDATASYNC, fd) ? -1 : __real_fdatasync(fd);
+}
+
+int __wrap_fsync(int fd)
+{
+    return fails(CALL_FSYNC, fd) ? -1 : __real_fsync(fd);
+}
+
+/* As the kernel does: the descriptor is gone, whatever close says. */
+int __wrap_close(int fd)
+{
+    int rc = __real_close(fd);
+
+    return fails(CALL_CLOSE, fd) ? -1 : rc;
+}
+
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+    return fails(CALL_RENAME, from_fd) ? -1 : __real_renameat(from_fd, from, to_fd, to);
+}
+
+static struct spool_sample spool;
+
+static void up(void)
+{
+    spool_sample_open(&spool);
+}
+
+static void down(void)
+{
+    fail_from(CALL_WRITE, 0, 0, 0);
+    spool_sample_close(&spool);
+}
+
+TestSuite(spool_faults, .init = up, .fini = down, .timeout = 60);
+
+static void expect_nothing(const char *label)
+{
+    cr_expect(eq(int, spool_sample_count(&spool, "tmp"), 0), "%s", label);
+    cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 0), "%s", label);
+}
+
+/* Begin, expect 100,000 bytes, write 3, commit, with `count` files in one request. */
+static enum err_code upload(size_t count, struct err *e)
+{
+    struct spool_upload u[4] = {SPOOL_UPLOAD_INIT, SPOOL_UPLOAD_INIT, SPOOL_UPLOAD_INIT,
+                                SPOOL_UPLOAD_INIT};
+    struct job j[4] = {JOB_INIT, JOB_INIT, JOB_INIT, JOB_INIT};
+    enum err_code code = ERR_OK;
+
+    *e = (struct err)ERR_INIT;
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
+        j[i] = spool_sample_job("q");
+        code = spool_begin(spool.spool, &u[i], e);
+        if (code == ERR_OK)
+            code = spool_expect(spool.spool, &u[i], 100000, e);
+        if (code == ERR_OK)
+            code = spool_write(spool.spool, &u[i], "abc", 3, e);
+    }
+    if (code == ERR_OK)
+        code = spool_commit(spool.spool, u, j, count, e);
+    else
+        for (size_t i = 0; i < count; i++)
+            spool_abort(spool.spool, &u[i]);
+    for (size_t i = 0; i < count; i++) {
+        cr_expect(eq(int, u[i].fd, -1));
+        job_release(&j[i]);
+    }
+    return code;
+}
+
+/* Each call that an upload of two files makes, the n-th of its kind. */
+static const struct {
+    const char *label;
+    enum call call;
+    size_t nth;
+    int error;
+    enum err_code code;
+    bool full;
+} faults[] = {
+    {"bytes without room", CALL_WRITE, 1, ENOSPC, ERR_RETRY, true},
+    {"bytes over the quota", CALL_WRITE, 1, EDQUOT, ERR_RETRY, true},
+    {"bytes of too large a file", CALL_WRITE, 2, EFBIG, ERR_RETRY, true},
+    {"bytes to a broken disk", CALL_WRITE, 1, EIO, ERR_RETRY, false},
+    {"bytes to a read-only disk", CALL_WRITE, 1, EROFS, ERR_CONFIG, false},
+    {"manifest without room", CALL_WRITE, 3, ENOSPC, ERR_RETRY, true},
+    {"manifest over the quota", CALL_WRITE, 4, EDQUOT, ERR_RETRY, true},
+    {"manifest to a broken disk", CALL_WRITE, 4, EIO, ERR_RETRY, false},
+    {"room over the quota", CALL_FALLOCATE, 1, EDQUOT, ERR_RETRY, true},
+    {"room that is not there", CALL_FALLOCATE, 2, ENOSPC, ERR_RETRY, true},
+    {"room on a broken disk", CALL_FALLOCATE, 1, EIO, ERR_RETRY, false},
+    {"room on a read-only disk", CALL_FALLOCATE, 1, EROFS, ERR_CONFIG, false},
+    {"room that cannot be given back", CALL_FTRUNCATE, 2, EIO, ERR_RETRY, false},
+    {"sync of data", CALL_FDATASYNC, 1, EIO, ERR_RETRY, false},
+    {"sync of a manifest", CALL_FDATASYNC, 2, EIO, ERR_RETRY, false},
+    {"sync of the second data", CALL_FDATASYNC, 3, EIO, ERR_RETRY, false},
+    {"sync of the second manifest", CALL_FDATASYNC, 4, EIO, ERR_RETRY, false},
+    {"sync without room", CALL_FDATASYNC, 1, ENOSPC, ERR_RETRY, true},
+    {"sync over the quota", CALL_FDATASYNC, 4, EDQUOT, ERR_RETRY, true},
+    {"sync of a read-only disk", CALL_FDATASYNC, 1, EROFS, ERR_CONFIG, false},
+    {"sync of jobs/", CALL_FSYNC, 1, EIO, ERR_RETRY, false},
+    {"sync of jobs/ over the quota", CALL_FSYNC, 1, EDQUOT, ERR_RETRY, true},
+    {"close of data", CALL_CLOSE, 1, EIO, ERR_RETRY, false},
+    {"close of a manifest", CALL_CLOSE, 2, EDQUOT, ERR_RETRY, true},
+    {"close of the second manifest", CALL_CLOSE, 4, ENOSPC, ERR_RETRY, true},
+    {"move of data", CALL_RENAME, 2, EIO, ERR_RETRY, false},
+    {"move of a manifest", CALL_RENAME, 3, ENOSPC, ERR_RETRY, true},
+    {"move of the second manifest", CALL_RENAME, 4, EROFS, ERR_CONFIG, false},
+};
+
+Test(spool_faults, whatever_call_fails_the_request_is_refused_and_leaves_nothing)
+{
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        struct err e;
+        fail_from(faults[i].call, faults[i].nth, 1, faults[i].error);
+        cr_expect(eq(int, upload(2, &e), faults[i].code), "%s: %s", faults[i].label,
+                  e.text);
+        cr_expect(eq(int, fault.error, e.os_errno), "%s: %s", faults[i].label, e.text);
+        cr_expect(eq(int, spool_is_full(&e), faults[i].full), "%s", faults[i].label);
+        expect_nothing(faults[i].label);
+        fail_from(CALL_WRITE, 0, 0, 0);
+        cr_expect(eq(int, upload(1, &e), ERR_OK), "after %s: %s", faults[i].label,
+                  e.text);
+        cr_assert(eq(int, spool_sample_count(&spool, "jobs"), 2));
+        struct spool_scan *scan = NULL;
+        struct job_id id;
+        cr_assert(not(spool_scan_open(spool.spool, &scan, &e)));
+        cr_assert(spool_scan_next(scan, &id));
+        spool_scan_close(scan);
+        cr_assert(not(spool_remove(spool.spool, &id, &e)));
+    }
+}
+
+/* Success of a second try would prove nothing: the pages that were not written may be clean by then. */
+Test(spool_faults, a_sync_that_failed_is_never_tried_again)
+{
+    static const struct {
+        enum call call;
+        size_t nth, others; /* how many of the other kind there may be */
+    } syncs[] = {{CALL_FDATASYNC, 1, 0}, {CALL_FDATASYNC, 2, 0}, {CALL_FSYNC, 1, 0}};
+
+    for (size_t i = 0; i < sizeof syncs / sizeof syncs[0]; i++) {
+        struct err e;
+        fail_from(syncs[i].call, syncs[i].nth, 1, EIO);
+        cr_expect(eq(int, upload(1, &e), ERR_RETRY), "%zu", i);
+        cr_expect(eq(sz, fault.seen[syncs[i].call], syncs[i].nth), "row %zu", i);
+        cr_expect(eq(sz, fault.again, 0), "row %zu", i);
+        if (syncs[i].call == CALL_FDATASYNC)
+            cr_expect(eq(sz, fault.seen[CALL_FSYNC], 0), "row %zu", i);
+        expect_nothing("sync");
+    }
+}
+
+Test(spool_faults, room_that_a_file_system_cannot_take_is_no_error)
+{
+    static const int errors[] = {EOPNOTSUPP, ENOSYS};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct err e;
+        fail_from(CALL_FALLOCATE, 1, 1, errors[i]);
+        cr_expect(eq(int, upload(1, &e), ERR_OK), "%s", e.text);
+        cr_expect(eq(sz, fault.seen[CALL_FTRUNCATE], 0),
+                  "there is nothing to give back");
+    }
+}
+
+Test(spool_faults, a_signal_is_no_error)
+{
+    static const enum call calls[] = {CALL_WRITE, CALL_FALLOCATE, CALL_FTRUNCATE,
+                                      CALL_CLOSE};
+
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        struct err e;
+        fail_from(calls[i], 1, calls[i] == CALL_CLOSE ? 1 : 3, EINTR);
+        cr_expect(eq(int, upload(1, &e), ERR_OK), "%zu: %s", i, e.text);
+    }
+}
+
+Test(spool_faults, what_was_announced_exactly_costs_nothing_more_at_commit)
+{
+    struct err e = ERR_INIT;
+    char block[8192] = {0};
+    /* announced, written, given back */
+    static const size_t cases[][3] = {
+        {8192, 8192, 0}, {8192, 8000, 0}, {8000, 8192, 0}, {1, 0, 1},   {8192, 4096, 1},
+        {8192, 4097, 0}, {4097, 4096, 1}, {0, 10, 0},      {100, 0, 1}, {4096, 1, 0}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct spool_upload u;
+        struct job j = spool_sample_job("q");
+        fail_from(CALL_WRITE, 0, 0, 0);
+        cr_assert(not(spool_begin(spool.spool, &u, &e)));
+        cr_assert(not(spool_expect(spool.spool, &u, (int64_t)cases[i][0], &e)));
+        cr_assert(not(spool_write(spool.spool, &u, block, cases[i][1], &e)));
+        cr_assert(not(spool_commit(spool.spool, &u, &j, 1, &e)), "%s", e.text);
+        cr_expect(eq(sz, fault.seen[CALL_FTRUNCATE], cases[i][2]), "row %zu", i);
+        job_release(&j);
+    }
+}
+
+/* --- Syncs that go on failing --- */
+
+static void fail_syncs(size_t times)
+{
+    struct err e;
+
+    for (size_t i = 0; i < times; i++) {
+        fail_from(CALL_FSYNC, 1, 1, EIO);
+        cr_assert(eq(int, upload(1, &e), ERR_RETRY));
+    }
+    fail_from(CALL_WRITE, 0, 0, 0);
+}
+
+Test(spool_faults, after_three_in_a_row_no_upload_is_begun_until_a_probe_succeeds)
+{
+    struct err e = ERR_INIT;
+    struct spool_upload u = SPOOL_UPLOAD_INIT;
+
+    fail_syncs(SPOOL_SYNC_ERRORS);
+    cr_expect(eq(int, spool_begin(spool.spool, &u, &e), ERR_RETRY));
+    cr_expect(not(spool_is_full(&e)));
+    cr_expect(ne(ptr, strstr(e.text, "Input/output error"), NULL), "%s", e.text);
+    cr_expect(eq(int, u.fd, -1));
+    for (size_t i = 0; i < 4; i++) { /* the probe fails at each of its calls */
+        static const enum call calls[] = {CALL_FDATASYNC, CALL_FSYNC, CALL_RENAME,
+                                          CALL_WRITE};
+        e = (struct err)ERR_INIT;
+        fail_from(calls[i], 1, 1, EIO);
+        cr_expect(eq(int, spool_check(spool.spool, &e), ERR_RETRY), "%s", e.text);
+        cr_expect(ne(ptr, strstr(e.text, "probe"), NULL), "%s", e.text);
+        fail_from(CALL_WRITE, 0, 0, 0);
+        cr_expect(eq(int, spool_begin(spool.spool, &u, &e), ERR_RETRY));
+        expect_nothing("a probe that failed");
+    }
+    cr_expect(eq(int, spool_check(spool.spool, &e), ERR_OK), "%s", e.text);
+    cr_expect(fault.seen[CALL_FDATASYNC] == 1 && fault.seen[CALL_FSYNC] == 1);
+    expect_nothing("a probe");
+    cr_expect(eq(int, upload(1, &e), ERR_OK), "%s", e.text);
+}
+
+Test(spool_faults, one_good_commit_in_between_starts_the_count_anew)
+{
+    struct err e = ERR_INIT;
+
+    fail_syncs(SPOOL_SYNC_ERRORS - 1);
+    cr_expect(eq(int, upload(1, &e), ERR_OK), "%s", e.text);
+    fail_syncs(SPOOL_SYNC_ERRORS - 1);
+    cr_expect(eq(int, upload(1, &e), ERR_OK), "%s", e.text);
+    fail_from(CALL_WRITE, 0, 0, 0);
+    cr_expect(eq(int, spool_check(spool.spool, &e), ERR_OK), "%s", e.text);
+    cr_expect(eq(sz, fault.seen[CALL_FDATASYNC], 0), "no probe without need");
+}
+
+Test(spool_faults, a_full_disk_at_the_sync_is_no_broken_disk)
+{
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < 2 * SPOOL_SYNC_ERRORS; i++) {
+        fail_from(CALL_FDATASYNC, 1, 1, i % 2 ? ENOSPC : EDQUOT);
+        cr_expect(eq(int, upload(1, &e), ERR_RETRY));
+        cr_expect(spool_is_full(&e), "%s", e.text);
+    }
+    cr_expect(eq(int, upload(1, &e), ERR_OK), "%s", e.text);
+}
+
+Test(spool_faults, without_durability_nothing_is_synced_and_a_close_still_counts)
+{
+    struct spool_options o = {.dir = spool.path, .durable = false};
+    struct err e = ERR_INIT;
+
+    spool_close(spool.spool);
+    spool.spool = NULL;
+    cr_assert(not(spool_open(&o, &spool.spool, &e)), "%s", e.text);
+    for (size_t i = 0; i < SPOOL_SYNC_ERRORS; i++) {
+        fail_from(CALL_CLOSE, 1, 1, EIO);
+        cr_expect(eq(int, upload(1, &e), ERR_RETRY));
+        expect_nothing("close");
+        cr_expect(fault.seen[CALL_FDATASYNC] == 0 && fault.seen[CALL_FSYNC] == 0);
+    }
+    fail_from(CALL_WRITE, 0, 0, 0);
+    cr_expect(eq(int, upload(1, &e), ERR_RETRY), "no more");
+    cr_expect(eq(int, spool_check(spool.spool, &e), ERR_OK), "%s", e.text);
+    cr_expect(eq(int, upload(1, &e), ERR_OK), "%s", e.text);
+    cr_expect(fault.seen[CALL_FDATASYNC] == 0 && fault.seen[CALL_FSYNC] == 0);
+}
