@@ -1,6 +1,7 @@
 #include "fcgi-app/gate_internal.h"
 
 #include "fcgi-app/fastcgi_head.h"
+#include "fcgi-app/handover.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 
@@ -148,13 +149,6 @@ static void throw_away(struct gate *g, struct gate_conn *c)
     }
 }
 
-static void set_timeout(int fd, int option, int64_t ms)
-{
-    struct timeval t = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-    (void)setsockopt(fd, SOL_SOCKET, option, &t,
-                     sizeof t); /* cannot fail on a socket */
-}
-
 static bool has_room(struct gate *g)
 {
     (void)pthread_mutex_lock(&g->lock);
@@ -182,8 +176,7 @@ static bool accept_all(struct gate *g)
             break;
         }
         g->complained = false;
-        set_timeout(fd, SO_RCVTIMEO, g->options.receive_timeout_ms);
-        set_timeout(fd, SO_SNDTIMEO, g->options.send_timeout_ms);
+        gate_set_timeouts(g, fd);
         gate_conn_to_work(g, gate_conn_new(g, fd)); /* only this thread takes of them */
     }
     set_accepting(g, false);
@@ -228,13 +221,24 @@ static bool close_unless_request(struct gate *g, struct gate_conn *c)
     return true;
 }
 
+/* When everything stops: others who listen there go on with the connection, whatever is on it. */
+static bool hand_over(struct gate *g, struct gate_conn *c)
+{
+    if (g->options.own_listener || !handover_send(g->options.listen_fd, c->fd))
+        return false;
+    gate_conn_drop(g, c);
+    return true;
+}
+
 /* Close an idle connection whose time is over.  When everything stops it is over for those that were used, and soon for
- * new ones. */
+ * new ones; but first it is offered to others. */
 static void sweep_idle(struct gate *g, struct gate_conn *c, int64_t now, bool stopping)
 {
     int idle = CONN_IDLE;
     if ((!stopping && now < atomic_load(&c->deadline_ms)) ||
         !atomic_compare_exchange_strong(&c->state, &idle, CONN_CLOSING))
+        return;
+    if (stopping && hand_over(g, c))
         return;
     /* It may have been used and given back since the first look. */
     bool over =

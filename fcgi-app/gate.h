@@ -20,9 +20,10 @@
  * reading and looks once more.  On a unix socket the peer can send nothing after that, so it either has its request
  * taken or sees that it was not sent.
  *
- * gate_stop: idle connections are closed.  New ones and those with half a head have 500 ms for their request.  A
- * listener of our own refuses whoever connects from then on, and who had connected before is served; one that was
- * inherited is left as it is: who waits there is the next process's.
+ * gate_stop: idle connections go to whoever else listens on an inherited unix socket (handover.h), or are closed.  New
+ * ones and those with half a head have 500 ms for their request.  A listener of our own refuses whoever connects from
+ * then on, and who had connected before is served; one that was inherited is left as it is: who waits there is the next
+ * process's.
  *
  * Bounds: max_connections (further ones wait in the listen queue); out of descriptors, accepting pauses for 100 ms;
  * an idle connection is closed after twice the receive time-out (the web server's own keep-alive should end first),

@@ -1,6 +1,7 @@
 #include "fcgi-app/gate_internal.h"
 
 #include "fcgi-app/fastcgi_head.h"
+#include "fcgi-app/handover.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 
@@ -23,6 +24,19 @@ static bool control(int epoll_fd, int op, struct gate_conn *c, uint32_t events)
     struct epoll_event event = {.events = events};
     event.data.ptr = c;
     return epoll_ctl(epoll_fd, op, c->fd, &event) == 0;
+}
+
+static void set_timeout(int fd, int option, int64_t ms)
+{
+    struct timeval t = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    (void)setsockopt(fd, SOL_SOCKET, option, &t,
+                     sizeof t); /* cannot fail on a socket */
+}
+
+void gate_set_timeouts(const struct gate *g, int fd)
+{
+    set_timeout(fd, SO_RCVTIMEO, g->options.receive_timeout_ms);
+    set_timeout(fd, SO_SNDTIMEO, g->options.send_timeout_ms);
 }
 
 static void set_deadline(struct gate_conn *c, int64_t ms)
@@ -133,6 +147,8 @@ enum gate_look gate_look(const struct gate_conn *c, char *buf, size_t size,
         return GATE_LOOK_NOTHING;
     if (n <= 0)
         return GATE_LOOK_END;
+    if (handover_is(buf, (size_t)n))
+        return GATE_LOOK_HANDOVER;
     switch (fastcgi_head_check(buf, (size_t)n, ret_id)) {
     case FASTCGI_HEAD_COMPLETE:
         return GATE_LOOK_REQUEST;
@@ -145,6 +161,24 @@ enum gate_look gate_look(const struct gate_conn *c, char *buf, size_t size,
     }
     log_debug("gate", "not a request");
     return GATE_LOOK_END;
+}
+
+/* It brings a connection of a responder that stops, which takes its place. */
+static void take_over(struct gate *g, struct gate_conn *c)
+{
+    int fd = handover_receive(c->fd);
+    if (fd < 0) {
+        gate_conn_drop(g, c);
+        return;
+    }
+    (void)pthread_mutex_lock(&g->lock);
+    (void)close(c->fd);
+    c->fd = fd;
+    (void)pthread_mutex_unlock(&g->lock);
+    gate_set_timeouts(g, fd);
+    set_deadline(c, 2 * g->options.receive_timeout_ms);
+    c->used = true;
+    gate_conn_to_work(g, c);
 }
 
 /* Whether there is a request on a connection that this thread has just TAKEN; if not it is seen to. */
@@ -171,6 +205,9 @@ static bool has_request(struct gate *g, struct gate_conn *c)
         break;
     case GATE_LOOK_END:
         gate_conn_drop(g, c);
+        break;
+    case GATE_LOOK_HANDOVER:
+        take_over(g, c);
         break;
     }
     return false;

@@ -72,14 +72,18 @@ enum gate_look {
     GATE_LOOK_NOTHING,
     GATE_LOOK_PART,
     GATE_LOOK_END,
-    GATE_LOOK_TOO_LONG
+    GATE_LOOK_TOO_LONG,
+    GATE_LOOK_HANDOVER
 };
 enum gate_look gate_look(const struct gate_conn *c, char *buf, size_t size,
                          unsigned *ret_id);
 
+/* What reading from and writing to it may take. */
+void gate_set_timeouts(const struct gate *g, int fd);
+
 /* A free connection in CONN_NEW for fd, NULL when there is none. */
 struct gate_conn *gate_conn_new(struct gate *g, int fd);
-/* NEW or HALF: let the handlers have it.  IDLE afterwards, or closed when epoll cannot take it. */
+/* NEW, HALF, or TAKEN with another descriptor: let the handlers have it.  IDLE afterwards, or closed when epoll cannot take it. */
 void gate_conn_to_work(struct gate *g, struct gate_conn *c);
 /* CLOSING, still known to the handlers' set: back to IDLE. */
 void gate_conn_rearm(struct gate *g, struct gate_conn *c);
