@@ -7,8 +7,10 @@
 
 #include "fcgi-app/breaker.h"
 #include "fcgi-app/gate.h"
+#include "fcgi-app/marks.h"
 #include "fcgi-app/publisher.h"
 #include "fcgi-app/room.h"
+#include "fcgi-app/waits.h"
 #include "shared/config.h"
 #include "shared/redis.h"
 #include "shared/spool.h"
@@ -23,7 +25,9 @@ struct app {
     struct publisher *publisher;
     struct waiters *waiters;
     struct rooms *rooms;
-    struct breaker breaker; /* on reads of Redis */
+    struct marks *marks;
+    struct waits waits;
+    struct breaker breaker; /* on what requests ask of Redis */
 };
 
 /* Fill in app->redis.  ERR_CONFIG: the url is none. */

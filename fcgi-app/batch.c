@@ -116,6 +116,12 @@ enum problem batch_begin_file(struct batch *b, const struct options *o,
     return p ? p : check_key(b, j, e);
 }
 
+enum problem batch_expect(struct batch *b, int64_t bytes, struct err *e)
+{
+    return spool_expect(b->spool, &b->uploads[b->count - 1], bytes, e) ? of_spool(e)
+                                                                       : PROBLEM_NONE;
+}
+
 enum problem batch_write(struct batch *b, const void *data, size_t len, struct err *e)
 {
     struct spool_upload *u = &b->uploads[b->count - 1];
@@ -145,6 +151,14 @@ enum problem batch_commit(struct batch *b, struct err *e)
         return p;
     return spool_commit(b->spool, b->uploads, b->jobs, b->count, e) ? of_spool(e)
                                                                     : PROBLEM_NONE;
+}
+
+int64_t batch_bytes(const struct batch *b)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < b->count; i++)
+        sum += b->jobs[i].size;
+    return sum;
 }
 
 void batch_abort(struct batch *b)

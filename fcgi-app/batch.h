@@ -53,10 +53,14 @@ void batch_release(struct batch *b); /* aborts what was not committed */
 
 enum problem batch_begin_file(struct batch *b, const struct options *o,
                               const struct batch_file *file, struct err *e);
+/* It will be so long, all in all: room is taken for it.  Before its first byte. */
+enum problem batch_expect(struct batch *b, int64_t bytes, struct err *e);
 /* The next bytes of the file begun last. */
 enum problem batch_write(struct batch *b, const void *data, size_t len, struct err *e);
 /* On success jobs[0 .. count) are complete, until batch_abort, which then only forgets them. */
 enum problem batch_commit(struct batch *b, struct err *e);
 void batch_abort(struct batch *b);
+/* Of its files. */
+int64_t batch_bytes(const struct batch *b);
 
 #endif

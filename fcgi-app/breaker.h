@@ -1,27 +1,30 @@
 /*
  * breaker: keeps the handler threads from waiting for a Redis that does not answer.
  *
- *     closed --a call failed--> open (calls fail at once) --after 500 ms--> one call is let through --ok--> closed
- *                                 ^                                               '--failed--> open
+ *     closed --BREAKER_FAILURES calls in a row failed--> open: calls fail at once
+ *        ^                                                 |
+ *        '---- one call that succeeds, or the marks' probe is answered (marks.h)
  *
- * A status request may cost a handler thread one time-out; without this, a few of them each second would cost all
- * threads all their time, and uploads, which do not need Redis, would wait too.  Any thread may call anything.
+ * A request may cost a handler thread one time-out; without this, a few of them each second would cost all threads all
+ * their time, and uploads, which do not need Redis, would wait too.  One failure alone may be that of a connection; so
+ * calls fail three times before all are spared.  Nobody's request is used to find out whether Redis is back: the thread of
+ * marks.h tries that, several times a second.  Any thread may call anything.
  */
 #ifndef HOIST_FCGI_BREAKER_H
 #define HOIST_FCGI_BREAKER_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 
-enum { BREAKER_OPEN_MS = 500, BREAKER_TRY_MS = 3000 /* longer than any one call */ };
+enum { BREAKER_FAILURES = 3 };
 
 struct breaker {
-    _Atomic int64_t open_until_ms; /* 0: closed */
+    atomic_int failures; /* in a row, at most BREAKER_FAILURES; 0: all is well */
 };
 
-/* Whether a call may be made.  Who is let through reports with breaker_report. */
-bool breaker_allows(struct breaker *b, int64_t now_ms);
-void breaker_report(struct breaker *b, int64_t now_ms, bool ok);
+/* No call is to be made. */
+bool breaker_is_open(struct breaker *b);
+void breaker_fail(struct breaker *b);
+void breaker_close(struct breaker *b);
 
 #endif

@@ -80,51 +80,39 @@ static void take_back(struct exchange *x, const struct job_id *id)
         log_warn("uploads", "refused; its bytes stay until reconcile", LOG_ERR(&e));
 }
 
-/* ERR_OK: *ret_answer is Redis' word; *ret_holder of a duplicate. */
-static enum err_code enqueue_now(struct exchange *x, const struct job *j,
-                                 enum queue_answer *ret_answer,
+/* Redis' word on the one job with a unique key. */
+static enum problem judge_unique(struct exchange *x, const struct publisher_answer *a,
                                  struct job_id *ret_holder, struct err *e)
 {
-    CLEANUP(redis_cmd_release) struct redis_cmd c;
-    CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
-    char other[QUEUE_STATE_SIZE];
-    redis_cmd_init(&c);
-    queue_enqueue_one_cmd(&c, j);
-    if (exchange_ask(x, &c, 1, &reply, e) || redis_value_error(reply, e) ||
-        queue_parse_answer(redis_value_at(reply, 0), ret_answer, other, e))
-        return e->code;
-    *ret_holder = j->id;
-    if (id_is_uuid(other, strlen(other)))
-        memcpy(ret_holder->uuid.text, other, sizeof ret_holder->uuid.text);
-    return ERR_OK;
-}
-
-static enum problem enlist_unique(struct exchange *x, const struct job *j,
-                                  struct job_id *ret_holder, struct err *e)
-{
-    enum queue_answer answer = QUEUE_BAD;
-    if (enqueue_now(x, j, &answer, ret_holder, e))
-        log_debug("uploads", "unique, but Redis cannot say of whom", LOG_ERR(e));
-    if (answer == QUEUE_OK || answer == QUEUE_EXISTS)
-        return PROBLEM_NONE;
-    if (answer == QUEUE_DUPLICATE) {
+    const struct job *j = &x->batch.jobs[0];
+    if (a->is_known && a->answer == QUEUE_DUPLICATE) {
         take_back(x, &j->id);
+        *ret_holder = j->id;
+        if (id_is_uuid(a->other, strlen(a->other)))
+            memcpy(ret_holder->uuid.text, a->other, sizeof ret_holder->uuid.text);
         return problem_set(e, PROBLEM_DUPLICATE, "the job %s.%s has this unique key",
                            ret_holder->queue, ret_holder->uuid.text);
     }
-    if (answer == QUEUE_FULL) {
+    if (a->is_known && a->answer == QUEUE_FULL) {
         take_back(x, &j->id);
+        x->retry_after = rooms_retry_after(x->app->rooms, j->id.queue);
         return problem_set(e, PROBLEM_QUEUE_FULL, "the queue %s is full", j->id.queue);
     }
-    publisher_push(x->app->publisher, j, 1, NULL);
     return PROBLEM_NONE;
 }
 
 enum problem enlist_jobs(struct exchange *x, struct job_id *ret_holder, struct err *e)
 {
     const struct batch *b = &x->batch;
-    if (b->jobs[0].unique) /* then it is the only one */
-        return enlist_unique(x, &b->jobs[0], ret_holder, e);
-    publisher_push(x->app->publisher, b->jobs, b->count, b->is_named ? NULL : &b->id);
-    return PROBLEM_NONE;
+    const struct uuid *own_batch = b->is_named || b->jobs[0].unique ? NULL : &b->id;
+    bool waits = b->jobs[0].unique || waits_is_wanted(&x->app->waits);
+    struct publisher_answer a;
+    if (!waits) {
+        publisher_push(x->app->publisher, b->jobs, b->count, own_batch);
+        return PROBLEM_NONE;
+    }
+    exchange_hold(x);
+    publisher_push_wait(x->app->publisher, b->jobs, b->count, own_batch, &a);
+    x->waited = a.waited;
+    return b->jobs[0].unique ? judge_unique(x, &a, ret_holder, e) : PROBLEM_NONE;
 }

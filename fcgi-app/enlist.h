@@ -2,8 +2,12 @@
  * enlist: how the jobs of an upload come into the queue, and what must be asked of Redis before they may.
  *
  *     before the commit   enlist_check    parents that are known, batches that are open; no answer from Redis: accepted
- *     after the commit    enlist_jobs     most: to the publisher, which never waits
- *                                         one with a unique key: asked at once, for the client is to learn of a duplicate
+ *     after the commit    enlist_jobs     to the publisher; of one with a unique key its answer is waited for, a tenth of
+ *                                         a second at most, for the client is to learn of a duplicate
+ *
+ * Where Redis cannot be asked, what cannot be decided is accepted: the queue decides when it learns of the job.  A parent
+ * that it does not know then counts as done (queue.h), a batch is counted without having been opened, and of two jobs with
+ * one unique key the second ends as cancelled, with the reason.
  *
  * After the commit the promise is made, so that nothing Redis fails to say can refuse a job any more.  What it says does:
  * a duplicate, or one that a full queue would not take, is removed from the spool again before the client is told.
@@ -18,6 +22,7 @@
 enum problem enlist_check(struct exchange *x, struct err *e);
 
 /* The jobs of x->batch, just committed.
+ * PROBLEM_NONE        x->waited says what replicas and append-only file have (waits.h)
  * PROBLEM_DUPLICATE   *ret_holder is the job that has the unique key; the upload is gone
  * PROBLEM_QUEUE_FULL  the upload is gone */
 enum problem enlist_jobs(struct exchange *x, struct job_id *ret_holder, struct err *e);

@@ -5,13 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK_TIMEOUT_MS = 500 }; /* a client waits; a thread too */
+enum {
+    ASK_TIMEOUT_MS = 500,
+    HURRY_TIMEOUT_MS = 100
+}; /* a client waits; a thread too */
 
 /* For the batch: whether a file of this queue may come in. */
 static enum problem admit(void *ctx, const struct config_queue *queue, struct err *e)
 {
     struct exchange *x = ctx;
-    return rooms_check(x->app->rooms, queue, -1, e);
+    return rooms_check(x->app->rooms, queue, -1, &x->retry_after, e);
 }
 
 enum err_code exchange_init(struct exchange *x, struct app *app, struct err *e)
@@ -57,9 +60,21 @@ void exchange_send(const struct exchange_end *end)
     gate_give_back(end->gate, end->conn, ends[after]);
 }
 
+void exchange_begin(struct exchange *x)
+{
+    x->parked = x->hurry = x->gave_up = false;
+    x->retry_after = 0;
+    x->waited = (struct waits_answer){.replicas = 0};
+}
+
+void exchange_hold(struct exchange *x)
+{
+    atomic_store(&x->since_ms, 1);
+}
+
 void exchange_refuse(struct exchange *x, enum problem p, const struct err *e)
 {
-    response_problem(&x->response, p, e ? e->text : NULL);
+    response_problem(&x->response, p, e ? e->text : NULL, x->retry_after);
 }
 
 /* LOADING, READONLY, NOPERM ...: the server answers at once, but no question is to be asked of it now. */
@@ -81,23 +96,32 @@ static enum err_code look_for_refusal(size_t count, struct redis_value **replies
     return ERR_OK;
 }
 
+static enum err_code open_redis(struct exchange *x, struct err *e)
+{
+    const struct redis_options *o = &x->app->redis;
+    int limit_ms = x->hurry ? HURRY_TIMEOUT_MS : ASK_TIMEOUT_MS;
+    if (!x->redis && redis_open(o, &x->redis, e))
+        return e->code;
+    redis_set_timeouts(
+        x->redis, o->connect_timeout_ms < limit_ms ? o->connect_timeout_ms : limit_ms,
+        o->timeout_ms < limit_ms ? o->timeout_ms : limit_ms);
+    return ERR_OK;
+}
+
 enum err_code exchange_ask(struct exchange *x, const struct redis_cmd *cmds,
                            size_t count, struct redis_value **ret_replies,
                            struct err *e)
 {
     struct breaker *breaker = &x->app->breaker;
-    if (!x->redis) {
-        struct redis_options o = x->app->redis;
-        if (o.timeout_ms > ASK_TIMEOUT_MS)
-            o.timeout_ms = ASK_TIMEOUT_MS;
-        if (o.connect_timeout_ms > ASK_TIMEOUT_MS)
-            o.connect_timeout_ms = ASK_TIMEOUT_MS;
-        if (redis_open(&o, &x->redis, e))
-            return e->code;
-    }
-    if (!breaker_allows(breaker, clock_mono_ms()))
+    if (x->gave_up || breaker_is_open(breaker))
         return err_set(e, ERR_RETRY, "redis is away");
+    if (open_redis(x, e))
+        return e->code;
     enum err_code code = redis_pipeline(x->redis, cmds, count, ret_replies, e);
-    breaker_report(breaker, clock_mono_ms(), code == ERR_OK);
+    x->gave_up = x->hurry && code;
+    if (!code)
+        breaker_close(breaker);
+    else
+        breaker_fail(breaker);
     return code ? code : look_for_refusal(count, ret_replies, e);
 }

@@ -13,7 +13,9 @@
 #include "fcgi-app/fastcgi.h"
 #include "fcgi-app/request.h"
 #include "fcgi-app/response.h"
+#include "fcgi-app/waits.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 enum { EXCHANGE_CHUNK = 64 * 1024 };
@@ -29,6 +31,11 @@ struct exchange {
     char *chunk;         /* EXCHANGE_CHUNK bytes for bodies */
     bool may_wait;       /* for the body; else it is to be left unread */
     bool parked;
+    bool hurry;      /* an upload: Redis is not waited for for long, nor twice */
+    bool gave_up;    /* waiting for it, in a hurry */
+    int retry_after; /* seconds, for a refusal; 0: as problem.h says */
+    struct waits_answer waited; /* what the 202 of an upload says */
+    atomic_llong since_ms; /* when the request under way began; 0: none (handlers.h) */
 };
 
 MUST_CHECK enum err_code exchange_init(struct exchange *x, struct app *app,
@@ -47,12 +54,17 @@ struct exchange_end {
 };
 void exchange_send(const struct exchange_end *end);
 
+/* A request begins: forget what the last one left. */
+void exchange_begin(struct exchange *x);
+/* From now on it waits for others, so that its thread does not count (handlers.h). */
+void exchange_hold(struct exchange *x);
+
 /* Answer with a problem; e may be NULL. */
 void exchange_refuse(struct exchange *x, enum problem p, const struct err *e);
 
 /* Commands to Redis, through the breaker: count replies into ret_replies[0 ..
  * count), to be freed one by one.  ERR_RETRY: it is away (at once while that is known) or says so, as LOADING and READONLY
- * do.  ERR_CONFIG: an operator must act.  Only errors about the question itself are given as replies. */
+ * do.  It is waited for 500 ms; in a hurry 100 ms, and after that not again by the same request.  ERR_CONFIG: an operator must act.  Only errors about the question itself are given as replies. */
 MUST_CHECK enum err_code exchange_ask(struct exchange *x, const struct redis_cmd *cmds,
                                       size_t count, struct redis_value **ret_replies,
                                       struct err *e);

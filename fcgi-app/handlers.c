@@ -47,8 +47,7 @@ struct handler {
     struct handlers *all;
     struct exchange exchange;
     pthread_t thread;
-    atomic_int state;      /* enum handler_state; ENDED is to be joined */
-    atomic_llong since_ms; /* of the request under way; 0: none */
+    atomic_int state; /* enum handler_state; ENDED is to be joined */
 };
 
 struct handlers {
@@ -99,7 +98,7 @@ static void serve(struct handler *h)
     struct exchange *x = &h->exchange;
     struct err e = ERR_INIT;
     x->may_wait = take_place(h->all);
-    x->parked = false;
+    exchange_begin(x);
     enum problem p = request_parse(&x->request, fastcgi_params(x->web), &e);
     if (p)
         exchange_refuse(x, p, &e);
@@ -151,9 +150,9 @@ static void *run(void *arg)
     struct handler *h = arg;
     struct exchange *x = &h->exchange;
     while ((x->conn = gate_take(x->app->gate))) {
-        atomic_store(&h->since_ms, clock_mono_ms());
+        atomic_store(&x->since_ms, clock_mono_ms());
         handle(h);
-        atomic_store(&h->since_ms, 0);
+        atomic_store(&x->since_ms, 0);
         if (is_surplus(h->all))
             break;
     }
@@ -166,7 +165,7 @@ static enum err_code start_one(struct handlers *all, struct handler *h, struct e
     h->all = all;
     if (exchange_init(&h->exchange, all->app, e))
         return e->code;
-    atomic_store(&h->since_ms, 0);
+    atomic_store(&h->exchange.since_ms, 0);
     atomic_store(&h->state, HANDLER_RUNS);
     if (thread_start(&h->thread, "handler", run, h, e)) {
         atomic_store(&h->state, HANDLER_NONE);
@@ -241,7 +240,7 @@ void handlers_tick(struct handlers *h)
         struct handler *one = &h->list[i];
         if (atomic_load(&one->state) == HANDLER_ENDED)
             join_one(one);
-        int64_t since_ms = atomic_load(&one->since_ms);
+        int64_t since_ms = atomic_load(&one->exchange.since_ms);
         bool runs = atomic_load(&one->state) == HANDLER_RUNS;
         running += runs;
         free_count += runs && (since_ms == 0 || now - since_ms < HANDLERS_HELD_MS);

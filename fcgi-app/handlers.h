@@ -7,7 +7,7 @@
  * the spool need.
  *
  * No client can hold up another one: a request that has taken longer than HANDLERS_HELD_MS is held up by its client (or
- * by the disk), and its thread does not count.  handlers_tick sees to it that `threads` others are there, up to
+ * by the disk), and its thread does not count; nor does one that waits for replicas (exchange_hold).  handlers_tick sees to it that `threads` others are there, up to
  * max_threads in all; when there are more than that again, some end with the request they are at.  The last `threads` of
  * max_threads never wait for a client's body: an upload that they would have to read is answered 503.
  */

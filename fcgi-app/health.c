@@ -3,6 +3,7 @@
 #include "shared/cleanup.h"
 #include "shared/log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void health_live(struct exchange *x)
@@ -28,34 +29,68 @@ static enum err_code ask_redis(struct exchange *x, struct err *e)
     return code;
 }
 
-static bool spool_is_writable(struct exchange *x)
+enum spool_state { SPOOL_OK, SPOOL_FULL, SPOOL_FAILING };
+
+/* A file of it, made and removed. */
+static enum spool_state try_spool(struct exchange *x, struct err *why)
 {
     struct spool_upload u = SPOOL_UPLOAD_INIT;
     struct err e = ERR_INIT;
-    if (spool_begin(x->app->spool, &u, &e)) {
-        log_warn("health", "the spool cannot be written", LOG_ERR(&e));
-        return false;
+    if (spool_begin(x->app->spool, &u, &e) == ERR_OK) {
+        spool_abort(x->app->spool, &u);
+        return SPOOL_OK;
     }
-    spool_abort(x->app->spool, &u);
-    return true;
+    log_warn("health", "the spool cannot be written", LOG_ERR(&e));
+    if (!why->code)
+        *why = e;
+    return spool_is_full(&e) ? SPOOL_FULL : SPOOL_FAILING;
+}
+
+/* *what: of the marks. */
+static enum spool_state look_at_spool(struct exchange *x, enum water_what *ret_what,
+                                      struct err *why)
+{
+    enum water_what what = marks_reason(x->app->marks, why);
+    *ret_what = what;
+    if (what == WATER_UNUSABLE)
+        return SPOOL_FAILING;
+    if (what != WATER_NOTHING && what != WATER_REDIS)
+        return SPOOL_FULL;
+    *why = (struct err)ERR_INIT;
+    return try_spool(x, why);
+}
+
+static void add_error(struct buf *b, const char *name, const char *text)
+{
+    buf_printf(b, ",\"%s\":", name);
+    buf_add_json(b, text, strlen(text));
 }
 
 void health_ready(struct exchange *x)
 {
+    static const char *const spool_names[] = {"ok", "full", "failing"};
     struct buf *b = &x->response.body;
-    struct err e = ERR_INIT;
-    bool spool = spool_is_writable(x);
+    struct err e = ERR_INIT, why = ERR_INIT;
+    char seconds[12];
+    enum water_what what;
+    enum spool_state spool = look_at_spool(x, &what, &why);
     enum err_code redis = ask_redis(x, &e);
-    response_begin(&x->response, spool ? 200 : 503, "application/json");
-    if (!spool)
-        response_header(&x->response, "Retry-After", "5");
-    buf_printf(b, "{\"spool\":\"%s\",\"redis\":\"%s\"", spool ? "ok" : "failing",
-               redis == ERR_OK       ? "up"
-               : redis == ERR_CONFIG ? "refused"
-                                     : "down");
-    if (redis) {
-        buf_puts(b, ",\"redis_error\":");
-        buf_add_json(b, e.text, strlen(e.text));
+    bool redis_full = what == WATER_REDIS;
+    bool is_ready = spool == SPOOL_OK && !redis_full;
+    response_begin(&x->response, is_ready ? 200 : 503, "application/json");
+    if (!is_ready) {
+        (void)snprintf(seconds, sizeof seconds, "%d", marks_retry_after(x->app->marks));
+        response_header(&x->response, "Retry-After", seconds);
     }
+    buf_printf(b, "{\"spool\":\"%s\"", spool_names[spool]);
+    if (spool != SPOOL_OK)
+        add_error(b, "spool_error", why.text);
+    buf_printf(b, ",\"redis\":\"%s\"",
+               redis == ERR_CONFIG ? "refused"
+               : redis             ? "down"
+               : redis_full        ? "full"
+                                   : "up");
+    if (redis || redis_full)
+        add_error(b, "redis_error", redis ? e.text : water_text(what));
     buf_puts(b, "}\n");
 }

@@ -92,7 +92,7 @@ static enum problem copy(struct exchange *x, const struct job *old,
         return problem_set(e, PROBLEM_BAD_VALUE,
                            "queue: %s takes files up to %" PRId64 " bytes", to->name,
                            to->max_bytes);
-    p = rooms_check(x->app->rooms, to, ret->size, e);
+    p = rooms_check(x->app->rooms, to, ret->size, &x->retry_after, e);
     if (p)
         return p == PROBLEM_TOO_LARGE ? PROBLEM_BAD_VALUE : p;
     memcpy(ret->id.queue, to->name, sizeof ret->id.queue);

@@ -63,12 +63,14 @@ void response_header(struct response *r, const char *name, const char *value)
     buf_puts_all(&r->head, (const char *const[]){name, ": ", value, "\r\n", NULL});
 }
 
-void response_problem(struct response *r, enum problem p, const char *detail)
+void response_problem(struct response *r, enum problem p, const char *detail,
+                      int retry_after)
 {
     const struct problem_row *row = problem_row(p);
     response_begin(r, row->status, "application/problem+json");
     if (row->retry_after > 0)
-        buf_printf(&r->head, "Retry-After: %d\r\n", row->retry_after);
+        buf_printf(&r->head, "Retry-After: %d\r\n",
+                   retry_after > 0 ? retry_after : row->retry_after);
     buf_printf(&r->body,
                "{\"type\":\"urn:hoist:problem:%s\",\"title\":\"%s\",\"status\":%d",
                row->type, row->title, row->status);
@@ -82,7 +84,8 @@ void response_problem(struct response *r, enum problem p, const char *detail)
 void response_finish(struct response *r, bool head_only)
 {
     if (r->head.failed || r->body.failed)
-        response_problem(r, PROBLEM_INTERNAL, "the answer could not be put together");
+        response_problem(r, PROBLEM_INTERNAL, "the answer could not be put together",
+                         0);
     if (r->status != 204)
         buf_printf(&r->head, "Content-Length: %zu\r\n", r->body.len);
     buf_puts(&r->head, "\r\n");

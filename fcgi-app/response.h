@@ -32,8 +32,10 @@ void response_release(struct response *r);
 /* type NULL: no body will come. */
 void response_begin(struct response *r, int status, const char *type);
 void response_header(struct response *r, const char *name, const char *value);
-/* The whole of a problem answer (RFC 9457), Retry-After included where the table has one. */
-void response_problem(struct response *r, enum problem p, const char *detail);
+/* The whole of a problem answer (RFC 9457), Retry-After included where the table has one; then retry_after counts, if it is
+ * above 0. */
+void response_problem(struct response *r, enum problem p, const char *detail,
+                      int retry_after);
 /* Complete the head; with head_only (HEAD) the body is dropped, its length kept. */
 void response_finish(struct response *r, bool head_only);
 

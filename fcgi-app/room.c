@@ -1,5 +1,6 @@
 #include "fcgi-app/room.h"
 
+#include "fcgi-app/water.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/queue.h"
@@ -7,23 +8,30 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What was seen of one queue.  The numbers may be of two looks at once: as good as a look between them. */
 struct room {
     _Atomic int64_t next_look_ms;
     _Atomic int64_t length, max_length; /* max 0: no limit */
     _Atomic int64_t bytes, max_bytes;
+    _Atomic int64_t per_1000_s; /* jobs that end; 0: not known */
+
+    struct drain drain; /* with the lock of rooms */
+    int64_t ended;      /* as of the latest look; 0: none */
 };
 
 struct rooms {
     const struct config *config;
     pthread_mutex_t lock; /* for redis */
     struct redis *redis;
+    struct breaker *breaker;
     struct room of[CONFIG_QUEUES_MAX];
 };
 
 enum err_code rooms_open(const struct config *config, const struct redis_options *redis,
-                         struct rooms **ret_rooms, struct err *e)
+                         struct breaker *breaker, struct rooms **ret_rooms,
+                         struct err *e)
 {
     struct redis_options o = *redis;
     struct rooms *r = calloc(1, sizeof *r);
@@ -31,6 +39,7 @@ enum err_code rooms_open(const struct config *config, const struct redis_options
         return err_set(e, ERR_NOMEM, "rooms: out of memory");
     o.timeout_ms = o.connect_timeout_ms = ROOM_TIMEOUT_MS;
     r->config = config;
+    r->breaker = breaker;
     (void)pthread_mutex_init(&r->lock, NULL);
     if (redis_open(&o, &r->redis, e)) {
         rooms_close(r);
@@ -70,6 +79,11 @@ static enum err_code ask(struct rooms *r, const char *queue,
 static void note(struct room *room, const struct redis_value *limits,
                  const struct queue_status *s)
 {
+    int64_t now_ms = clock_mono_ms();
+    int64_t ended = s->done_total + s->dead_total + s->cancelled_total;
+    drain_note(&room->drain, ended - room->ended, now_ms);
+    room->ended = ended;
+    atomic_store(&room->per_1000_s, (int64_t)(drain_rate(&room->drain, now_ms) * 1000));
     atomic_store(&room->length,
                  s->ready + s->scheduled + s->running + s->grouped + s->behind);
     atomic_store(&room->bytes, s->bytes);
@@ -77,28 +91,66 @@ static void note(struct room *room, const struct redis_value *limits,
     atomic_store(&room->max_bytes, redis_value_int(redis_value_at(limits, 1)));
 }
 
-static void look(struct rooms *r, struct room *room, const char *queue)
+static void forget(struct room *room)
+{
+    atomic_store(&room->max_length, 0);
+    atomic_store(&room->max_bytes, 0);
+}
+
+static enum err_code ask_and_note(struct rooms *r, struct room *room, const char *queue,
+                                  struct err *e)
 {
     struct redis_value *replies[2] = {NULL, NULL};
     struct queue_status s;
+    enum err_code code = ask(r, queue, replies, e);
+    if (code)
+        breaker_fail(r->breaker);
+    else
+        code = queue_parse_status(replies[1], &s, e);
+    if (!code)
+        note(room, replies[0], &s);
+    redis_reply_free(replies[0]);
+    redis_reply_free(replies[1]);
+    return code;
+}
+
+static void look(struct rooms *r, struct room *room, const char *queue)
+{
     struct err e = ERR_INIT;
+    if (breaker_is_open(r->breaker)) {
+        forget(room);
+        return;
+    }
     if (pthread_mutex_trylock(&r->lock) != 0) {
         atomic_store(&room->next_look_ms, 0); /* another queue's look is under way */
         return;
     }
-    enum err_code code = ask(r, queue, replies, &e);
+    enum err_code code = ask_and_note(r, room, queue, &e);
     (void)pthread_mutex_unlock(&r->lock);
-    if (!code)
-        code = queue_parse_status(replies[1], &s, &e);
     if (code) {
-        atomic_store(&room->max_length, 0);
-        atomic_store(&room->max_bytes, 0);
+        forget(room);
         log_debug("room", "not known", LOG_STR("queue", queue), LOG_ERR(&e));
-    } else {
-        note(room, replies[0], &s);
     }
-    redis_reply_free(replies[0]);
-    redis_reply_free(replies[1]);
+}
+
+/* Until so many jobs have ended. */
+static int seconds_for(const struct room *room, int64_t jobs)
+{
+    return drain_seconds((double)atomic_load(&room->per_1000_s) / 1000, jobs);
+}
+
+/* About how many jobs so many bytes are. */
+static int64_t jobs_of(const struct room *room, int64_t bytes)
+{
+    int64_t length = atomic_load(&room->length), held = atomic_load(&room->bytes);
+    int64_t each = length > 0 && held > length ? held / length : 1;
+    return bytes / each + 1;
+}
+
+int rooms_retry_after(const struct rooms *r, const char *queue)
+{
+    const struct config_queue *q = config_find_queue(r->config, queue, strlen(queue));
+    return q ? seconds_for(&r->of[q - r->config->queues], 1) : DRAIN_DEFAULT_S;
 }
 
 static bool is_my_turn(struct room *room)
@@ -109,7 +161,7 @@ static bool is_my_turn(struct room *room)
 }
 
 enum problem rooms_check(struct rooms *r, const struct config_queue *queue,
-                         int64_t bytes, struct err *e)
+                         int64_t bytes, int *ret_retry_after, struct err *e)
 {
     struct room *room = &r->of[queue - r->config->queues];
     if (is_my_turn(room))
@@ -117,18 +169,23 @@ enum problem rooms_check(struct rooms *r, const struct config_queue *queue,
     int64_t max_length = atomic_load(&room->max_length);
     int64_t max_bytes = atomic_load(&room->max_bytes);
     int64_t held = atomic_load(&room->bytes), more = bytes > 0 ? bytes : 0;
-    if (max_length > 0 && atomic_load(&room->length) >= max_length)
+    int64_t length = atomic_load(&room->length);
+    if (max_length > 0 && length >= max_length) {
+        *ret_retry_after = seconds_for(room, length - max_length + 1);
         return problem_set(e, PROBLEM_QUEUE_FULL,
                            "the queue %s holds as many jobs as it may, %lld",
                            queue->name, (long long)max_length);
+    }
     if (max_bytes > 0 && more > max_bytes)
         return problem_set(
             e, PROBLEM_TOO_LARGE,
             "the file is larger than the %lld bytes that the queue %s may hold",
             (long long)max_bytes, queue->name);
-    if (max_bytes > 0 && (held >= max_bytes || more > max_bytes - held))
+    if (max_bytes > 0 && (held >= max_bytes || more > max_bytes - held)) {
+        *ret_retry_after = seconds_for(room, jobs_of(room, held - max_bytes + more));
         return problem_set(e, PROBLEM_QUEUE_FULL,
                            "the queue %s holds as many bytes as it may, %lld",
                            queue->name, (long long)max_bytes);
+    }
     return PROBLEM_NONE;
 }

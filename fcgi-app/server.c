@@ -74,10 +74,16 @@ static enum err_code start(struct server *s, const struct listener *listener,
         .on_tick = on_tick,
         .ctx = s,
     };
+    struct app *app = &s->app;
     if (app_set_redis(&s->app, &s->app.config->redis, e) ||
         gate_open(&options, &s->app.gate, e) ||
-        publisher_start(s->app.config, &s->app.redis, &s->app.publisher, e) ||
-        rooms_open(s->app.config, &s->app.redis, &s->app.rooms, e) ||
+        publisher_start(
+            &(struct publisher_options){app->config, &app->redis, &app->waits},
+            &app->publisher, e) ||
+        rooms_open(app->config, &app->redis, &app->breaker, &app->rooms, e) ||
+        marks_start(&(struct marks_options){app->config, app->spool, &app->redis,
+                                            &app->breaker},
+                    &app->marks, e) ||
         waiters_start(&s->app, &s->app.waiters, e) ||
         handlers_start(&s->app, (size_t)http->threads, (size_t)http->max_threads,
                        &s->handlers, e) ||
@@ -126,6 +132,7 @@ static void stop(struct server *s)
     handlers_join(s->handlers);   /* they may still park requests and push jobs */
     waiters_stop(s->app.waiters); /* answers what they have parked */
     publisher_stop(s->app.publisher, FLUSH_MS);
+    marks_stop(s->app.marks);
     rooms_close(s->app.rooms);
     gate_close(s->app.gate);
     redis_target_release(&s->app.redis.target);
@@ -150,6 +157,7 @@ enum err_code server_run(const struct config *config, struct spool *spool,
 {
     struct server s = {
         .app = {.config = config, .spool = spool}, .signal_fd = -1, .done_fd = -1};
+    waits_init(&s.app.waits, config);
     enum err_code code = open_signals(&s, e);
     if (!code)
         code = start(&s, listener, e);

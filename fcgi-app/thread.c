@@ -31,8 +31,13 @@ enum err_code thread_start(pthread_t *ret_thread, const char *name,
 
 void thread_init_lock(pthread_mutex_t *lock, pthread_cond_t *cond)
 {
-    pthread_condattr_t attr;
     (void)pthread_mutex_init(lock, NULL);
+    thread_init_cond(cond);
+}
+
+void thread_init_cond(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(cond, &attr);

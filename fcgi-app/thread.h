@@ -17,8 +17,9 @@
 MUST_CHECK enum err_code thread_start(pthread_t *ret_thread, const char *name,
                                       void *(*run)(void *), void *arg, struct err *e);
 
-/* A mutex, and a condition that waits against the monotonic clock. */
+/* A mutex, and a condition that waits against the monotonic clock; one more of those. */
 void thread_init_lock(pthread_mutex_t *lock, pthread_cond_t *cond);
+void thread_init_cond(pthread_cond_t *cond);
 /* Wait for cond with lock held; false once until_ms has come. */
 bool thread_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ms);
 /* A pause between tries, where there is no event to wait for. */

@@ -71,17 +71,26 @@ static enum problem find_name(struct exchange *x, struct options *o,
     return PROBLEM_NONE;
 }
 
+/* What fits into a chunk has been read when its file is begun; there is nothing to be spared then. */
 static enum problem copy_body(struct exchange *x, const struct options *o,
                               const struct batch_file *file, struct err *e)
 {
     int64_t bytes = 0, want = x->request.content_length;
+    bool begun = want > EXCHANGE_CHUNK;
     size_t n;
+    if (begun) {
+        enum problem p = batch_begin_file(&x->batch, o, file, e);
+        if (!p)
+            p = batch_expect(&x->batch, want, e);
+        if (p)
+            return p;
+    }
     do {
         n = fastcgi_read(x->web, x->chunk, EXCHANGE_CHUNK);
         if (n == 0)
             break;
-        enum problem p =
-            bytes == 0 ? batch_begin_file(&x->batch, o, file, e) : PROBLEM_NONE;
+        enum problem p = begun ? PROBLEM_NONE : batch_begin_file(&x->batch, o, file, e);
+        begun = true;
         if (!p)
             p = batch_write(&x->batch, x->chunk, n, e);
         if (p)
@@ -104,7 +113,8 @@ static enum problem read_raw(struct exchange *x, struct options *o, struct err *
                            (long long)o->queue->max_bytes);
     enum problem p = options_check_ties(o, e);
     if (!p)
-        p = rooms_check(x->app->rooms, o->queue, x->request.content_length, e);
+        p = rooms_check(x->app->rooms, o->queue, x->request.content_length,
+                        &x->retry_after, e);
     if (!p)
         p = find_name(x, o, &name, &file, e);
     return p ? p : copy_body(x, o, &file, e);
@@ -131,6 +141,21 @@ static void add_job(struct buf *b, const struct job *j)
                         "\",\"url\":\"/v1/jobs/", id, "\"}", NULL});
 }
 
+/* What was promised. */
+static void add_promise(struct exchange *x)
+{
+    const struct config *c = x->app->config;
+    struct buf *b = &x->response.body;
+    buf_puts(b, c->spool.durability == CONFIG_DISK ? ",\"durable\":\"disk\""
+                                                   : ",\"durable\":\"memory\"");
+    if (c->redis.wait_replicas > 0) {
+        buf_puts(b, ",\"replicas\":");
+        buf_add_int(b, x->waited.replicas);
+    }
+    if (c->redis.wait_aof)
+        buf_puts(b, x->waited.aof ? ",\"aof\":true" : ",\"aof\":false");
+}
+
 static void accept_batch(struct exchange *x)
 {
     struct response *r = &x->response;
@@ -147,7 +172,9 @@ static void accept_batch(struct exchange *x)
             buf_putc(&r->body, ',');
         add_job(&r->body, &b->jobs[i]);
     }
-    buf_puts(&r->body, "]}\n");
+    buf_putc(&r->body, ']');
+    add_promise(x);
+    buf_puts(&r->body, "}\n");
 }
 
 static enum problem upload(struct exchange *x, bool form, struct job_id *ret_holder,
@@ -163,7 +190,10 @@ static enum problem upload(struct exchange *x, bool form, struct job_id *ret_hol
         p = enlist_check(x, e);
     if (!p)
         p = batch_commit(&x->batch, e);
-    return p ? p : enlist_jobs(x, ret_holder, e);
+    if (p)
+        return p;
+    marks_note_upload(x->app->marks, (int64_t)x->batch.count, batch_bytes(&x->batch));
+    return enlist_jobs(x, ret_holder, e);
 }
 
 /* Refuse, telling the log what is ours to mend; what a full queue or a duplicate is about the client learns, too. */
@@ -174,6 +204,8 @@ static void refuse(struct exchange *x, enum problem p, const struct job_id *hold
     bool is_theirs = status < 500 || p == PROBLEM_QUEUE_FULL;
     if (!is_theirs)
         log_warn("uploads", "refused", LOG_INT("status", status), LOG_ERR(e));
+    if (p == PROBLEM_FULL)
+        x->retry_after = marks_retry_after(x->app->marks);
     /* What the disk or the settings say is the log's; the client learns what to do. */
     exchange_refuse(x, p, is_theirs ? e : NULL);
     if (p == PROBLEM_DUPLICATE) {
@@ -187,7 +219,15 @@ static void answer(struct exchange *x, bool form)
 {
     struct err e = ERR_INIT;
     struct job_id holder;
-    enum problem p = upload(x, form, &holder, &e);
+    x->hurry = true;
+    enum problem p =
+        marks_check(x->app->marks, x->request.content_length, &x->retry_after, &e);
+    if (p) { /* the marks have told the log */
+        exchange_refuse(x, p, &e);
+        return;
+    }
+    x->retry_after = 0;
+    p = upload(x, form, &holder, &e);
     if (p)
         refuse(x, p, &holder, &e);
     else

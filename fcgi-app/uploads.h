@@ -4,8 +4,16 @@
  *     form (multipart/form-data, POST only) or raw body  -->  batch in the spool, committed
  *         -->  the queue (enlist.h)  -->  202, Location for one job, {"batch":"...","jobs":[...]}
  *
- * The 202 is written only after spool_commit.  A file whose announced length is over its queue's limit, or whose queue is
- * full (room.h), is refused before a byte of it is read; in a form, before a byte of that file is.  Whatever goes wrong, nothing is left in the spool.
+ * The 202 is written only after spool_commit.  It says what was promised: "durable":"disk", or "memory" where nothing is
+ * synced, and what waits.h could learn: "replicas":2 and "aof":true, each where [redis] asks for it.
+ *
+ * While the spool or Redis is nearly full, or the body would not fit (marks.h), every upload is refused before a byte of it
+ * is read.  So is a file whose announced length is over its queue's limit, or whose queue is full (room.h); in a form,
+ * before a byte of that file is.  Whatever goes wrong, nothing is left in the spool.
+ *
+ * For a raw body that does not fit into one chunk, room for the announced length is taken from the disk before the first byte
+ * is read (spool_expect).  Not for the files of a form: how long each is shows only at its end, and what one of them held
+ * beyond that would be missing to the next, so that a form could be refused for room that it has itself.
  */
 #ifndef HOIST_FCGI_UPLOADS_H
 #define HOIST_FCGI_UPLOADS_H

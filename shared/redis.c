@@ -16,7 +16,7 @@ struct redis {
     int connect_timeout_ms, timeout_ms;
     struct redis_link link;
     struct redis_lookup *lookup;
-    int64_t last_ok_ms;
+    int64_t last_ok_ms, connections;
     struct redis_facts facts;
     int64_t facts_ms; /* when it told them */
 };
@@ -50,9 +50,20 @@ void redis_close(struct redis *r)
     free(r);
 }
 
+void redis_set_timeouts(struct redis *r, int connect_timeout_ms, int timeout_ms)
+{
+    r->connect_timeout_ms = connect_timeout_ms;
+    r->timeout_ms = timeout_ms;
+}
+
 int64_t redis_last_ok_ms(const struct redis *r)
 {
     return r->last_ok_ms;
+}
+
+int64_t redis_connections(const struct redis *r)
+{
+    return r->connections;
 }
 
 const struct redis_facts *redis_facts(const struct redis *r)
@@ -223,6 +234,7 @@ static enum err_code connect_if_needed(struct redis *r, struct err *e)
                    ? ERR_OK
                    : look_again(r, deadline_ms, e);
     redis_link_close(&r->link);
+    r->connections++;
     enum err_code rc = r->target.unix_path ? connect_unix(r, deadline_ms, e)
                                            : connect_tcp(r, deadline_ms, e);
     return rc == ERR_OK ? handshake(r, deadline_ms, e) : rc;

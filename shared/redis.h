@@ -135,6 +135,8 @@ struct redis_options {
 MUST_CHECK enum err_code redis_open(const struct redis_options *o,
                                     struct redis **ret_redis, struct err *e);
 void redis_close(struct redis *r); /* takes NULL */
+/* Other time-outs than those of the options, from the next call on. */
+void redis_set_timeouts(struct redis *r, int connect_timeout_ms, int timeout_ms);
 
 /* One command; *ret_reply is to be freed with redis_reply_free.  An error reply is an error of the call. */
 MUST_CHECK enum err_code redis_call(struct redis *r, const struct redis_cmd *c,
@@ -154,6 +156,9 @@ void redis_reply_free(struct redis_value *v); /* takes NULL */
 
 /* Time of the last successful exchange (clock_mono_ms), 0 for never. */
 int64_t redis_last_ok_ms(const struct redis *r);
+/* How many connections it has made: what was written and what is asked about it went over the same one when this number is
+ * the same. */
+int64_t redis_connections(const struct redis *r);
 /* What the server said of itself when last asked (redis_check.h); belongs to r. */
 struct redis_facts;
 const struct redis_facts *redis_facts(const struct redis *r);

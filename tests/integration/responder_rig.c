@@ -39,7 +39,7 @@ void responder_start(void)
     }
 }
 
-void responder_up(void)
+void responder_up_with(const char *more)
 {
     char text[2048];
 
@@ -54,10 +54,15 @@ void responder_up(void)
                    "max_part_header_bytes = 512\nmax_waiters = 8\n"
                    "receive_timeout_seconds = 2\nlog_level = debug\n"
                    "[queue media]\nmax_bytes = 100000\n"
-                   "[destination default]\nurl = file://%s/objects\n",
-                   rig.redis.url, rig.dir.path, rig.socket.path, rig.dir.path);
+                   "[destination default]\nurl = file://%s/objects\n%s",
+                   rig.redis.url, rig.dir.path, rig.socket.path, rig.dir.path, more);
     rig.config = tmpdir_write(&rig.dir, "hoist.ini", text, strlen(text));
     responder_start();
+}
+
+void responder_up(void)
+{
+    responder_up_with("");
 }
 
 void responder_down(void)

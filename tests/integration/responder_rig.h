@@ -27,6 +27,8 @@ struct responder_rig {
 extern struct responder_rig rig;
 
 void responder_up(void);
+/* With these lines behind the settings; a section may be opened again, a setting not be set again. */
+void responder_up_with(const char *more);
 void responder_down(void);
 /* Start, or start again, and wait until it listens. */
 void responder_start(void);

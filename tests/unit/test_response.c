@@ -42,7 +42,7 @@ Test(response, a_problem_is_rfc_9457_and_its_detail_is_escaped)
 {
     struct response r;
     response_init(&r);
-    response_problem(&r, PROBLEM_FULL, "a\"<b>\n");
+    response_problem(&r, PROBLEM_FULL, "a\"<b>\n", 0);
     response_finish(&r, false);
     cr_expect(eq(
         str, r.head.data,
