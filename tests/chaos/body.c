@@ -12,8 +12,8 @@ enum { MARK_LEN = sizeof mark - 1, WORD = 8, CHUNK = 32 * 1024 };
 
 #define MAX_BYTES_DEFAULT (INT64_C(8) << 20)
 
-/* A bijection of 64 bits whose outputs look random for inputs in sequence (splitmix64's finalizer). */
-static uint64_t mix(uint64_t x)
+/* The step and the finalizer of splitmix64. */
+uint64_t body_mix(uint64_t x)
 {
     x += UINT64_C(0x9e3779b97f4a7c15);
     x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -36,11 +36,11 @@ static int64_t draw_size(uint64_t random)
 
 struct body body_of(const struct body_plan *p, int64_t n)
 {
-    /* mix is a bijection: numbers of one run never share a seed. */
-    struct body b = {.n = n, .seed = mix(mix(p->seed) + (uint64_t)n)};
+    /* body_mix is a bijection: numbers of one run never share a seed. */
+    struct body b = {.n = n, .seed = body_mix(body_mix(p->seed) + (uint64_t)n)};
     int64_t max = p->max_bytes ? p->max_bytes : MAX_BYTES_DEFAULT;
 
-    b.size = draw_size(mix(b.seed));
+    b.size = draw_size(body_mix(b.seed));
     if (b.size > max)
         b.size = max;
     return b;
@@ -59,7 +59,8 @@ static size_t first_line(const struct body *b, char ret_line[BODY_MIN + 1])
 static void fill_words(uint64_t seed, uint64_t at, char *to, size_t len)
 {
     while (len > 0) {
-        uint64_t word = mix(seed ^ (at / WORD)); /* little-endian, as all we run on */
+        uint64_t word =
+            body_mix(seed ^ (at / WORD)); /* little-endian, as all we run on */
         size_t skip = (size_t)(at % WORD), take = WORD - skip < len ? WORD - skip : len;
         memcpy(to, (const char *)&word + skip, take);
         to += take;

@@ -51,6 +51,9 @@ void body_fill(const struct body *b, int64_t offset, void *ret, size_t len);
 /* Whether these are the first bytes of an upload (BODY_MIN of them are always enough); *ret_body is untouched if not. */
 bool body_recognise(const void *first, size_t len, struct body *ret_body);
 
+/* A bijection of 64 bits; of numbers in sequence it makes such as look random. */
+uint64_t body_mix(uint64_t x);
+
 /* SHA-256 of all of it, as hex.  Errors as of digest.h. */
 MUST_CHECK enum err_code
 body_sha256(const struct body *b, char ret_hex[DIGEST_SHA256_HEX + 1], struct err *e);
