@@ -110,7 +110,7 @@ void redis_async_lose(struct redis_async *r, const struct err *why)
     struct err retry = *why;
 
     retry.code = ERR_RETRY;
-    if (r->state == LINK_READY && clock_mono_ms() - r->ready_ms >= REDIS_BACKOFF_MAX_MS)
+    if (r->state == LINK_READY && clock_mono_ms() - r->ready_ms >= REDIS_STABLE_MS)
         r->attempts = 0; /* one that ends as soon as it stands is no success */
     redis_async_drop_link(r);
     end_all(r, &retry);

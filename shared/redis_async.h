@@ -3,7 +3,7 @@
  *
  *     CLOSED --connect--> CONNECTING --AUTH, SELECT, HELLO-free handshake, INFO (check), SCRIPT LOAD--> READY
  *        ^                    |                                                                            |
- *        '---- backoff (50 ms .. 2 s, full jitter) <---- time-out, I/O error, error reply to the handshake -'
+ *        '---- backoff (50 .. 500 ms, full jitter) <---- time-out, I/O error, error reply to the handshake -'
  *
  * It connects by itself and goes on connecting until closed.  A command sent while not READY fails at once with
  * ERR_RETRY: the caller decides what to keep.  A command without an answer within its time-out closes the connection:

@@ -20,7 +20,8 @@
 enum {
     REDIS_ASYNC_PENDING_MAX = 65536,
     REDIS_BACKOFF_MIN_MS = 50,
-    REDIS_BACKOFF_MAX_MS = 2000
+    REDIS_BACKOFF_MAX_MS = 500, /* work goes on so soon after Redis is back */
+    REDIS_STABLE_MS = 2000
 };
 
 enum request_kind { REQUEST_USER, REQUEST_LOGIN, REQUEST_INFO, REQUEST_LOAD };
