@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,15 +60,52 @@ void s3_faulty_hash_end(struct s3_faulty_hashes *h, struct s3_faulty_object *o)
         s3_faulty_die(e.text);
     digest_hex_encode(sha256, sizeof sha256, o->sha256);
     digest_hex_encode(md5, sizeof md5, o->md5);
+    (void)snprintf(o->crc32c, sizeof o->crc32c, "%08" PRIx32, h->crc32c);
     digest_sha256_release(&h->sha256);
     digest_md5_release(&h->md5);
+}
+
+void s3_faulty_hash_update(struct s3_faulty_hashes *h, void *data, size_t len)
+{
+    if (h->flip_at >= h->at && h->flip_at < h->at + (int64_t)len)
+        ((unsigned char *)data)[h->flip_at - h->at] ^= 0x10;
+    digest_sha256_update(&h->sha256, data, len);
+    digest_md5_update(&h->md5, data, len);
+    h->crc32c = digest_crc32c(h->crc32c, data, len);
+    h->at += (int64_t)len;
+}
+
+void s3_faulty_tell(const struct s3_faulty_object *o, enum s3_faulty_checksum which,
+                    char ret[64])
+{
+    const char *hex = which == S3_FAULTY_SHA256 ? o->sha256 : o->crc32c;
+    uint8_t sum[DIGEST_SHA256_BYTES];
+    size_t size = strlen(hex) / 2;
+
+    if (!digest_hex_decode(hex, 2 * size, sum, size) ||
+        !digest_base64_encode(sum, size, ret, 64))
+        s3_faulty_die("encode");
+}
+
+const char *s3_faulty_refuses(const struct request *r, const struct s3_faulty_object *o)
+{
+    char is[64];
+
+    if (r->checksum != S3_FAULTY_NONE) {
+        s3_faulty_tell(o, r->checksum, is);
+        if (strcmp(is, r->named) != 0)
+            return "BadDigest";
+    }
+    if (r->payload[0] && strcmp(r->payload, o->sha256) != 0)
+        return "XAmzContentSHA256Mismatch";
+    return NULL;
 }
 
 void s3_faulty_hash_begin(struct s3_faulty_hashes *h)
 {
     struct err e = ERR_INIT;
 
-    *h = (struct s3_faulty_hashes){DIGEST_SHA256_INIT, DIGEST_MD5_INIT};
+    *h = (struct s3_faulty_hashes){DIGEST_SHA256_INIT, DIGEST_MD5_INIT, 0, 0, -1};
     if (digest_sha256_init(&h->sha256, &e) != ERR_OK ||
         digest_md5_init(&h->md5, &e) != ERR_OK)
         s3_faulty_die(e.text);
@@ -197,12 +235,11 @@ void s3_faulty_open_gate(struct s3_faulty *s)
 void s3_faulty_put(struct s3_faulty *s, const char *path, const void *data,
                    int64_t size)
 {
-    struct s3_faulty_object o = {.size = size, .has_checksum = true};
+    struct s3_faulty_object o = {.size = size, .checksum = S3_FAULTY_SHA256};
     struct s3_faulty_hashes h;
 
     s3_faulty_hash_begin(&h);
-    digest_sha256_update(&h.sha256, data, (size_t)size);
-    digest_md5_update(&h.md5, data, (size_t)size);
+    s3_faulty_hash_update(&h, (void *)data, (size_t)size); /* which flips nothing */
     s3_faulty_hash_end(&h, &o);
     pthread_mutex_lock(&s->lock);
     if (s->traits.random_etags)

@@ -7,7 +7,8 @@
  *     s3_faulty_count(s3, "PUT"), s3_faulty_object(s3, "/bucket/key", &object)
  *     s3_faulty_stop(s3);
  *
- * Without a fault it behaves: PUT stores (412 under If-None-Match when the object is there), HEAD tells.  Faults are used up
+ * Without a fault it behaves: PUT stores (412 under If-None-Match when the object is there; 400 when the bytes are not those
+ * that x-amz-checksum-… or x-amz-content-sha256 names), HEAD tells.  Faults are used up
  * by requests in the order in which their heads arrive.  It keeps sizes and digests of objects, not their bytes.
  * It listens on 127.0.0.1, on a port of the kernel's choice, with a thread per connection; signatures are not checked.
  * All functions are thread-safe.  What fails here aborts the test with a message.
@@ -27,6 +28,7 @@ enum s3_fault_kind {
     S3_FAULT_LOST_BODY,     /* read all, store nothing, close without an answer */
     S3_FAULT_CLOSE_IN_BODY, /* close after `bytes` of the body */
     S3_FAULT_STALL_IN_BODY, /* read no more after `bytes`, keep the connection open */
+    S3_FAULT_FLIP_IN_BODY, /* a bit of byte `bytes` is another when it arrives; behave */
     S3_FAULT_GATE_IN_BODY, /* read `bytes`, wait at the gate, read the rest and behave */
     S3_FAULT_HALF_ANSWER,  /* store, send half a status line, close */
     S3_FAULT_HANG,         /* store, never answer */
@@ -52,13 +54,18 @@ struct s3_faulty_traits {
     bool no_checksums;     /* x-amz-checksum-…: 501, and none is told */
     bool silent_checksums; /* taken but never told */
     bool random_etags;     /* ETags are not the MD5 */
+    bool trusting;         /* stores what arrives, whatever digest the request names */
 };
+
+/* Which checksum a PUT carries, and an object is told with. */
+enum s3_faulty_checksum { S3_FAULTY_NONE, S3_FAULTY_SHA256, S3_FAULTY_CRC32C };
 
 struct s3_faulty_object {
     int64_t size;
     char sha256[65]; /* hex */
     char md5[33];    /* hex */
-    bool has_checksum;
+    char crc32c[9];  /* hex */
+    enum s3_faulty_checksum checksum;
     int stored; /* how many PUTs were taken */
 };
 

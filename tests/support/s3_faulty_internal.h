@@ -65,13 +65,18 @@ struct request {
     int method; /* index into s3_faulty_methods */
     char path[PATH_SIZE];
     int64_t length;
-    bool conditional, checksum, expect;
+    bool conditional, expect;
+    enum s3_faulty_checksum checksum;
+    char named[64];       /* its value */
+    char payload[64 + 1]; /* x-amz-content-sha256, where it is one; else "" */
     struct s3_fault fault;
 };
 
 struct s3_faulty_hashes {
     struct digest_sha256 sha256;
     struct digest_md5 md5;
+    uint32_t crc32c;
+    int64_t at, flip_at; /* a bit of this byte is another; -1: of none */
 };
 
 extern const char *const s3_faulty_methods[3]; /* "PUT", "HEAD", "other" */
@@ -81,7 +86,15 @@ int s3_faulty_method(const char *name);
 void s3_faulty_die(const char *what);
 
 void s3_faulty_hash_begin(struct s3_faulty_hashes *h);
+void s3_faulty_hash_update(struct s3_faulty_hashes *h, void *data, size_t len);
 void s3_faulty_hash_end(struct s3_faulty_hashes *h, struct s3_faulty_object *o);
+
+/* The object's checksum as a header has it. */
+void s3_faulty_tell(const struct s3_faulty_object *o, enum s3_faulty_checksum which,
+                    char ret[64]);
+/* The code of the error, when these are not the bytes that the request names; else NULL. */
+const char *s3_faulty_refuses(const struct request *r,
+                              const struct s3_faulty_object *o);
 
 /* With the lock held: the object of a path, or NULL; put one there. */
 struct object *s3_faulty_find(struct s3_faulty *s, const char *path);

@@ -72,8 +72,7 @@ static int64_t read_body(struct connection *c, int64_t len, struct s3_faulty_has
         }
         if (n <= 0)
             break;
-        digest_sha256_update(&h->sha256, chunk, (size_t)n);
-        digest_md5_update(&h->md5, chunk, (size_t)n);
+        s3_faulty_hash_update(h, chunk, (size_t)n);
         at += n;
     }
     return at;
@@ -97,19 +96,19 @@ static void answer_error(struct connection *c, int status, const char *code,
 }
 
 static void answer_object(struct connection *c, const struct s3_faulty_object *o,
-                          bool head, bool etag, bool checksum)
+                          bool head, bool etag, enum s3_faulty_checksum checksum)
 {
+    static const char *const names[] = {
+        "", "x-amz-checksum-sha256: ", "x-amz-checksum-crc32c: "};
     char text[1024], base64[64] = "";
-    uint8_t sum[DIGEST_SHA256_BYTES];
 
-    if (!digest_hex_decode(o->sha256, 64, sum, sizeof sum) ||
-        !digest_base64_encode(sum, sizeof sum, base64, sizeof base64))
-        s3_faulty_die("encode");
+    if (checksum != S3_FAULTY_NONE)
+        s3_faulty_tell(o, checksum, base64);
     (void)snprintf(text, sizeof text,
                    "HTTP/1.1 200 OK\r\n%s%s%s%s%s%sContent-Length: %lld\r\n\r\n",
                    etag ? "ETag: \"" : "", etag ? o->md5 : "", etag ? "\"\r\n" : "",
-                   checksum ? "x-amz-checksum-sha256: " : "", checksum ? base64 : "",
-                   checksum ? "\r\n" : "", head ? (long long)o->size : 0);
+                   names[checksum], base64, checksum ? "\r\n" : "",
+                   head ? (long long)o->size : 0);
     (void)send_text(c, text);
 }
 
@@ -139,8 +138,10 @@ static void answer_head(struct connection *c, const struct request *r)
         return;
     }
     answer_object(c, &o, true, true,
-                  o.has_checksum && !s->traits.silent_checksums &&
-                      !s->traits.no_checksums && r->fault.kind != S3_FAULT_NO_PROOF);
+                  s->traits.silent_checksums || s->traits.no_checksums ||
+                          r->fault.kind == S3_FAULT_NO_PROOF
+                      ? S3_FAULTY_NONE
+                      : o.checksum);
 }
 
 /* Wait while the gate is closed. */
@@ -176,18 +177,28 @@ static bool answer_put(struct connection *c, const struct request *r,
                        struct s3_faulty_object *o)
 {
     struct s3_faulty *s = c->store;
-    bool tell = r->checksum && !s->traits.silent_checksums;
+    enum s3_faulty_checksum tell =
+        s->traits.silent_checksums ? S3_FAULTY_NONE : r->checksum;
     bool exists = false, behaves = r->fault.kind == S3_FAULT_NONE ||
-                                   r->fault.kind == S3_FAULT_GATE_IN_BODY;
+                                   r->fault.kind == S3_FAULT_GATE_IN_BODY ||
+                                   r->fault.kind == S3_FAULT_FLIP_IN_BODY;
     static const struct s3_faulty_object other = {
         .sha256 = "0000000000000000000000000000000000000000000000000000000000000000",
-        .md5 = "00000000000000000000000000000000"};
+        .md5 = "00000000000000000000000000000000",
+        .crc32c = "00000000"};
+    const char *refused = s->traits.trusting ? NULL : s3_faulty_refuses(r, o);
+
+    if (behaves && refused) {
+        answer_error(c, 400, refused, NULL, true);
+        return true;
+    }
 
     if (r->fault.kind == S3_FAULT_CORRUPT)
-        (void)(memcpy(o->md5, other.md5, 33), memcpy(o->sha256, other.sha256, 65));
+        (void)(memcpy(o->md5, other.md5, 33), memcpy(o->sha256, other.sha256, 65),
+               memcpy(o->crc32c, other.crc32c, 9));
     if (s->traits.random_etags)
         memcpy(o->md5, S3_FAULTY_RANDOM_ETAG, sizeof o->md5);
-    o->has_checksum = r->checksum;
+    o->checksum = r->checksum;
     pthread_mutex_lock(&s->lock);
     exists = s3_faulty_find(s, r->path) != NULL;
     if (stores(r->fault.kind) && !(exists && r->conditional))
@@ -217,13 +228,13 @@ static bool answer_put(struct connection *c, const struct request *r,
     case S3_FAULT_LOST_BODY:
         return false;
     case S3_FAULT_WRONG_ETAG:
-        answer_object(c, &other, false, true, false);
+        answer_object(c, &other, false, true, S3_FAULTY_NONE);
         return true;
     case S3_FAULT_WRONG_CHECKSUM:
-        answer_object(c, &other, false, false, true);
+        answer_object(c, &other, false, false, tell ? tell : S3_FAULTY_SHA256);
         return true;
     case S3_FAULT_NO_PROOF:
-        answer_object(c, o, false, false, false);
+        answer_object(c, o, false, false, S3_FAULTY_NONE);
         return true;
     default:
         answer_object(c, o, false, true, tell);
@@ -254,6 +265,8 @@ static bool serve_put(struct connection *c, const struct request *r)
     if (cut && r->fault.bytes < limit)
         limit = r->fault.bytes;
     s3_faulty_hash_begin(&h);
+    if (r->fault.kind == S3_FAULT_FLIP_IN_BODY)
+        h.flip_at = r->fault.bytes;
     got = r->fault.kind == S3_FAULT_GATE_IN_BODY ? read_around_gate(c, r, &h)
                                                  : read_body(c, limit, &h);
     s3_faulty_hash_end(&h, &o);
@@ -264,6 +277,22 @@ static bool serve_put(struct connection *c, const struct request *r)
     if (r->fault.kind != S3_FAULT_GATE_IN_BODY)
         pass_gate(s);
     return answer_put(c, r, &o);
+}
+
+static void take_digests(const char *head, struct request *r)
+{
+    static const char *const names[] = {"", "x-amz-checksum-sha256",
+                                        "x-amz-checksum-crc32c"};
+    const char *value;
+
+    for (int i = S3_FAULTY_SHA256; i <= S3_FAULTY_CRC32C; i++)
+        if ((value = header(head, names[i]))) {
+            r->checksum = (enum s3_faulty_checksum)i;
+            (void)sscanf(value, "%63s", r->named);
+        }
+    value = header(head, "x-amz-content-sha256");
+    if (value && strspn(value, "0123456789abcdef") == 64)
+        memcpy(r->payload, value, 64);
 }
 
 static void parse(struct connection *c, struct request *r)
@@ -277,7 +306,7 @@ static void parse(struct connection *c, struct request *r)
         r->method = s3_faulty_method(method);
     r->length = length ? strtoll(length, NULL, 10) : 0;
     r->conditional = header(c->head, "if-none-match") != NULL;
-    r->checksum = header(c->head, "x-amz-checksum-sha256") != NULL;
+    take_digests(c->head, r);
     r->expect = expect && strncasecmp(expect, "100-continue", 12) == 0;
 }
 
