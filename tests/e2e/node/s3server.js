@@ -1,15 +1,18 @@
 // An S3 server for the tests, made of parts that nobody here wrote, on a port chosen by the kernel.
-//   node s3server.js DIRECTORY BUCKET
+//   node s3server.js DIRECTORY BUCKET [PORT [SECRET [SICK]]]
 // s3rver stores and answers.  It takes any Signature Version 4 as right, so Amazon's own signer (@smithy/signature-v4)
 // stands before it: each request is signed again from what arrived, and refused with 403 where that differs.
-// Prints "PORT n" when it accepts connections; access key and secret key are both "S3RVER".  Ends with its standard input.
+// Prints "PORT n" when it accepts connections; access key and secret key are both "S3RVER", unless SECRET is given.  While the
+// file SICK is there every answer is 503.  Ends with its standard input.
 'use strict';
+const fs = require('fs');
 const S3rver = require('s3rver');
 const { SignatureV4 } = require('@smithy/signature-v4');
 const { HttpRequest } = require('@smithy/protocol-http');
 const { Sha256 } = require('@aws-crypto/sha256-js');
 
-const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' };
+const [directory, bucket, port = '0', secret = 'S3RVER', sick] = process.argv.slice(2);
+const credentials = { accessKeyId: 'S3RVER', secretAccessKey: secret };
 
 function parseAuthorization(text) {
   const match = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/s3\/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$/.exec(text || '');
@@ -46,26 +49,28 @@ async function findFault(req) {
   return expected && expected.signature === given.signature ? null : 'SignatureDoesNotMatch';
 }
 
-function refuse(res, code) {
+function refuse(res, code, status = 403) {
   const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>refused</Message></Error>`;
-  res.writeHead(403, { 'Content-Type': 'application/xml', 'Content-Length': body.length, Connection: 'close' });
+  res.writeHead(status, { 'Content-Type': 'application/xml', 'Content-Length': body.length, Connection: 'close' });
   res.end(body);
 }
 
-const [directory, bucket] = process.argv.slice(2);
 const server = new S3rver({
-  address: '127.0.0.1', port: 0, silent: true, directory, configureBuckets: [{ name: bucket }],
+  address: '127.0.0.1', port: Number(port), silent: true, directory, configureBuckets: [{ name: bucket }],
 });
 const store = server.callback.bind(server);
 server.callback = () => {
   const handle = store();
-  return (req, res) => findFault(req).then(
-    (code) => (code ? refuse(res, code) : handle(req, res)),
-    (error) => {
-      process.stderr.write(`${error.stack}\n`);
-      refuse(res, 'InternalError');
-    },
-  );
+  return (req, res) => {
+    if (sick && fs.existsSync(sick)) return refuse(res, 'SlowDown', 503);
+    return findFault(req).then(
+      (code) => (code ? refuse(res, code) : handle(req, res)),
+      (error) => {
+        process.stderr.write(`${error.stack}\n`);
+        refuse(res, 'InternalError');
+      },
+    );
+  };
 };
 server.run().then(({ port }) => process.stdout.write(`PORT ${port}\n`), (error) => {
   process.stderr.write(`${error.stack}\n`);

@@ -1,0 +1,86 @@
+#include "tests/chaos/chaos.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool chaos_judge(struct run *r)
+{
+    const char *logs[] = {strdup(system_path(&r->system, "log")), NULL};
+    static const char *const secrets[] = {SYSTEM_SECRET, NULL};
+    const struct options *o = r->options;
+    struct ledger_record record = LEDGER_RECORD_INIT;
+    struct check_result result;
+    struct store_changes changes = {0};
+    struct store_puts puts = {0};
+    struct watch_counts watched = watch_counts(r->watch);
+    struct poller_counts polled = poller_counts(r->poller);
+    struct err e = ERR_INIT;
+    char spool[256], path[256];
+
+    (void)snprintf(path, sizeof path, "%s", system_path(&r->system, "ledger/ledger"));
+    chaos_must(ledger_read(path, &record, &e), &e, "ledger");
+    if (r->index) {
+        chaos_must(store_index_update(r->index, &r->store, &e), &e, "store");
+        changes = store_index_changes(r->index);
+    } else {
+        (void)snprintf(path, sizeof path, "%s",
+                       system_path(&r->system, "log/store-access.log"));
+        chaos_must(store_read_access_log(path, &puts, &e), &e, "store");
+    }
+    (void)snprintf(spool, sizeof spool, "%s", system_path(&r->system, "disk/spool"));
+    struct check_options c = {.ledger = &record,
+                              .store = &r->store,
+                              .spool_dir = spool,
+                              .redis_url = r->redis_url,
+                              .queues = chaos_queues,
+                              .changes = r->index ? &changes : NULL,
+                              .puts = r->index ? NULL : &puts,
+                              .watched = &watched,
+                              .polled = &polled,
+                              .before = r->before,
+                              .after = r->after,
+                              .process_count = r->sampled,
+                              .slack = {.descriptors = 16,
+                                        .threads = 8,
+                                        .rss_kib = 65536,
+                                        .rss_percent = 100},
+                              .logs = logs,
+                              .secrets = secrets,
+                              .cores = r->system.dir.path,
+                              .crashes = (int64_t)r->system.note_count,
+                              .crash = r->system.notes[0],
+                              .may_replace = o->store != OPTIONS_FILE,
+                              .kills = r->system.kills};
+    chaos_must(check_run(&c, &result, &e), &e, "check");
+    check_print(stdout, &result);
+    ledger_record_release(&record);
+    free((void *)(uintptr_t)logs[0]);
+    return check_passed(&result);
+}
+
+void chaos_print_summary(struct run *r, double seconds)
+{
+    struct clients_counts c = clients_counts(r->clients);
+    struct latency_summary l =
+        latency_between(clients_latency(r->clients), 0, INT64_MAX);
+
+    faults_print(r->faults, stdout);
+    printf("202s: p50 %.1f ms, p99 %.1f ms, the slowest %.0f ms; %" PRId64
+           " refused (%" PRId64 " busy, %" PRId64 " other 5xx)\n",
+           (double)l.p50_us / 1000, (double)l.p99_us / 1000, (double)l.max_us / 1000,
+           c.refused, c.busy, c.errors);
+    if (c.wrong + c.cut_accepted)
+        printf("wrong answers: %" PRId64 ", broken uploads accepted: %" PRId64 ": %s\n",
+               c.wrong, c.cut_accepted, c.example);
+    printf("%u kills, %" PRId64 " faults, seed %" PRIu64
+           ", %.0f s, store %s, %d workers",
+           r->system.kills, faults_begun(r->faults), r->options->seed, seconds,
+           options_store_name(r->options->store), r->options->workers);
+    printf("; %u ends with an error status\n", r->system.gave_up);
+    if (!r->reached)
+        puts("FAILED: the run did not reach what was asked for");
+    if (!r->quiet)
+        puts("FAILED: not all jobs have ended in time");
+}
