@@ -1,10 +1,17 @@
 /*
  * reconcile: compare the spool with Redis and repair, see the state table in spool.h.
  *
- *     for each manifest in jobs/:   no job in Redis        -> enqueue it (same id; idempotent)
- *                                   job done or cancelled  -> unlink manifest and data
- *                                   job live or dead       -> leave it
- *     sweep debris older than a day
+ *     for each manifest in jobs/:   no job in Redis    -> enqueue it (same id; idempotent)
+ *                                   job cancelled      -> unlink manifest and data
+ *                                   job done           -> handed out: its object is to be looked at first
+ *                                   job live or dead   -> leave it
+ *     sweep debris
+ *
+ * A pass knows nothing of destinations: jobs that are done, and whose files are still there, are handed out, a bounded
+ * number a pass, and whoever runs it looks at their objects (worker/looks.h): there -> unlink; gone -> the job runs again
+ * from its bytes (queue_again_cmd); cannot be told -> left.  One that was done less than settle_ms ago is left alone: its
+ * worker is about to unlink.  With looks_after each pass goes on where the one before ended, so that those that stay do not
+ * keep others from their turn.
  *
  * Bounded: constant memory, pipelines of at most QUEUE_BATCH_MAX commands.  Any number of processes may
  * run it at the same time, without a leader: each step is idempotent and checked again where it acts.  A manifest
@@ -21,22 +28,48 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+/* A job that is done, by Redis. */
+struct reconcile_look {
+    struct job_id id;
+    int64_t ended; /* ms, as its record says; 0: it does not */
+};
+
+/* What was done, or with dry_run would be. */
+enum reconcile_act {
+    RECONCILE_ENQUEUE,
+    RECONCILE_REMOVE,
+    RECONCILE_SWEEP,   /* a file, the others are jobs */
+    RECONCILE_DAMAGED, /* left to people */
+    RECONCILE_FAILED   /* could not be read or removed: the next pass tries again */
+};
+
 struct reconcile_options {
     int64_t
         min_age_ms; /* default 2,000; since the upload began, as the id tells, not since it was committed */
-    int64_t sweep_age_ms;    /* default one day */
+    int64_t
+        sweep_age_ms; /* default 2 minutes; in tmp/, of files nobody holds (spool_sweep_files); in jobs/ never less than a day */
+    int64_t settle_ms;            /* default 15,000: longer than a lease */
+    struct reconcile_look *looks; /* the caller's, looks_max of them; NULL: none */
+    size_t looks_max;
+    struct uuid looks_after; /* only jobs with a greater one; "": all */
+    bool dry_run;            /* change nothing, here or in Redis */
+    /* Told of each act, on the pass's thread; why: of DAMAGED and FAILED.  May be NULL. */
+    void (*on_act)(enum reconcile_act act, const char *what, const struct err *why,
+                   void *ctx);
+    void *ctx;
     const atomic_bool *stop; /* checked between pipelines; may be NULL */
 };
 
 #define RECONCILE_OPTIONS_INIT                                                         \
     {                                                                                  \
-        .min_age_ms = 2000, .sweep_age_ms = 24 * 3600 * 1000                           \
+        .min_age_ms = 2000, .sweep_age_ms = 2 * 60 * 1000, .settle_ms = 15000          \
     }
 
 struct reconcile_stats {
     size_t scanned;  /* manifests met, young ones included */
     size_t enqueued; /* jobs Redis did not know */
-    size_t removed;  /* ended jobs whose files were still there */
+    size_t removed;  /* cancelled jobs whose files were still there */
+    size_t looks;    /* filled in looks, to be looked at */
     size_t damaged;  /* manifests that are none, keys with no job: left to people */
     size_t
         failed; /* files that could not be read or removed: tried again by the next pass */
@@ -48,7 +81,8 @@ struct reconcile_stats {
 
 /* One pass; the queues of enqueued jobs are added to hoist:queues.  When *stop is seen set it ends early, with ERR_OK.
  * What concerns one job is counted and does not keep the others: only Redis, or a jobs/ that cannot be listed, ends a
- * pass early.  *ret_stats is filled always: it tells what a pass that ended early has done.
+ * pass early.  *ret_stats is filled always: it tells what a pass that ended early has done.  With dry_run it counts what
+ * would be done.
  * ERR_RETRY   Redis or the disk is away or full; what was repaired stays repaired
  * ERR_CONFIG  Redis refuses us, or the spool is closed to us
  * One thread at a time for r; s may be in use by others. */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 enum { BLOCK_MAX = 4096 }; /* no file system of ours has larger ones; NFS says so */
@@ -112,14 +113,26 @@ static enum err_code open_dir(int at_fd, const char *path, int flags, int *ret_f
     return ERR_OK;
 }
 
+static enum err_code open_top(struct spool *s, const struct spool_options *o,
+                              struct err *e)
+{
+    if (!o->own_filesystem)
+        return make_dir(AT_FDCWD, o->dir, e) ||
+                       open_dir(AT_FDCWD, o->dir, 0, &s->dir_fd, e)
+                   ? e->code
+                   : ERR_OK;
+    if (open_dir(AT_FDCWD, o->dir, 0, &s->dir_fd, e))
+        return err_prefix(e, "[spool] own_filesystem: it must be a mount point");
+    return ERR_OK;
+}
+
 static enum err_code open_below(struct spool *s, const struct spool_options *o,
                                 struct err *e)
 {
     struct stat top, tmp, jobs;
 
-    if ((!o->own_filesystem && make_dir(AT_FDCWD, o->dir, e)) ||
-        open_dir(AT_FDCWD, o->dir, 0, &s->dir_fd, e) ||
-        check_dir(s->dir_fd, o->dir, &top, e) || spool_check_mounted(s, e))
+    if (open_top(s, o, e) || check_dir(s->dir_fd, o->dir, &top, e) ||
+        spool_check_mounted(s, e))
         return e->code;
     if (make_dir(s->dir_fd, "tmp", e) ||
         open_dir(s->dir_fd, "tmp", O_NOFOLLOW, &s->tmp_fd, e) ||
@@ -221,6 +234,23 @@ static void give_digest(struct spool *s, struct digest_sha256 *d)
 
 /* --- Writing --- */
 
+/* A new file in tmp/, with the lock that tells a sweep that its writer lives, however long it takes. */
+static enum err_code create_locked(struct spool *s, const char *name, int *ret_fd,
+                                   struct err *e)
+{
+    CLEANUP(fd_close) int fd = -1;
+
+    if (spool_create_tmp(s, name, &fd, e))
+        return e->code;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno != ENOLCK && errno != EOPNOTSUPP) {
+        enum err_code code = spool_errno(e, "lock a file in tmp/");
+        (void)unlinkat(s->tmp_fd, name, 0); /* what stays is swept */
+        return code;
+    }
+    *ret_fd = TAKE_FD(fd);
+    return ERR_OK;
+}
+
 enum err_code spool_begin(struct spool *s, struct spool_upload *ret_upload,
                           struct err *e)
 {
@@ -229,7 +259,7 @@ enum err_code spool_begin(struct spool *s, struct spool_upload *ret_upload,
 
     spool_tmp_name(&u.uuid, ".data", name);
     if (spool_refuse_unsynced(s, e) || digest_sha256_init(&u.sha256, e) ||
-        spool_create_tmp(s, name, &u.fd, e)) {
+        create_locked(s, name, &u.fd, e)) {
         give_digest(s, &u.sha256);
         return e->code;
     }

@@ -184,8 +184,25 @@ bool spool_scan_next(struct spool_scan *scan, struct job_id *ret_id);
 MUST_CHECK enum err_code spool_scan_error(const struct spool_scan *scan, struct err *e);
 void spool_scan_close(struct spool_scan *scan);
 
-/* Unlink files in tmp/, and data files in jobs/ that have no manifest, last written more than age_ms ago, at most
- * `max` of them.  Returns how many. */
+/*
+ * Unlink debris: files in tmp/, and data files in jobs/ that have no manifest.
+ *
+ * Whoever writes an upload holds a lock (flock) on its data until it stands in jobs/ with its manifest, or is given up; the
+ * kernel drops it when the process dies.  Only what can be locked is swept, so that the age need not be longer than any
+ * upload: it covers what has no lock of its own, a manifest between its two names and a clone (spool_clone).  Where the file
+ * system knows no locks a file in tmp/ stays for a day.
+ */
+struct spool_sweep_options {
+    int64_t tmp_age_ms;  /* since it was last written */
+    int64_t jobs_age_ms; /* the same in jobs/ */
+    size_t max;          /* files */
+    bool dry_run;        /* only tell */
+    void (*on_file)(const char *name, void *ctx); /* tmp/NAME, jobs/NAME; may be NULL */
+    void *ctx;
+};
+/* How many. */
+size_t spool_sweep_files(struct spool *s, const struct spool_sweep_options *o);
+/* The same with one age for both. */
 size_t spool_sweep(struct spool *s, int64_t age_ms, size_t max);
 
 #endif

@@ -117,7 +117,12 @@ static enum err_code finish_data(struct spool *s, struct spool_upload *u, struct
         j->created = id_uuid_ms(u->uuid.text);
     if (spool_give_back(s, u, e))
         return e->code;
-    return spool_sync_and_close(s, &u->fd, e);
+    int held = fcntl(u->fd, F_DUPFD_CLOEXEC, 0); /* its lock, until all is in jobs/ */
+    if (held < 0)
+        return spool_errno(e, "duplicate a descriptor");
+    enum err_code code = spool_sync_and_close(s, &u->fd, e);
+    u->fd = held;
+    return code;
 }
 
 enum err_code spool_write_manifest(struct spool *s, const struct job *j,

@@ -25,4 +25,8 @@ struct worker_env {
 /* The settings of a queue: those of [queue default] when it is not configured here. */
 const struct config_queue *env_queue(const struct worker_env *env, const char *name);
 
+/* [redis] url, with the password that stands beside it.  ERR_CONFIG, ERR_NOMEM. */
+MUST_CHECK enum err_code env_redis_target(const struct config_redis *config,
+                                          struct redis_target *ret, struct err *e);
+
 #endif

@@ -9,17 +9,31 @@
 #include "shared/config.h"
 #include "shared/log.h"
 #include "shared/spool.h"
+#include "worker/reconcile_once.h"
 #include "worker/worker.h"
 
-enum mode { MODE_RUN, MODE_CHECK, MODE_SHOW, MODE_HELP, MODE_VERSION, MODE_WRONG };
+enum { EXIT_LEFT = 2 /* jobs that could not be dealt with */ };
+
+enum mode {
+    MODE_RUN,
+    MODE_CHECK,
+    MODE_RECONCILE,
+    MODE_DRY_RUN, /* of reconcile */
+    MODE_SHOW,
+    MODE_HELP,
+    MODE_VERSION,
+    MODE_WRONG
+};
 
 static enum mode parse_options(int argc, char **argv, const char **ret_path)
 {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
         {"show-config", no_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
+        {"version", no_argument, NULL, 'v'},      {"reconcile", no_argument, NULL, 'r'},
+        {"dry-run", no_argument, NULL, 'd'},      {NULL, 0, NULL, 0}};
     enum mode mode = MODE_RUN;
+    bool dry_run = false;
 
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'c')
@@ -28,33 +42,49 @@ static enum mode parse_options(int argc, char **argv, const char **ret_path)
             mode = MODE_CHECK;
         else if (c == 's')
             mode = MODE_SHOW;
+        else if (c == 'r')
+            mode = MODE_RECONCILE;
+        else if (c == 'd')
+            dry_run = true;
         else if (c == 'h')
             return MODE_HELP;
         else
             return c == 'v' ? MODE_VERSION : MODE_WRONG;
     }
-    return optind == argc ? mode : MODE_WRONG;
+    if (optind != argc || (dry_run && mode != MODE_RECONCILE))
+        return MODE_WRONG;
+    return dry_run ? MODE_DRY_RUN : mode;
 }
 
 static void print_usage(FILE *out)
 {
-    fputs("usage: hoist-worker [--config FILE] [--check | --show-config]\n"
-          "       hoist-worker --help | --version\n"
-          "Takes jobs from Redis and uploads their files.  SIGTERM drains.\n\n",
-          out);
+    fputs(
+        "usage: hoist-worker [--config FILE] [--check | --show-config]\n"
+        "       hoist-worker [--config FILE] --reconcile [--dry-run]\n"
+        "       hoist-worker --help | --version\n"
+        "Takes jobs from Redis and uploads their files.  SIGTERM drains.\n"
+        "--reconcile compares the spool with Redis once, repairs, tells each step and "
+        "exits:\n0 all is well now, 2 something could not be dealt with.  With "
+        "--dry-run it only\ntells what it would do.\n\n",
+        out);
 }
 
 /* Open what the configuration names and, unless it was only to be checked, work. */
-static enum err_code run(const struct config *config, enum mode mode, struct err *e)
+static enum err_code run(const struct config *config, enum mode mode, int *ret_status,
+                         struct err *e)
 {
     struct spool *spool = NULL;
     struct worker *worker = NULL;
+    size_t left = 0;
 
     if (spool_open_config(config, &spool, e) != ERR_OK)
         return e->code;
     enum err_code code = worker_check(config, e);
     if (code == ERR_OK && mode == MODE_RUN)
         code = worker_open(config, spool, &worker, e);
+    if (code == ERR_OK && (mode == MODE_RECONCILE || mode == MODE_DRY_RUN))
+        code = reconcile_once(config, spool, mode == MODE_DRY_RUN, &left, e);
+    *ret_status = left > 0 ? EXIT_LEFT : EXIT_SUCCESS;
     if (worker && !worker_run(worker))
         /* Something hangs: leave without waiting for it. */
         _exit(worker_left_jobs(worker) ? EXIT_FAILURE : EXIT_SUCCESS);
@@ -69,6 +99,7 @@ int main(int argc, char **argv)
     enum mode mode = parse_options(argc, argv, &path);
     struct config config;
     struct err e = ERR_INIT;
+    int status = EXIT_SUCCESS;
 
     if (mode == MODE_WRONG || mode == MODE_HELP) {
         print_usage(mode == MODE_HELP ? stdout : stderr);
@@ -90,10 +121,10 @@ int main(int argc, char **argv)
         config_show(&config, stdout);
     } else if (code == ERR_OK) {
         log_set_level(config.worker.log_level);
-        code = run(&config, mode, &e);
+        code = run(&config, mode, &status, &e);
     }
     if (code != ERR_OK)
         log_error("main", "cannot run", LOG_ERR(&e));
     config_release(&config);
-    return code == ERR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code == ERR_OK ? status : EXIT_FAILURE;
 }

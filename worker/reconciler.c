@@ -5,37 +5,49 @@
 #include "shared/clock.h"
 #include "shared/log_limit.h"
 #include "shared/reconcile.h"
+#include "worker/looks.h"
 
-enum { MIN_AGE_MS = 2000, SWEEP_AGE_MS = 24 * 60 * 60 * 1000 };
+enum { LEASE_MIN_MS = 10000, SETTLE_MORE_MS = 5000 };
 
 struct reconciler {
     const struct worker_env *env;
+    struct destinations *destinations;
     struct redis *redis; /* the pool's thread while a pass runs */
     uv_timer_t timer;
     uv_work_t work;
+    struct reconcile_options options; /* of the pass */
     bool running;
     atomic_bool stop;
     enum err_code code; /* of the latest pass */
     struct err err;
     struct reconcile_stats stats;
-    struct log_limit said;
-    bool timer_closed;
+    struct reconcile_look found[RECONCILER_LOOKS_MAX]; /* by the pass */
+    struct uuid looks_after; /* where the next pass goes on; the loop's */
+    struct looks *looks;     /* under way, or NULL; the loop's */
+    struct log_limit said, said_left;
+    bool closing, timer_closed;
     void (*on_closed)(void *ctx);
     void *ctx;
 };
 
+/* A worker does not unlink later than a lease after it has asked (removal.h). */
+int64_t reconciler_settle_ms(const struct worker_env *env)
+{
+    int64_t lease_ms = env->self.lease_ms;
+
+    return (lease_ms > LEASE_MIN_MS ? lease_ms : LEASE_MIN_MS) + SETTLE_MORE_MS;
+}
+
 static void run_on_pool(uv_work_t *work)
 {
     struct reconciler *r = work->data;
-    struct reconcile_options o = {
-        .min_age_ms = MIN_AGE_MS, .sweep_age_ms = SWEEP_AGE_MS, .stop = &r->stop};
 
-    r->code = reconcile_run(r->env->spool, r->redis, &o, &r->stats, &r->err);
+    r->code = reconcile_run(r->env->spool, r->redis, &r->options, &r->stats, &r->err);
 }
 
 static void close_if_idle(struct reconciler *r)
 {
-    if (r->running || !r->timer_closed)
+    if (r->running || r->looks || !r->timer_closed)
         return;
     void (*on_closed)(void *) = r->on_closed;
     void *ctx = r->ctx;
@@ -44,15 +56,64 @@ static void close_if_idle(struct reconciler *r)
     on_closed(ctx);
 }
 
-static void after_pool(uv_work_t *work, int status)
+/* --- looks --- */
+
+static void on_look(const struct job_id *id, enum look_result result, const char *why,
+                    void *ctx)
 {
-    struct reconciler *r = work->data;
+    struct reconciler *r = ctx;
+    char text[ID_JOB_MAX + 1];
+    const char *name = text;
+    int64_t held;
+
+    id_format_job(id, text);
+    if (result == LOOK_AGAIN)
+        log_warn("reconciler", "done, but its object has gone: it runs again",
+                 LOG_STR("id", name));
+    else if (result == LOOK_THERE)
+        log_info("reconciler", "done, and its object is there: its files go",
+                 LOG_STR("id", name));
+    else if (result == LOOK_LEFT && !r->closing &&
+             log_limit_passes(&r->said_left, why, clock_mono_ms(), &held))
+        log_warn("reconciler", "done, but its object cannot be looked at: files stay",
+                 LOG_STR("id", name), LOG_STR("error", why), log_limit_held(held));
+}
+
+static void on_looks_done(void *ctx)
+{
+    struct reconciler *r = ctx;
+
+    r->looks = NULL;
+    close_if_idle(r);
+}
+
+static void begin_looks(struct reconciler *r)
+{
+    struct looks_options o = {.env = r->env,
+                              .destinations = r->destinations,
+                              .on_result = on_look,
+                              .on_done = on_looks_done,
+                              .ctx = r};
+    size_t count = r->stats.looks;
+
+    if (!r->options.looks || r->code != ERR_OK)
+        return;
+    r->looks_after = (struct uuid){""};
+    if (count == RECONCILER_LOOKS_MAX)
+        r->looks_after = r->found[count - 1].id.uuid;
+    if (count > 0 && !r->closing)
+        r->looks = looks_begin(&o, r->found, count); /* else the next pass does */
+}
+
+/* --- passes --- */
+
+static void log_pass(struct reconciler *r)
+{
     const struct reconcile_stats *s = &r->stats;
     char bad[ID_JOB_MAX + 1];
     int64_t held;
 
-    r->running = false;
-    if (status == 0 && r->code != ERR_OK &&
+    if (r->code != ERR_OK &&
         log_limit_passes(&r->said, r->err.text, clock_mono_ms(), &held))
         log_warn("reconciler", "pass not finished", LOG_ERR(&r->err),
                  log_limit_held(held));
@@ -67,6 +128,16 @@ static void after_pool(uv_work_t *work, int status)
                  LOG_INT("enqueued", s->enqueued), LOG_INT("removed", s->removed),
                  LOG_INT("damaged", s->damaged), LOG_INT("failed", s->failed),
                  LOG_INT("swept", s->swept));
+}
+
+static void after_pool(uv_work_t *work, int status)
+{
+    struct reconciler *r = work->data;
+
+    (void)status; /* never cancelled */
+    r->running = false;
+    log_pass(r);
+    begin_looks(r);
     close_if_idle(r);
 }
 
@@ -77,10 +148,17 @@ static void on_timer(uv_timer_t *timer)
     if (r->running || r->timer_closed)
         return;
     r->work.data = r;
+    r->options = (struct reconcile_options)RECONCILE_OPTIONS_INIT;
+    r->options.stop = &r->stop;
+    r->options.settle_ms = reconciler_settle_ms(r->env);
+    r->options.looks = r->looks ? NULL : r->found;
+    r->options.looks_max = RECONCILER_LOOKS_MAX;
+    r->options.looks_after = r->looks_after;
     r->running = uv_queue_work(r->env->loop, &r->work, run_on_pool, after_pool) == 0;
 }
 
 enum err_code reconciler_open(const struct worker_env *env,
+                              struct destinations *destinations,
                               const struct redis_target *target,
                               struct reconciler **ret, struct err *e)
 {
@@ -98,6 +176,7 @@ enum err_code reconciler_open(const struct worker_env *env,
         return e->code;
     }
     r->env = env;
+    r->destinations = destinations;
     r->err = (struct err)ERR_INIT;
     r->timer.data = r;
     (void)uv_timer_init(env->loop, &r->timer); /* cannot fail */
@@ -118,6 +197,9 @@ void reconciler_close(struct reconciler *r, void (*on_closed)(void *ctx), void *
 {
     r->on_closed = on_closed;
     r->ctx = ctx;
+    r->closing = true;
     atomic_store(&r->stop, true);
+    if (r->looks)
+        looks_stop(r->looks);
     uv_close((uv_handle_t *)&r->timer, on_timer_closed);
 }

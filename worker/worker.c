@@ -98,6 +98,14 @@ static void on_part_closed(void *ctx)
     (void)ctx; /* the loop ends by itself when all is closed */
 }
 
+/* Its looks have ended. */
+static void on_reconciler_closed(void *ctx)
+{
+    struct worker *w = ctx;
+
+    destinations_close(w->destinations);
+}
+
 /* Close whatever was opened. */
 static void close_parts(struct worker *w)
 {
@@ -107,10 +115,11 @@ static void close_parts(struct worker *w)
     for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
         uv_close((uv_handle_t *)&w->signals[i], NULL);
     beats_close(w->beats);
-    destinations_close(w->destinations);
     scheduler_close(w->scheduler);
     if (w->reconciler)
-        reconciler_close(w->reconciler, on_part_closed, w);
+        reconciler_close(w->reconciler, on_reconciler_closed, w);
+    else
+        destinations_close(w->destinations);
     if (w->env.redis)
         redis_async_close(w->env.redis, on_part_closed, w);
     if (w->claimer)
@@ -266,7 +275,8 @@ static enum err_code open_parts(struct worker *w, const struct redis_target *tar
         open_redis(w, target, e) != ERR_OK ||
         claimer_open(&w->env, &w->transfers, target, &w->claimer, e) != ERR_OK ||
         beats_open(&w->env, &w->transfers, &w->beats, e) != ERR_OK ||
-        reconciler_open(&w->env, target, &w->reconciler, e) != ERR_OK ||
+        reconciler_open(&w->env, w->destinations, target, &w->reconciler, e) !=
+            ERR_OK ||
         scheduler_open(&w->env, &w->scheduler, e) != ERR_OK)
         return e->code;
     w->transfers.claimer = w->claimer;
@@ -276,29 +286,12 @@ static enum err_code open_parts(struct worker *w, const struct redis_target *tar
     return start_handles(w, e);
 }
 
-static enum err_code parse_target(const struct config_redis *config,
-                                  struct redis_target *ret, struct err *e)
-{
-    if (redis_target_parse(config->url, ret, e) != ERR_OK)
-        return e->code;
-    if (config->password && *config->password) {
-        char *copy = strdup(config->password);
-        if (!copy) {
-            redis_target_release(ret);
-            return err_set(e, ERR_NOMEM, "no memory");
-        }
-        free(ret->password);
-        ret->password = copy;
-    }
-    return ERR_OK;
-}
-
 enum err_code worker_check(const struct config *config, struct err *e)
 {
     struct claimer_entry queues[CONFIG_QUEUES_MAX];
     struct redis_target target = REDIS_TARGET_INIT;
     size_t count = 0;
-    enum err_code code = parse_target(&config->redis, &target, e);
+    enum err_code code = env_redis_target(&config->redis, &target, e);
 
     redis_target_release(&target);
     return code == ERR_OK ? claimer_queues(config, queues, &count, e) : code;
@@ -324,7 +317,7 @@ enum err_code worker_open(const struct config *config, struct spool *spool,
     alive_init(&w->alive, &w->env);
     identity_format(config->worker.id, w->registration.host, getpid(), w->id);
 
-    enum err_code code = parse_target(&config->redis, &target, e);
+    enum err_code code = env_redis_target(&config->redis, &target, e);
     if (code == ERR_OK)
         code = check_redis(&config->redis, &target, e);
     if (code == ERR_OK)

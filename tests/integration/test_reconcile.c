@@ -80,6 +80,11 @@ static const char *job_key(const struct job_id *id)
     return key;
 }
 
+static void set_state(const struct job_id *id, const char *state)
+{
+    free(redis_fixture_ask(&server, "HSET", job_key(id), "state", state, NULL));
+}
+
 static void expect_state(const struct job_id *id, const char *want)
 {
     char *state = redis_fixture_ask(&server, "HGET", job_key(id), "state", NULL);
@@ -129,7 +134,7 @@ Test(reconcile, ended_jobs_leave_the_disk_and_others_stay)
         const char *state;
         bool stays;
     } rows[] = {{"waiting", true},    {"scheduled", true}, {"running", true},
-                {"dead", true},       {"done", false},     {"cancelled", false},
+                {"dead", true},       {"done", true},      {"cancelled", false},
                 {"what's this", true}};
     struct job_id ids[sizeof rows / sizeof rows[0]];
 
@@ -139,13 +144,13 @@ Test(reconcile, ended_jobs_leave_the_disk_and_others_stay)
                                rows[i].state, NULL));
     }
     struct reconcile_stats stats = pass();
-    cr_expect(eq(sz, stats.removed, 2));
+    cr_expect(eq(sz, stats.removed, 1));
     cr_expect(eq(sz, stats.enqueued, 0));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         cr_expect(eq(int, files_exist(&ids[i]), rows[i].stays), "%s", rows[i].state);
         expect_state(&ids[i], rows[i].state);
     }
-    cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 2 * 5));
+    cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 2 * 6));
 }
 
 enum { MANY = 1000 };
@@ -229,7 +234,8 @@ Test(reconcile, several_at_once_remove_what_ended_without_complaint)
 {
     for (size_t i = 0; i < SHARED; i++) {
         struct job_id id = commit("q");
-        free(redis_fixture_ask(&server, "HSET", job_key(&id), "state", "done", NULL));
+        free(redis_fixture_ask(&server, "HSET", job_key(&id), "state", "cancelled",
+                               NULL));
     }
     struct reconcile_stats sum = pass_together();
     cr_expect(eq(sz, sum.enqueued, 0));
@@ -307,8 +313,8 @@ Test(reconcile, one_file_that_cannot_be_removed_does_not_keep_others)
     const char *data = spool_sample_job_path(&spool, &stuck, ".data");
 
     (void)pass();
-    free(redis_fixture_ask(&server, "HSET", job_key(&stuck), "state", "done", NULL));
-    free(redis_fixture_ask(&server, "HSET", job_key(&ended), "state", "done", NULL));
+    set_state(&stuck, "cancelled");
+    set_state(&ended, "cancelled");
     free(redis_fixture_ask(&server, "DEL", job_key(&unknown), NULL));
     cr_assert(eq(int, unlink(data), 0));
     cr_assert(eq(int, mkdir(data, 0700), 0), "what unlink refuses");

@@ -1,0 +1,301 @@
+#include "shared/reconcile_internal.h"
+
+#include <string.h>
+
+void reconcile_drop_pipeline(struct pass *p)
+{
+    for (size_t i = 0; i < QUEUE_BATCH_MAX; i++) {
+        redis_reply_free(p->replies[i]);
+        p->replies[i] = NULL;
+        redis_cmd_clear(&p->cmds[i]);
+    }
+    p->cmd_count = 0;
+}
+
+static enum err_code send_pipeline(struct pass *p, struct err *e)
+{
+    if (p->cmd_count == 0)
+        return ERR_OK;
+    return redis_pipeline(p->redis, p->cmds, p->cmd_count, p->replies, e);
+}
+
+bool reconcile_is_stopped(const struct pass *p)
+{
+    return p->options->stop && atomic_load(p->options->stop);
+}
+
+void reconcile_note(struct pass *p, enum reconcile_act act, const struct job_id *id,
+                    const struct err *why)
+{
+    char name[ID_JOB_MAX + 1];
+
+    if (!p->options->on_act)
+        return;
+    id_format_job(id, name);
+    p->options->on_act(act, name, why, p->options->ctx);
+}
+
+/* Count a job that could not be dealt with, and remember the first. */
+static void note_bad(struct pass *p, enum reconcile_act act, const struct job_id *id,
+                     const struct err *why)
+{
+    if (p->stats.damaged + p->stats.failed == 0) {
+        p->stats.bad_id = *id;
+        p->stats.bad_why = *why;
+    }
+    p->stats.damaged += act == RECONCILE_DAMAGED;
+    p->stats.failed += act == RECONCILE_FAILED;
+    reconcile_note(p, act, id, why);
+}
+
+/* What the reply to the command for this job means to the pass: a refusal of this one key is counted, all else ends it. */
+static enum err_code check_reply(struct pass *p, const struct redis_value *reply,
+                                 const struct job_id *id, bool *ret_usable,
+                                 struct err *e)
+{
+    enum err_code code = redis_value_error(reply, e);
+
+    *ret_usable = code == ERR_OK;
+    if (code != ERR_REJECT)
+        return code;
+    note_bad(p, RECONCILE_DAMAGED, id, e);
+    return ERR_OK;
+}
+
+/* --- The steps of a batch --- */
+
+/* Ask for the state of every job of the batch. */
+static enum err_code ask_states(struct pass *p, struct err *e)
+{
+    for (size_t i = 0; i < p->id_count; i++) {
+        struct redis_cmd *c = &p->cmds[p->cmd_count++];
+        redis_cmd_begin(c, "HGET");
+        queue_add_job_key(c, &p->ids[i]);
+        redis_cmd_add_str(c, "state");
+    }
+    return send_pipeline(p, e);
+}
+
+static bool is_state(const struct redis_value *reply, enum job_state want)
+{
+    enum job_state state;
+    size_t len;
+    const char *word = redis_value_str(reply, &len);
+
+    return job_state_parse(word, len, &state) && state == want;
+}
+
+/* Remove the files of a job that was cancelled. */
+static void remove_files(struct pass *p, const struct job_id *id)
+{
+    struct err why = ERR_INIT;
+
+    if (!p->options->dry_run && spool_remove(p->spool, id, &why) != ERR_OK) {
+        note_bad(p, RECONCILE_FAILED, id, &why);
+        return;
+    }
+    p->stats.removed++;
+    reconcile_note(p, RECONCILE_REMOVE, id, NULL);
+}
+
+/* Remove the files of cancelled jobs, put those that are done aside; keep in ids those that Redis does not know. */
+static enum err_code act_on_states(struct pass *p, struct err *e)
+{
+    size_t unknown = 0;
+
+    p->done_count = 0;
+    for (size_t i = 0; i < p->id_count; i++) {
+        bool usable;
+        if (check_reply(p, p->replies[i], &p->ids[i], &usable, e))
+            return e->code;
+        if (usable && redis_value_type(p->replies[i]) == REDIS_NIL)
+            p->ids[unknown++] = p->ids[i];
+        else if (usable && is_state(p->replies[i], JOB_DONE))
+            p->done[p->done_count++] = p->ids[i];
+        else if (usable && is_state(p->replies[i], JOB_CANCELLED))
+            remove_files(p, &p->ids[i]);
+    }
+    p->id_count = unknown;
+    return ERR_OK;
+}
+
+/* --- Jobs that are done --- */
+
+/* A number as Redis shows it; 0 for anything else. */
+static int64_t number_of(const struct redis_value *reply)
+{
+    size_t len = 0;
+    const char *s = redis_value_str(reply, &len);
+    int64_t n = 0;
+
+    if (!s || len == 0 || len > 15)
+        return 0;
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] < '0' || s[i] > '9')
+            return 0;
+        n = n * 10 + (s[i] - '0');
+    }
+    return n;
+}
+
+static enum err_code read_clock(struct pass *p, struct err *e)
+{
+    reconcile_drop_pipeline(p);
+    redis_cmd_begin(&p->cmds[p->cmd_count++], "TIME");
+    if (send_pipeline(p, e) || redis_value_error(p->replies[0], e))
+        return e->code;
+    p->redis_ms = number_of(redis_value_at(p->replies[0], 0)) * 1000 +
+                  number_of(redis_value_at(p->replies[0], 1)) / 1000;
+    return ERR_OK;
+}
+
+/* Keep in done those that are handed out, if there is room. */
+static void choose_looks(struct pass *p)
+{
+    const struct reconcile_options *o = p->options;
+    size_t chosen = 0, room = o->looks ? o->looks_max - p->stats.looks : 0;
+
+    for (size_t i = 0; i < p->done_count && chosen < room; i++)
+        if (strcmp(p->done[i].uuid.text, o->looks_after.text) > 0)
+            p->done[chosen++] = p->done[i];
+    p->done_count = chosen;
+}
+
+static enum err_code hand_out(struct pass *p, struct err *e)
+{
+    choose_looks(p);
+    if (p->done_count > 0 && p->redis_ms == 0 && read_clock(p, e))
+        return e->code;
+    reconcile_drop_pipeline(p);
+    for (size_t i = 0; i < p->done_count; i++) {
+        struct redis_cmd *c = &p->cmds[p->cmd_count++];
+        redis_cmd_begin(c, "HGET");
+        queue_add_job_key(c, &p->done[i]);
+        redis_cmd_add_str(c, "ended");
+    }
+    if (send_pipeline(p, e))
+        return e->code;
+    for (size_t i = 0; i < p->done_count; i++) {
+        bool usable;
+        if (check_reply(p, p->replies[i], &p->done[i], &usable, e))
+            return e->code;
+        int64_t ended = usable ? number_of(p->replies[i]) : p->redis_ms;
+        if (p->redis_ms - ended >= p->options->settle_ms)
+            p->options->looks[p->stats.looks++] =
+                (struct reconcile_look){.id = p->done[i], .ended = ended};
+    }
+    return ERR_OK;
+}
+
+/* --- Jobs that Redis does not know --- */
+
+/* Put the enqueue of each unknown job into the pipeline; keep in ids those that are there, in the same order. */
+static void build_enqueues(struct pass *p)
+{
+    size_t readable = 0;
+
+    for (size_t i = 0; i < p->id_count; i++) {
+        CLEANUP(job_release) struct job j = JOB_INIT;
+        struct err why = ERR_INIT;
+        bool missing = false;
+        enum err_code code =
+            spool_read_manifest(p->spool, &p->ids[i], &j, &missing, &why);
+        if (code == ERR_REJECT && missing)
+            continue; /* ended and removed a moment ago */
+        if (code != ERR_OK) {
+            note_bad(p, code == ERR_REJECT ? RECONCILE_DAMAGED : RECONCILE_FAILED,
+                     &p->ids[i], &why);
+            continue;
+        }
+        queue_enqueue_one_cmd(&p->cmds[p->cmd_count++], &j);
+        p->ids[readable++] = p->ids[i];
+    }
+    p->id_count = readable;
+}
+
+static void count_enqueued(struct pass *p, const struct job_id *id)
+{
+    p->stats.enqueued++;
+    reconcile_note(p, RECONCILE_ENQUEUE, id, NULL);
+}
+
+static enum err_code read_enqueue_replies(struct pass *p, struct err *e)
+{
+    for (size_t i = 0; i < p->cmd_count; i++) {
+        enum queue_answer answer = QUEUE_BAD;
+        bool usable;
+        if (check_reply(p, p->replies[i], &p->ids[i], &usable, e))
+            return e->code;
+        if (!usable)
+            continue;
+        if (queue_parse_answer(redis_value_at(p->replies[i], 0), &answer, NULL, e))
+            return e->code;
+        if (answer == QUEUE_OK)
+            count_enqueued(p, &p->ids[i]);
+        if (answer == QUEUE_BAD) {
+            struct err why = ERR_INIT;
+            (void)err_set(&why, ERR_REJECT, "Redis holds no record of a job there");
+            note_bad(p, RECONCILE_DAMAGED, &p->ids[i], &why);
+        }
+    }
+    return ERR_OK;
+}
+
+/* hoist:queues lies outside the slot of any queue, so that the script cannot do it. */
+static void build_registrations(struct pass *p)
+{
+    for (size_t i = 0; i < p->id_count; i++) {
+        bool met = false;
+        for (size_t k = 0; k < i && !met; k++)
+            met = strcmp(p->ids[k].queue, p->ids[i].queue) == 0;
+        if (!met)
+            queue_register_queue_cmd(&p->cmds[p->cmd_count++], p->ids[i].queue);
+    }
+}
+
+static enum err_code read_registration_replies(struct pass *p, struct err *e)
+{
+    for (size_t i = 0; i < p->cmd_count; i++) {
+        bool usable; /* hoist:queues may be of another type: no matter of one queue */
+        if (check_reply(p, p->replies[i], &p->ids[0], &usable, e))
+            return e->code;
+    }
+    return ERR_OK;
+}
+
+static void pretend_to_enqueue(struct pass *p)
+{
+    reconcile_drop_pipeline(p);
+    build_enqueues(p);
+    for (size_t i = 0; i < p->id_count; i++)
+        count_enqueued(p, &p->ids[i]);
+}
+
+static enum err_code enqueue_unknown(struct pass *p, struct err *e)
+{
+    if (p->options->dry_run) {
+        pretend_to_enqueue(p);
+        return ERR_OK;
+    }
+    reconcile_drop_pipeline(p);
+    build_registrations(p);
+    if (send_pipeline(p, e) || read_registration_replies(p, e))
+        return e->code;
+    reconcile_drop_pipeline(p);
+    build_enqueues(p);
+    if (send_pipeline(p, e))
+        return e->code;
+    return read_enqueue_replies(p, e);
+}
+
+enum err_code reconcile_batch(struct pass *p, struct err *e)
+{
+    reconcile_drop_pipeline(p);
+    if (ask_states(p, e) || act_on_states(p, e))
+        return e->code;
+    if (p->done_count > 0 && hand_out(p, e))
+        return e->code;
+    if (p->id_count > 0 && !reconcile_is_stopped(p))
+        return enqueue_unknown(p, e);
+    return ERR_OK;
+}

@@ -1,0 +1,41 @@
+/*
+ * reconcile_internal: one pass, shared by the two files that do it.
+ *
+ *     reconcile.c        walks the manifests, the oldest first, batch by batch
+ *     reconcile_batch.c  what is asked of Redis about a batch, and what follows
+ */
+#ifndef HOIST_SHARED_RECONCILE_INTERNAL_H
+#define HOIST_SHARED_RECONCILE_INTERNAL_H
+
+#include "shared/queue.h"
+#include "shared/reconcile.h"
+
+/* What one pass works with; on the heap for its size. */
+struct pass {
+    struct spool *spool;
+    struct redis *redis;
+    const struct reconcile_options *options;
+    struct reconcile_stats stats;
+    int64_t
+        redis_ms; /* Redis' clock when the first job was met that is done; 0: not yet */
+
+    struct job_id *run; /* manifests of one run, the oldest first: owned */
+    size_t run_count, run_capacity, run_next;
+    struct job_id ids[QUEUE_BATCH_MAX]; /* one batch of them */
+    size_t id_count;
+    struct job_id done[QUEUE_BATCH_MAX]; /* those of them that are */
+    size_t done_count;
+    struct redis_cmd cmds[QUEUE_BATCH_MAX]; /* one pipeline, and its replies */
+    struct redis_value *replies[QUEUE_BATCH_MAX];
+    size_t cmd_count;
+};
+
+bool reconcile_is_stopped(const struct pass *p);
+void reconcile_drop_pipeline(struct pass *p);
+/* Tell of one act on a job. */
+void reconcile_note(struct pass *p, enum reconcile_act act, const struct job_id *id,
+                    const struct err *why);
+/* Deal with the batch in ids. */
+MUST_CHECK enum err_code reconcile_batch(struct pass *p, struct err *e);
+
+#endif
