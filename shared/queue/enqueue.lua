@@ -79,8 +79,17 @@ local function tie(id, record, due, parent)
   return OK, 'waiting'
 end
 
+-- A job waits no longer than from created to due, however wrong the clock was that said both.
+local function in_time(due, record)
+  local created = int(record.created) or 0
+  return due > created and created > 0 and math.min(due, now + due - created) or due
+end
+
 local function add(id, at, n, place_no)
   local priority, due, parent = int(ARGV[at + 1]), int(ARGV[at + 2]), ARGV[at + 4]
+  if due > now then
+    due = in_time(due, fields_of(at + 6, n))
+  end
   local state = due > now and 'scheduled' or 'waiting'
   if due > 0 then
     redis.call('HSET', job, 'state', state, 'seq', text(place_no), 'due', text(due), unpack(ARGV, at + 6, at + 5 + n))

@@ -84,6 +84,34 @@ Test(queue, enqueue_after_the_record_was_deleted_by_hand_leaves_one_place)
     job_release(&j);
 }
 
+/* What a responder whose clock is a day ahead made of "in a second". */
+Test(queue, a_clock_that_is_wrong_makes_no_delay_longer)
+{
+    struct job j = new_job(0, 0);
+
+    j.created = clock_wall_ms() + 25 * 3600000;
+    j.due = j.created + 1000;
+    cr_assert(enqueue(&j) == QUEUE_OK);
+    int64_t due = redis_fixture_ask_int(&h.server, "ZSCORE", "hoist:{q}:later",
+                                        j.id.uuid.text, NULL);
+    cr_expect(due > 0 && due <= clock_wall_ms() + 1000);
+    cr_expect(redis_fixture_ask_int(&h.server, "HGET", key_of(&j.id).text, "due",
+                                    NULL) == due);
+    job_release(&j);
+}
+
+Test(queue, a_job_is_due_when_it_says)
+{
+    struct job j = new_job(0, 0);
+
+    j.created = clock_wall_ms();
+    j.due = j.created + 3600000;
+    cr_assert(enqueue(&j) == QUEUE_OK);
+    cr_expect(redis_fixture_ask_int(&h.server, "ZSCORE", "hoist:{q}:later",
+                                    j.id.uuid.text, NULL) == j.due);
+    job_release(&j);
+}
+
 Test(queue, first_in_first_out_inside_a_priority_and_low_numbers_first)
 {
     struct job_id late = add(9, 0), a = add(5, 0), b = add(5, 0), urgent = add(0, 0);
