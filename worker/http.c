@@ -84,6 +84,11 @@ void http_reap(struct http *h)
         if (message->msg != CURLMSG_DONE)
             continue;
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+        if (code == CURLE_OK && !call->response.has_whole_head) {
+            /* The connection has ended within it, which is all the same to libcurl. */
+            end_call(call, RETRY_NET_RECEIVE, "the answer ended in its head");
+            continue;
+        }
         end_call(call, http_easy_net(code),
                  call->error[0] ? call->error : curl_easy_strerror(code));
     }

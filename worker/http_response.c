@@ -25,6 +25,7 @@ static const struct {
 static void clear(struct http_response *r)
 {
     r->status = 0;
+    r->has_whole_head = false;
     r->content_length = -1;
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         ((char *)r)[fields[i].offset] = '\0';
@@ -85,6 +86,8 @@ void http_response_add_line(struct http_response *r, const char *line, size_t le
 {
     while (len > 0 && strchr("\r\n \t", line[len - 1]))
         len--;
+    if (len == 0)
+        r->has_whole_head = true;
     if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
         add_status(r, line, len);
         return;

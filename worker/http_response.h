@@ -17,6 +17,7 @@ enum { HTTP_BODY_MAX = 64 * 1024, HTTP_VALUE_SIZE = 160 };
 /* Text fields are "" when the header did not come. */
 struct http_response {
     int status;                            /* of the final answer; 0: none came */
+    bool has_whole_head;                   /* its blank line has come */
     int64_t content_length;                /* -1: not told */
     char etag[HTTP_VALUE_SIZE];            /* as sent, with its quotes */
     char checksum_sha256[HTTP_VALUE_SIZE]; /* x-amz-checksum-sha256 */
@@ -33,7 +34,8 @@ struct http_response {
 void http_response_init(struct http_response *r);
 void http_response_release(struct http_response *r);
 
-/* One line as it came, with or without its line end.  A status line starts anew: it ends an interim answer. */
+/* One line as it came, with or without its line end.  A status line starts anew: it ends an interim answer.  An
+ * empty one ends the head. */
 void http_response_add_line(struct http_response *r, const char *line, size_t len);
 
 /* Retry-After in seconds as milliseconds, at most an hour; 0: none, or a date (RFC 9110 section 10.2.3: those who send

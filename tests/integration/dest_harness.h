@@ -8,6 +8,8 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -40,6 +42,9 @@ static inline struct job dest_job(const char *key, const void *data, size_t size
     j.size = (int64_t)size;
     j.sha256 = malloc(DIGEST_SHA256_HEX + 1);
     cr_assert(j.sha256 && digest_sha256_hex(data, size, j.sha256, &e) == ERR_OK);
+    j.crc32c = malloc(9);
+    cr_assert(j.crc32c &&
+              snprintf(j.crc32c, 9, "%08" PRIx32, digest_crc32c(0, data, size)) == 8);
     cr_assert(job_set_key(&j, key, strlen(key), &e) == ERR_OK, "%s", e.text);
     cr_assert(job_set_name(&j, "Grüße 1.txt", strlen("Grüße 1.txt"), &e) == ERR_OK);
     return j;

@@ -32,6 +32,17 @@ static inline void open_dest(void)
         "%s", e.text);
 }
 
+/* Without what was learnt of the store, and without connections to it. */
+static inline void open_afresh(void)
+{
+    struct err e = ERR_INIT;
+
+    destination_release(dest);
+    http_close(http);
+    cr_assert(http_open(&loop, &http, &e) == ERR_OK, "%s", e.text);
+    open_dest();
+}
+
 static inline void up(void)
 {
     struct err e = ERR_INIT;

@@ -268,19 +268,25 @@ static const struct {
      .stored = 1},
 };
 
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
 ParameterizedTestParameters(dest_s3_answers, each)
 {
-    static size_t i[sizeof rows / sizeof rows[0]];
+    /* Each row with SHA-256, and each with CRC-32C. */
+    static size_t i[2 * ROWS];
 
-    for (size_t k = 0; k < sizeof i / sizeof i[0]; k++)
+    for (size_t k = 0; k < 2 * ROWS; k++)
         i[k] = k;
-    return cr_make_param_array(size_t, i, sizeof i / sizeof i[0]);
+    return cr_make_param_array(size_t, i, 2 * ROWS);
 }
 
-ParameterizedTest(size_t *i, dest_s3_answers, each)
+ParameterizedTest(size_t *param, dest_s3_answers, each)
 {
+    size_t index = *param % ROWS, *i = &index;
     const char *label = rows[*i].label;
 
+    config.checksum = *param < ROWS ? CONFIG_SHA256 : CONFIG_CRC32C;
+    open_afresh();
     s3_faulty_set_traits(s3, rows[*i].traits);
     if (rows[*i].there)
         s3_faulty_put(s3, PATH, rows[*i].there, (int64_t)strlen(rows[*i].there));
@@ -330,8 +336,7 @@ Test(dest_s3_answers, under_the_key_of_the_job_a_lost_answer_needs_no_digest)
 Test(dest_s3_answers, without_conditions_what_cannot_be_proven_is_put_again)
 {
     config.conditional = false;
-    destination_release(dest);
-    open_dest();
+    open_afresh();
     s3_faulty_set_traits(
         s3, (struct s3_faulty_traits){.silent_checksums = true, .random_etags = true});
     s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_LOST_ANSWER});

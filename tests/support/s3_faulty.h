@@ -31,6 +31,7 @@ enum s3_fault_kind {
     S3_FAULT_FLIP_IN_BODY, /* a bit of byte `bytes` is another when it arrives; behave */
     S3_FAULT_GATE_IN_BODY, /* read `bytes`, wait at the gate, read the rest and behave */
     S3_FAULT_HALF_ANSWER,  /* store, send half a status line, close */
+    S3_FAULT_CUT_ANSWER,   /* behave, send `bytes` of the answer, close; PUT and HEAD */
     S3_FAULT_HANG,         /* store, never answer */
     S3_FAULT_GARBAGE,      /* store nothing, send no HTTP at all */
     S3_FAULT_WRONG_ETAG, /* store, answer with another object's ETag and no checksum */

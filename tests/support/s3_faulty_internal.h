@@ -20,7 +20,7 @@
 enum {
     CONNECTIONS_MAX = 512,
     OBJECTS_MAX = 4096,
-    FAULTS_MAX = 64,
+    FAULTS_MAX = 1024,
     HEAD_MAX = 16 * 1024,
     PATH_SIZE = 512,
     CHUNK = 64 * 1024
@@ -58,7 +58,8 @@ struct connection {
     size_t index;
     int fd;
     char head[HEAD_MAX + 1];
-    size_t filled; /* bytes in head */
+    size_t filled;       /* bytes in head */
+    const int64_t *most; /* so many bytes of the answer are sent; NULL: all */
 };
 
 struct request {

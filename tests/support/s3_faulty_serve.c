@@ -10,6 +10,8 @@ static bool send_text(struct connection *c, const char *text)
 {
     size_t len = strlen(text);
 
+    if (c->most && (int64_t)len > *c->most)
+        len = (size_t)*c->most;
     while (len > 0) {
         ssize_t n = send(c->fd, text, len, MSG_NOSIGNAL);
         if (n <= 0)
@@ -181,7 +183,8 @@ static bool answer_put(struct connection *c, const struct request *r,
         s->traits.silent_checksums ? S3_FAULTY_NONE : r->checksum;
     bool exists = false, behaves = r->fault.kind == S3_FAULT_NONE ||
                                    r->fault.kind == S3_FAULT_GATE_IN_BODY ||
-                                   r->fault.kind == S3_FAULT_FLIP_IN_BODY;
+                                   r->fault.kind == S3_FAULT_FLIP_IN_BODY ||
+                                   r->fault.kind == S3_FAULT_CUT_ANSWER;
     static const struct s3_faulty_object other = {
         .sha256 = "0000000000000000000000000000000000000000000000000000000000000000",
         .md5 = "00000000000000000000000000000000",
@@ -335,11 +338,13 @@ void s3_faulty_serve(struct connection *c)
         c->head[rest] = kept;
         c->filled -= rest;
         memmove(c->head, c->head + rest, c->filled);
+        c->most = r.fault.kind == S3_FAULT_CUT_ANSWER ? &r.fault.bytes : NULL;
         if (r.method == 0)
             on = serve_put(c, &r);
         else if (r.method == 1)
             answer_head(c, &r);
         else
             on = false;
+        on = on && !c->most;
     }
 }
