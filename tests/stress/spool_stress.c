@@ -1,6 +1,6 @@
 /*
- * spool_stress: many threads begin, write, abort and commit in one spool while another scans and sweeps it and a third
- * handle on the same directory removes jobs.  At the end every committed job is there, whole, and nothing else is.
+ * spool_stress: many threads begin, write, abort and commit in one spool while others scan, sweep, check and measure it and
+ * a second handle on the same directory removes jobs.  At the end every committed job is there, whole, and nothing else is.
  * Plain main() for ThreadSanitizer, which Criterion does not work with.  Usage: spool_stress [DIR]
  */
 #include "shared/spool.h"
@@ -58,6 +58,7 @@ static void request(struct writer *w, unsigned round)
         char data[512];
         memset(data, (int)('a' + w->number), sizeof data);
         if (!make_job(&j[i]) || spool_begin(s->spool, &u[i], &e) ||
+            spool_expect(s->spool, &u[i], (int64_t)(round % 3) * 8000, &e) ||
             spool_write(s->spool, &u[i], data, sizeof data, &e))
             note(s, "write", &e);
     }
@@ -128,6 +129,22 @@ static void *scan_all(void *arg)
     return NULL;
 }
 
+static void *check_all(void *arg)
+{
+    struct stress *s = arg;
+
+    while (!atomic_load(&s->stop)) {
+        struct spool_usage usage = {0};
+        struct err e = ERR_INIT;
+        if (spool_check(s->spool, &e) || spool_check(s->other, &e) ||
+            spool_measure(s->spool, true, &usage, &e))
+            note(s, "check", &e);
+        else if (usage.data_bytes != usage.files * 512)
+            note(s, "a measure that does not add up", &e);
+    }
+    return NULL;
+}
+
 static void check(struct stress *s, struct writer *writers)
 {
     size_t kept = 0;
@@ -160,11 +177,12 @@ static void check(struct stress *s, struct writer *writers)
 static bool run(struct stress *s)
 {
     static struct writer writers[WRITERS];
-    pthread_t threads[WRITERS], scanner;
+    pthread_t threads[WRITERS], scanner, checker;
     size_t started = 0;
 
     if (pthread_create(&scanner, NULL, scan_all, s) != 0)
         return false;
+    bool checked = pthread_create(&checker, NULL, check_all, s) == 0;
     for (; started < WRITERS; started++) {
         writers[started] = (struct writer){.stress = s, .number = (unsigned)started};
         if (pthread_create(&threads[started], NULL, write_all, &writers[started]) != 0)
@@ -174,8 +192,10 @@ static bool run(struct stress *s)
         (void)pthread_join(threads[t], NULL);
     atomic_store(&s->stop, true);
     (void)pthread_join(scanner, NULL);
+    if (checked)
+        (void)pthread_join(checker, NULL);
     check(s, writers);
-    return started == WRITERS && atomic_load(&s->errors) == 0;
+    return checked && started == WRITERS && atomic_load(&s->errors) == 0;
 }
 
 int main(int argc, char **argv)
