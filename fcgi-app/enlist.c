@@ -81,7 +81,7 @@ static void take_back(struct exchange *x, const struct job_id *id)
 }
 
 /* Redis' word on the one job with a unique key. */
-static enum problem judge_unique(struct exchange *x, const struct publisher_answer *a,
+static enum problem judge_unique(struct exchange *x, const struct publish_answer *a,
                                  struct job_id *ret_holder, struct err *e)
 {
     const struct job *j = &x->batch.jobs[0];
@@ -106,7 +106,7 @@ enum problem enlist_jobs(struct exchange *x, struct job_id *ret_holder, struct e
     const struct batch *b = &x->batch;
     const struct uuid *own_batch = b->is_named || b->jobs[0].unique ? NULL : &b->id;
     bool waits = b->jobs[0].unique || waits_is_wanted(&x->app->waits);
-    struct publisher_answer a;
+    struct publish_answer a;
     if (!waits) {
         publisher_push(x->app->publisher, b->jobs, b->count, own_batch);
         return PROBLEM_NONE;

@@ -15,8 +15,8 @@ struct marks {
     struct waters waters;
     int64_t counted_files, counted_bytes; /* of the latest count; -1: none yet */
     int64_t noted_files, noted_bytes;     /* accepted, as of that count */
-    int64_t next_count_ms, count_cost_ms;
-    int64_t redis_ms; /* when Redis last answered */
+    int64_t count_ms, count_cost_ms;      /* when it ended, how long it took */
+    int64_t redis_ms;                     /* when Redis last answered */
     pthread_t thread;
 
     /* Read by any thread; together they may be of two looks, which is as good as a look between them. */
@@ -42,15 +42,15 @@ static bool is_near(const struct water *w)
     return w->high > 0 && (w->is_over || w->level >= w->low);
 }
 
-/* When jobs/ is walked next: the sooner the nearer the marks, the later the longer it takes. */
-static void plan_count(struct marks *m, int64_t now_ms)
+/* Whether jobs/ is to be walked now: the sooner the nearer the marks, the later the longer it takes. */
+static bool is_count_due(const struct marks *m, int64_t now_ms)
 {
     bool near = is_near(&m->waters.of[WATER_MAX_BYTES]) ||
                 is_near(&m->waters.of[WATER_MAX_FILES]);
     int64_t wait_ms = near ? MARKS_LOOK_MS : MARKS_COUNT_MS;
     if (wait_ms < 10 * m->count_cost_ms)
         wait_ms = 10 * m->count_cost_ms;
-    m->next_count_ms = now_ms + wait_ms;
+    return m->counted_files < 0 || now_ms - m->count_ms >= wait_ms;
 }
 
 static void note_count(struct marks *m, struct spool_usage *u, bool counted)
@@ -70,8 +70,8 @@ static void note_count(struct marks *m, struct spool_usage *u, bool counted)
 static enum err_code look_at_spool(struct marks *m, bool may_count, struct err *e)
 {
     int64_t start_ms = clock_mono_ms();
-    bool count = may_count && must_count(&m->options.config->spool) &&
-                 start_ms >= m->next_count_ms;
+    bool count =
+        may_count && must_count(&m->options.config->spool) && is_count_due(m, start_ms);
     int64_t files = atomic_load(&m->accepted_files);
     int64_t bytes = atomic_load(&m->accepted_bytes);
     struct spool_usage usage;
@@ -88,8 +88,8 @@ static enum err_code look_at_spool(struct marks *m, bool may_count, struct err *
     int64_t now_ms = clock_mono_ms();
     waters_note_spool(&m->waters, &usage, now_ms);
     if (count) {
+        m->count_ms = now_ms;
         m->count_cost_ms = now_ms - start_ms;
-        plan_count(m, now_ms);
     }
     return ERR_OK;
 }

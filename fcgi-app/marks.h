@@ -38,7 +38,7 @@ enum {
     MARKS_COUNT_MS = 10000,
     MARKS_PROBE_MS = 200, /* while the breaker is open */
     MARKS_REDIS_MS = 100,
-    MARKS_FORGET_MS = 5000
+    MARKS_FORGET_MS = 3000
 };
 
 struct marks;

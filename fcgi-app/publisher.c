@@ -1,210 +1,29 @@
-#include "fcgi-app/publisher.h"
+#include "fcgi-app/publisher_internal.h"
 
-#include "fcgi-app/publish_ring.h"
-#include "fcgi-app/thread.h"
 #include "shared/clock.h"
-#include "shared/log_limit.h"
-#include "shared/queue.h"
 #include "shared/redis_check.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     BACKOFF_FIRST_MS = 50,
-    BACKOFF_MAX_MS = 2000,
+    BACKOFF_MAX_MS = 500,
     GATHER_US = 2000 /* between two pipelines: under load each carries many jobs */
 };
-
-/* A handler that waits, on its stack. */
-struct ticket {
-    int64_t first, last; /* of its jobs, counted from 1 */
-    bool wants_answer, wants_replicas;
-    bool is_over; /* it is in no list any more */
-    struct publisher_answer answer;
-    struct ticket *next;
-};
-
-struct publisher {
-    const struct config *config;
-    struct waits *waits;
-    struct redis *redis;   /* the thread's */
-    struct redis_cmd call; /* the thread's */
-    pthread_t thread;
-    struct log_limit said; /* the thread's */
-    bool is_away;          /* the thread's: it has complained of Redis */
-    int64_t sent_us;       /* the thread's: when it last sent */
-
-    pthread_mutex_t lock; /* for everything below */
-    pthread_cond_t changed, answered;
-    struct publish_ring ring;
-    struct ticket *tickets; /* of those who wait */
-    int64_t pushed, sent;   /* jobs, ever */
-    int64_t refused_last;   /* the latest job that Redis refused, counted as they are */
-    bool idle;              /* the thread waits for work */
-    bool stopping;
-    int64_t stop_ms; /* then: not longer than this */
-    int64_t published, dropped, refused;
-    struct err trouble; /* with Redis, now; ERR_OK: none */
-};
-
-/* Takes the slots over, or releases them.  With a ticket: false when there is nothing to wait for. */
-static bool push(struct publisher *p, struct publish_slot *slots, size_t count,
-                 struct ticket *ticket)
-{
-    (void)pthread_mutex_lock(&p->lock);
-    bool fits = publish_ring_add(&p->ring, slots, count);
-    bool waits = fits && ticket && !p->trouble.code;
-    if (!fits) {
-        p->dropped += (int64_t)count;
-    } else {
-        p->pushed += (int64_t)count;
-        if (p->idle)
-            (void)pthread_cond_signal(&p->changed);
-    }
-    if (waits) {
-        ticket->first = p->pushed - (int64_t)count + 1;
-        ticket->last = p->pushed;
-        ticket->next = p->tickets;
-        p->tickets = ticket;
-    }
-    (void)pthread_mutex_unlock(&p->lock);
-    if (!fits)
-        publish_slots_release(slots, count);
-    return waits;
-}
-
-static void drop_unsent(struct publisher *p, size_t count)
-{
-    (void)pthread_mutex_lock(&p->lock);
-    p->dropped += (int64_t)count;
-    (void)pthread_mutex_unlock(&p->lock);
-}
-
-static bool push_jobs(struct publisher *p, const struct job *jobs, size_t count,
-                      const struct uuid *own_batch, struct ticket *ticket)
-{
-    struct publish_slot one, *slots = &one;
-    bool waits = false;
-    if (count > 1)
-        slots = calloc(count, sizeof *slots);
-    if (slots && publish_slots_init(slots, jobs, count, own_batch))
-        waits = push(p, slots, count, ticket);
-    else
-        drop_unsent(p, count);
-    if (slots != &one)
-        free(slots);
-    return waits;
-}
-
-void publisher_push(struct publisher *p, const struct job *jobs, size_t count,
-                    const struct uuid *own_batch)
-{
-    (void)push_jobs(p, jobs, count, own_batch, NULL); /* nobody waits */
-}
-
-/* --- Those who wait --- */
-
-static void remove_ticket(struct publisher *p, struct ticket *ticket)
-{
-    struct ticket **at = &p->tickets;
-    while (*at && *at != ticket)
-        at = &(*at)->next;
-    if (*at)
-        *at = ticket->next;
-    ticket->is_over = true;
-}
-
-static void await(struct publisher *p, struct ticket *t, int64_t replicas_ms)
-{
-    int64_t answer_ms = clock_mono_ms() + PUBLISHER_ANSWER_MS;
-    bool in_time = true;
-    (void)pthread_mutex_lock(&p->lock);
-    while (in_time && t->wants_answer && !t->answer.is_known && !t->is_over)
-        in_time = thread_wait_until(&p->answered, &p->lock, answer_ms);
-    while (in_time && !t->is_over)
-        in_time = thread_wait_until(&p->answered, &p->lock, replicas_ms);
-    if (!t->is_over)
-        remove_ticket(p, t);
-    (void)pthread_mutex_unlock(&p->lock);
-}
-
-void publisher_push_wait(struct publisher *p, const struct job *jobs, size_t count,
-                         const struct uuid *own_batch, struct publisher_answer *ret)
-{
-    int64_t until_ms = clock_mono_ms() + p->config->redis.wait_ms;
-    struct ticket t = {
-        .wants_answer = jobs[0].unique != NULL,
-        .wants_replicas = waits_is_wanted(p->waits) && waits_begin(p->waits),
-    };
-    struct ticket *ticket = t.wants_answer || t.wants_replicas ? &t : NULL;
-    if (push_jobs(p, jobs, count, own_batch, ticket))
-        await(p, &t, until_ms);
-    if (t.wants_replicas)
-        waits_end(p->waits);
-    *ret = t.answer;
-}
-
-/* With the lock held.  What Redis said of the job that is the number-th; true: somebody has learned it. */
-static bool tell_answer(struct publisher *p, int64_t number, enum queue_answer answer,
-                        const char *other)
-{
-    for (struct ticket *t = p->tickets; t; t = t->next) {
-        if (t->last != number || !t->wants_answer)
-            continue;
-        t->answer.is_known = true;
-        t->answer.answer = answer;
-        memcpy(t->answer.other, other, sizeof t->answer.other);
-        if (!t->wants_replicas || (answer != QUEUE_OK && answer != QUEUE_EXISTS))
-            remove_ticket(p, t);
-        (void)pthread_cond_broadcast(&p->answered);
-        return true;
-    }
-    return false;
-}
-
-/* With the lock held: whose jobs have all been sent learn this. */
-static void tell_replicas(struct publisher *p, const struct waits_answer *a,
-                          int64_t sent)
-{
-    for (struct ticket *t = p->tickets, *next; t; t = next) {
-        next = t->next;
-        if (t->last > sent)
-            continue;
-        if (t->first > p->refused_last) /* else one of them is not in Redis */
-            t->answer.waited = *a;
-        remove_ticket(p, t);
-    }
-    (void)pthread_cond_broadcast(&p->answered);
-}
-
-static void dismiss_all(struct publisher *p)
-{
-    while (p->tickets)
-        remove_ticket(p, p->tickets);
-    (void)pthread_cond_broadcast(&p->answered);
-}
-
-static bool has_sent_ticket(const struct publisher *p)
-{
-    for (const struct ticket *t = p->tickets; t; t = t->next)
-        if (t->last <= p->sent)
-            return true;
-    return false;
-}
 
 /* For those who wait for the jobs that have just been sent.  The lock is dropped meanwhile. */
 static enum err_code ask_for_replicas(struct publisher *p, struct err *e)
 {
     struct waits_answer a = {.replicas = 0};
     int64_t sent = p->sent, connection = redis_connections(p->redis);
-    if (!has_sent_ticket(p))
+    if (!publish_tickets_wait(&p->tickets, sent))
         return ERR_OK;
     (void)pthread_mutex_unlock(&p->lock);
     enum err_code code = waits_ask(p->waits, p->redis, connection, &a, e);
     (void)pthread_mutex_lock(&p->lock);
-    tell_replicas(p, &a, sent);
+    publish_tickets_replicas(&p->tickets, sent, &a);
+    (void)pthread_cond_broadcast(&p->answered);
     return code;
 }
 
@@ -224,7 +43,8 @@ static void suffer(struct publisher *p, const struct err *e)
 {
     p->is_away = true;
     p->trouble = *e;
-    dismiss_all(p);
+    publish_tickets_dismiss(&p->tickets);
+    (void)pthread_cond_broadcast(&p->answered);
     complain(p,
              e->code == ERR_CONFIG
                  ? "redis cannot be used; uploads are accepted all the same"
@@ -284,18 +104,19 @@ static enum err_code settle(struct publisher *p, const struct redis_value *reply
         int64_t number = p->sent + (int64_t)i + 1;
         enum err_code code =
             queue_parse_answer(redis_value_at(reply, i), &answer, other, e);
-        bool told = !code && tell_answer(p, number, answer, other);
+        bool told = !code && publish_tickets_answer(&p->tickets, number, answer, other);
         if (!code && answer == QUEUE_FULL)
             code = err_set(e, ERR_REJECT, "the queue is full");
         if (code) {
             p->refused++;
-            p->refused_last = number;
+            publish_tickets_refuse(&p->tickets, number);
         } else {
             p->published++;
         }
         if (code && !told)
             complain(p, "job refused by redis; reconcile will try it again", e);
     }
+    (void)pthread_cond_broadcast(&p->answered);
     return ERR_OK;
 }
 
@@ -331,7 +152,7 @@ static enum err_code send_some(struct publisher *p, struct err *e)
     } else if (code != ERR_RETRY && code != ERR_CONFIG) {
         /* a script error: not to be tried again at once for ever */
         p->refused += (int64_t)count;
-        p->refused_last = p->sent + (int64_t)count;
+        publish_tickets_refuse(&p->tickets, p->sent + (int64_t)count);
         complain(p, "jobs refused by redis; reconcile will try them again", e);
         code = ERR_OK;
     }
@@ -356,10 +177,8 @@ static void wait_for_work(struct publisher *p)
 static void gather(struct publisher *p)
 {
     int64_t wait_us = p->sent_us + GATHER_US - clock_mono_us();
-    for (const struct ticket *t = p->tickets; t; t = t->next)
-        if (t->wants_answer) /* a client waits */
-            return;
-    if (p->ring.count >= QUEUE_BATCH_MAX || p->stopping || wait_us <= 0)
+    if (p->ring.count >= QUEUE_BATCH_MAX || p->stopping || wait_us <= 0 ||
+        publish_tickets_hurry(&p->tickets))
         return;
     (void)pthread_mutex_unlock(&p->lock);
     thread_sleep_us(wait_us < GATHER_US ? wait_us : GATHER_US);
@@ -471,22 +290,4 @@ void publisher_stop(struct publisher *p, int64_t flush_ms)
     (void)pthread_mutex_unlock(&p->lock);
     (void)pthread_join(p->thread, NULL);
     release(p);
-}
-
-enum err_code publisher_trouble(struct publisher *p, struct err *e)
-{
-    (void)pthread_mutex_lock(&p->lock);
-    if (p->trouble.code)
-        *e = p->trouble;
-    enum err_code code = p->trouble.code;
-    (void)pthread_mutex_unlock(&p->lock);
-    return code;
-}
-
-struct publisher_stats publisher_stats(struct publisher *p)
-{
-    (void)pthread_mutex_lock(&p->lock);
-    struct publisher_stats s = {p->published, p->dropped, p->refused, p->ring.count};
-    (void)pthread_mutex_unlock(&p->lock);
-    return s;
 }

@@ -4,7 +4,7 @@
  *     handler threads --publisher_push--> ring (jobs, bytes: bounded) --pipelines of up to 100--> Redis
  *
  * The promise to the client was made before: the manifest is on disk.  So a push never waits and never fails a
- * request.  While Redis is away jobs stay in the ring, in order, and are tried again with a backoff of 50 ms to 2 s;
+ * request.  While Redis is away jobs stay in the ring, in order, and are tried again with a backoff of 50 ms to 500 ms;
  * when the ring is full a push is dropped and counted, and reconcile (shared/reconcile.h, run by the workers) enqueues
  * the job from its manifest.  A pipeline that failed half-way is sent again as a whole: enqueue is idempotent.
  *
@@ -20,11 +20,11 @@
 #ifndef HOIST_FCGI_PUBLISHER_H
 #define HOIST_FCGI_PUBLISHER_H
 
+#include "fcgi-app/publish_tickets.h"
 #include "fcgi-app/waits.h"
 #include "shared/config.h"
 #include "shared/err.h"
 #include "shared/job.h"
-#include "shared/queue.h"
 #include "shared/redis.h"
 
 struct publisher;
@@ -54,19 +54,12 @@ void publisher_push(struct publisher *p, const struct job *jobs, size_t count,
                     const struct uuid *own_batch);
 enum { PUBLISHER_ANSWER_MS = 100 };
 
-struct publisher_answer {
-    bool is_known; /* what follows is Redis' word on the one job, which is unique */
-    enum queue_answer answer;
-    char other[QUEUE_STATE_SIZE]; /* DUPLICATE: uuid of who has its key */
-    struct waits_answer waited;   /* 0, false unless Redis said more */
-};
-
 /* The same, and wait for what there is to learn: of a job with a unique key (it is alone then) PUBLISHER_ANSWER_MS for its
  * answer, then, where it is configured, until [redis] wait_ms are over for the replicas.  Not at all while Redis is known
  * to be away or when the ring is full.  Also where Redis said no, publisher_push has happened: what it refused (FULL) and
  * is_known tells is the caller's to take back. */
 void publisher_push_wait(struct publisher *p, const struct job *jobs, size_t count,
-                         const struct uuid *own_batch, struct publisher_answer *ret);
+                         const struct uuid *own_batch, struct publish_answer *ret);
 struct publisher_stats publisher_stats(struct publisher *p);
 /* Any thread.  What is wrong with Redis, as of the latest try: ERR_RETRY it is away, ERR_CONFIG an operator must act. */
 enum err_code publisher_trouble(struct publisher *p, struct err *e);
