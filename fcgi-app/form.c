@@ -41,8 +41,10 @@ static enum problem add_data(struct form *f, struct err *e)
     const struct multipart *m = &f->parser;
     if (f->kind == PART_FIELD) {
         if (!buf_add(&f->field, m->data, m->data_len))
-            return problem_set(e, PROBLEM_TOO_LARGE, "a field is longer than %zu bytes",
-                               f->field.max);
+            return f->field.starved
+                       ? problem_set(e, PROBLEM_INTERNAL, "out of memory")
+                       : problem_set(e, PROBLEM_TOO_LARGE,
+                                     "a field is longer than %zu bytes", f->field.max);
         return PROBLEM_NONE;
     }
     if (f->kind == PART_MAYBE_NONE) {
@@ -73,7 +75,9 @@ static enum problem on_event(struct form *f, enum multipart_event event, struct 
         return end_part(f, e);
     case MULTIPART_BAD:
         return problem_set(e,
-                           f->parser.over_limit ? PROBLEM_TOO_LARGE : PROBLEM_BAD_FORM,
+                           f->parser.no_memory    ? PROBLEM_INTERNAL
+                           : f->parser.over_limit ? PROBLEM_TOO_LARGE
+                                                  : PROBLEM_BAD_FORM,
                            "%s", f->parser.error);
     default:
         return PROBLEM_NONE;

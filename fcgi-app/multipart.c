@@ -62,6 +62,13 @@ static enum multipart_event over(struct multipart *m, const char *error)
     return bad(m, error);
 }
 
+/* What was added to this buf did not fit: its limit is that of the headers, which was looked at before. */
+static enum multipart_event starved(struct multipart *m)
+{
+    m->no_memory = true;
+    return bad(m, "out of memory");
+}
+
 static void skip(struct multipart *m, size_t n)
 {
     m->in += n;
@@ -164,7 +171,7 @@ static enum multipart_event next_after_delimiter(struct multipart *m)
         if (m->in_len == 0)
             return MULTIPART_MORE;
         if (!buf_putc(&m->line, *m->in))
-            return over(m, "out of memory");
+            return starved(m);
         skip(m, 1);
     }
     if (memcmp(m->line.data, "--", 2) == 0) {
@@ -197,6 +204,9 @@ static enum multipart_event take_line(struct multipart *m)
     const char *error =
         multipart_header_parse(m->line.data, m->line.len, &m->part, &m->seen);
     buf_clear(&m->line);
+    if (error &&
+        (m->part.name.starved || m->part.filename.starved || m->part.type.starved))
+        return starved(m);
     return error ? bad(m, error) : MULTIPART_MORE;
 }
 
@@ -209,7 +219,7 @@ static enum multipart_event next_headers(struct multipart *m)
         if (m->header_bytes > m->limits.header_bytes)
             return over(m, "the headers of a part are too long");
         if (!buf_add(&m->line, m->in, n))
-            return over(m, "out of memory");
+            return starved(m);
         skip(m, n);
         if (!lf)
             break;

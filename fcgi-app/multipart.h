@@ -68,6 +68,7 @@ struct multipart {
     size_t data_len;
     const char *error; /* static text */
     bool over_limit;   /* the error is a limit, not a mistake: 413 rather than 400 */
+    bool no_memory;    /* the error is ours: 500 */
     uint64_t work;     /* bytes looked at */
 
     /* Private. */

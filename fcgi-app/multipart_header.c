@@ -205,6 +205,8 @@ bool multipart_header_filename(const char *value, size_t len, struct buf *ret)
     skip(&c, n);
     bool found = n > 0 && !take_params(&c, &part, &got) && (got & PARAM_FILENAME) &&
                  buf_add(ret, part.filename.data, part.filename.len);
+    if (part.name.starved || part.filename.starved)
+        ret->failed = ret->starved = true;
     buf_release(&part.name);
     buf_release(&part.filename);
     return found;

@@ -198,7 +198,10 @@ enum problem request_parse(struct request *r, char *const *params, struct err *e
     for (char *const *param = params; *param; param++)
         bytes += strlen(*param) + 1;
     bytes += 2 * REQUEST_QUERY_MAX + REQUEST_SEGMENTS_MAX;
-    if (bytes > REQUEST_TEXT_MAX || !buf_reserve(&r->text, bytes))
+    bool fits = bytes <= REQUEST_TEXT_MAX && buf_reserve(&r->text, bytes);
+    if (r->text.starved)
+        return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    if (!fits)
         return problem_set(e, PROBLEM_BAD_REQUEST, "the request's head is too long");
     const char *method = request_param(r, "REQUEST_METHOD");
     if (!method || !*method)

@@ -68,6 +68,8 @@ static enum problem find_name(struct exchange *x, struct options *o,
         ret->name = disposition->data;
         ret->name_len = disposition->len;
     }
+    if (disposition->starved)
+        return problem_set(e, PROBLEM_INTERNAL, "out of memory");
     return PROBLEM_NONE;
 }
 

@@ -29,6 +29,7 @@ void buf_clear(struct buf *b)
         b->data[0] = '\0';
     b->len = 0;
     b->failed = false;
+    b->starved = false;
 }
 
 char *buf_detach(struct buf *b)
@@ -61,6 +62,7 @@ char *buf_reserve(struct buf *b, size_t len)
         char *data = realloc(b->cap ? b->data : NULL, cap);
         if (!data) {
             b->failed = true;
+            b->starved = true;
             return NULL;
         }
         data[b->len] = '\0';

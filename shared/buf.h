@@ -28,18 +28,19 @@
 #include <stdint.h>
 
 struct buf {
-    char *data;  /* owned; points at a static NUL while cap is 0 */
-    size_t len;  /* bytes of content */
-    size_t cap;  /* bytes allocated */
-    size_t max;  /* bytes of content allowed */
-    bool failed; /* an append did not fit: the content is not complete */
+    char *data;   /* owned; points at a static NUL while cap is 0 */
+    size_t len;   /* bytes of content */
+    size_t cap;   /* bytes allocated */
+    size_t max;   /* bytes of content allowed */
+    bool failed;  /* an append did not fit: the content is not complete */
+    bool starved; /* because there was no memory: it may fit another time */
 };
 
 extern char buf_empty[1]; /* what data points at before the first append */
 
 #define BUF_INIT(max_bytes)                                                            \
     {                                                                                  \
-        buf_empty, 0, 0, (max_bytes), false                                            \
+        buf_empty, 0, 0, (max_bytes), false, false                                     \
     }
 
 /* Life cycle.  release frees and leaves an empty, reusable buf with the same max. */

@@ -33,19 +33,23 @@ static bool find_section(const struct config *c, struct config_where *where,
     return false;
 }
 
+/* '-' and '_' are one there; a name has no capitals. */
+static bool is_same_in_env(const char *a, const char *b)
+{
+    while (*a && (*a == *b || (strchr("-_", *a) && *b && strchr("-_", *b)))) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
 /* Another section whose variables in the environment would have the same names, or NULL. */
 static const char *find_same_in_env(const struct config *c, enum config_kind kind,
                                     const char *name)
 {
-    CLEANUP(buf_release) struct buf mine = BUF_INIT(CONFIG_ENV_NAME_MAX);
-
-    config_env_add(&mine, name);
-    for (size_t i = 0; i < config_section_count(c, kind); i++) {
-        CLEANUP(buf_release) struct buf other = BUF_INIT(CONFIG_ENV_NAME_MAX);
-        config_env_add(&other, config_section_name(c, kind, i));
-        if (strcmp(mine.data, other.data) == 0)
+    for (size_t i = 0; i < config_section_count(c, kind); i++)
+        if (is_same_in_env(name, config_section_name(c, kind, i)))
             return config_section_name(c, kind, i);
-    }
     return NULL;
 }
 

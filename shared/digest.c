@@ -1,11 +1,24 @@
 #include "shared/digest.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+
+/* OpenSSL's own reasons for a failure do not tell memory from methods; malloc's errno does.  Set it to 0 before. */
+static enum err_code refused(struct err *e, const char *what)
+{
+    bool starved = errno == ENOMEM;
+
+    ERR_clear_error(); /* it keeps texts */
+    if (starved)
+        return err_set(e, ERR_NOMEM, "digest: no memory for %s", what);
+    return err_set(e, ERR_CONFIG, "digest: OpenSSL refuses %s", what);
+}
 
 /* With a context that has run before, the method stays: fetching it again from the provider costs more than
  * hashing a small input. */
@@ -15,8 +28,9 @@ static enum err_code state_init(struct digest_state *s, const EVP_MD *md, struct
     if (!s->ctx && !(s->ctx = EVP_MD_CTX_new()))
         return err_set(e, ERR_NOMEM, "digest: no memory for a context");
     const EVP_MD *method = EVP_MD_CTX_get0_md(s->ctx) ? NULL : md;
+    errno = 0;
     if (EVP_DigestInit_ex(s->ctx, method, NULL) != 1)
-        return err_set(e, ERR_CONFIG, "digest: OpenSSL refuses this algorithm");
+        return refused(e, "this algorithm");
     s->failed = false;
     return ERR_OK;
 }
@@ -114,9 +128,10 @@ enum err_code digest_hmac_sha256(struct digest_span key, struct digest_span data
         return err_set(e, ERR_REJECT, "digest: the HMAC key is too long");
     const void *bytes = key.len ? key.data : "";
     const void *message = data.len ? data.data : "";
+    errno = 0;
     if (!HMAC(EVP_sha256(), bytes, (int)key.len, message, data.len, mac, &len) ||
         len != DIGEST_SHA256_BYTES)
-        return err_set(e, ERR_CONFIG, "digest: OpenSSL refuses HMAC-SHA-256");
+        return refused(e, "HMAC-SHA-256");
     memcpy(ret_mac, mac, DIGEST_SHA256_BYTES);
     return ERR_OK;
 }

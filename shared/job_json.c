@@ -3,6 +3,8 @@
 #include "shared/job_fields.h"
 
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -251,17 +253,51 @@ static enum err_code decode_members(struct job *j, json_t *root, struct err *e)
     return ERR_OK;
 }
 
+/*
+ * Where jansson runs short of memory it may say so, fail without a reason, or leave out bytes of a string.  A key with an end
+ * missing is another key, hence its allocations are watched.
+ */
+static _Thread_local bool is_starved;
+
+static void *watched_malloc(size_t size)
+{
+    void *p = malloc(size);
+
+    if (!p)
+        is_starved = true;
+    return p;
+}
+
+static void watch_allocations(void)
+{
+    json_set_alloc_funcs(watched_malloc, free);
+}
+
+/* NULL: it is not JSON, or (*ret_starved) there was no memory. */
+static json_t *parse(const char *text, size_t len, bool *ret_starved)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, watch_allocations);
+    is_starved = false;
+    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+    *ret_starved = is_starved;
+    if (!is_starved)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
 enum err_code job_decode_manifest(const char *text, size_t len, struct job *ret_job,
                                   struct err *e)
 {
     CLEANUP(job_release) struct job j = JOB_INIT;
-    json_error_t why;
+    bool starved;
 
     if (check_seal(text, len, e))
         return e->code;
-    CLEANUP(json_free)
-    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
-    if (!root && json_error_code(&why) == json_error_out_of_memory)
+    CLEANUP(json_free) json_t *root = parse(text, len, &starved);
+    if (starved)
         return err_set(e, ERR_NOMEM, "job: no memory for the manifest");
     if (!root || !json_is_object(root))
         return err_set(e, ERR_REJECT, "job: the manifest is not a JSON object");

@@ -95,7 +95,7 @@ void log_line(enum log_level level, const char *at, const char *msg, ...)
     char line[LINE_BYTES];
     /* A buf over the stack: its maximum keeps it from growing, and leaves room for the mark and the line's end. */
     size_t max = sizeof line - sizeof cut_mark - 1;
-    struct buf b = {line, 0, sizeof line, max, false};
+    struct buf b = {line, 0, sizeof line, max, false, false};
     va_list ap;
 
     if (!log_is_on(level))

@@ -51,7 +51,9 @@ static enum err_code read_file(const char *path, struct buf *b, struct err *e)
             return err_errno(e, ERR_CONFIG, "tz: %s", path);
         if (n == 0)
             return ERR_OK;
-        if (!buf_add(b, chunk, (size_t)n))
+        if (!buf_add(b, chunk, (size_t)n) && b->starved)
+            return err_set(e, ERR_NOMEM, "tz: out of memory");
+        if (b->failed)
             return err_set(e, ERR_CONFIG, "tz: %s is longer than %zu bytes", path,
                            b->max);
     }

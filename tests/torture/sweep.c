@@ -201,6 +201,8 @@ int sweep_run(struct rig *rig, const struct sweep_options *o)
                          ? o->from + o->runs
                          : s->plan.count;
         size_t i = o->from;
+        printf("%s, %s: %zu sites in the plan\n", program_names[o->program], o->kind,
+               s->plan.count);
         for (; i < end && (o->seconds == 0 || wait_now_ms() < end_ms); i++)
             play(s, i);
         settle(s, i);
