@@ -2,7 +2,7 @@
  * poller: a thread that asks for the status of jobs under way, and when the answer is `done` looks whether that is true at that
  * instant (I9).
  *
- *     clients_draw_job --id--> GET /v1/jobs/{id} --"done", key--> store_check of that key: whole, and upload n's bytes
+ *     clients_draw_job --id--> GET /v1/jobs/{id} --"done", key--> store_read_key: whole, and upload n's bytes
  *                                   | 404, 5xx, no answer: nothing learnt
  *
  * It remembers which jobs were done, and that one of them is no longer, until poller_forget: to be called at each rollback
@@ -22,8 +22,9 @@ struct poller_options {
     struct clients *clients; /* whose jobs; outlives the poller */
     const struct store *store;
     struct body_plan plan;
-    double rate;    /* questions a second; 0: 50 */
-    int timeout_ms; /* for an answer; 0: 2 s */
+    const char *key_prefix; /* of the destination, with its '/'; NULL: none */
+    double rate;            /* questions a second; 0: 50 */
+    int timeout_ms;         /* for an answer; 0: 2 s */
     int grace_ms; /* an object may be unreadable for so long while another worker writes the same one over it (stores that
                        write in place: s3rver); 0: not at all */
     const char *answers_path; /* as of clients.h */

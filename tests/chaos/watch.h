@@ -9,7 +9,7 @@
  * of the next owner would be the second one.
  *
  * Rollbacks.  What Redis forgot (a kill without appendfsync always, a restored dump, FLUSHALL) may happen again.  The thread
- * forgets the states it knows whenever its connection broke, the server is another one (run_id) or `enqueued` went
+ * forgets the states it knows whenever the server could not be asked (a restart shows as a broken connection) or `enqueued` went
  * back; the caller says watch_forget before and after what it does itself.  I10 holds at any instant of any history.
  * Thread rules: start, stop and free by one thread, the others by any.
  */
