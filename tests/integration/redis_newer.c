@@ -70,7 +70,7 @@ static bool pass_reply(const struct link *l)
         return false;
     char *at = memmem(bytes, (size_t)len, name, sizeof name - 1);
     if (at && at + sizeof name - 1 + 3 <= bytes + len)
-        memcpy(at + sizeof name - 1, "7.2", 3);
+        memcpy(at + sizeof name - 1, (const char[]){'7', '.', '2'}, 3);
     return send_all(l->client, bytes, (size_t)len);
 }
 
