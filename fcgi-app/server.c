@@ -45,6 +45,7 @@ static enum err_code open_signals(struct server *s, struct err *e)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is EFBIG, not death */
     (void)signal(SIGUSR1, SIG_IGN); /* libfcgi's handler would stop it */
+    (void)signal(SIGUSR2, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return err_errno(e, ERR_CONFIG, "sigprocmask");
     s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);

@@ -4,6 +4,8 @@
 #include "shared/clock.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -79,14 +81,24 @@ static void add_pair(struct buf *b, const char *key, const char *text)
     add_text(b, text);
 }
 
-/* One write, so that the line stays in one piece.  What standard error does not take is lost, on purpose. */
-static void write_line(const char *line, size_t len)
-{
-    ssize_t n;
+/* Of the threads of this program: what poll promises one of them is not taken by another. */
+static pthread_mutex_t write_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_llong lost; /* lines, since the last one that was taken */
 
-    do
-        n = write(STDERR_FILENO, line, len);
-    while (n < 0 && errno == EINTR);
+/* One write, so that the line stays in one piece.  What standard error does not take at once is lost, on purpose: a reader
+ * that hangs, or a disk that is full, must not hold up the program.  (A pipe that can be written to takes PIPE_BUF.) */
+static bool write_line(const char *line, size_t len)
+{
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    ssize_t n = -1;
+
+    (void)pthread_mutex_lock(&write_lock);
+    if (poll(&room, 1, 0) == 1 && room.revents & POLLOUT)
+        do
+            n = write(STDERR_FILENO, line, len);
+        while (n < 0 && errno == EINTR);
+    (void)pthread_mutex_unlock(&write_lock);
+    return n == (ssize_t)len;
 }
 
 void log_line(enum log_level level, const char *at, const char *msg, ...)
@@ -116,12 +128,16 @@ void log_line(enum log_level level, const char *at, const char *msg, ...)
             buf_printf(&b, " %s=%lld", f.key, (long long)f.number);
     }
     va_end(ap);
+    long long missing = atomic_exchange(&lost, 0);
+    if (missing > 0)
+        buf_printf(&b, " lines_lost=%lld", missing);
     size_t len = b.len;
     if (b.failed) {
         memcpy(line + len, cut_mark, sizeof cut_mark - 1);
         len += sizeof cut_mark - 1;
     }
     line[len++] = '\n';
-    write_line(line, len);
+    if (!write_line(line, len))
+        (void)atomic_fetch_add(&lost, missing + 1);
     errno = saved;
 }

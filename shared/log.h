@@ -6,8 +6,8 @@
  *
  * Values that hold anything but plain characters are quoted and escaped: bytes from outside cannot forge a line
  * or move a terminal's cursor.  A line is cut at 4,096 bytes (and then ends in "…").  errno is kept.  When standard
- * error cannot take the line it is dropped: logging never blocks a program for longer than the write, nor ends
- * it.  Secrets are never passed to this module; there is no level that prints them.  Thread-safe.
+ * error cannot take the line at once (a full disk, a pipe whose reader hangs) it is dropped, and the next line that is
+ * taken ends in lines_lost=N: logging neither blocks a program nor ends it.  Secrets are never passed to this module; there is no level that prints them.  Thread-safe.
  */
 #ifndef HOIST_SHARED_LOG_H
 #define HOIST_SHARED_LOG_H

@@ -113,6 +113,8 @@ int main(int argc, char **argv)
     }
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN);
+    (void)signal(SIGUSR1, SIG_IGN); /* log rotation sends them to all kinds of daemons */
+    (void)signal(SIGUSR2, SIG_IGN);
     (void)setenv("UV_THREADPOOL_SIZE", "8", 0); /* copies that may run at once */
     (void)mallopt(M_ARENA_MAX, 2); /* else each of these threads gets its own */
     config_init(&config);
