@@ -275,12 +275,17 @@ Test(spool_faults, what_was_announced_exactly_costs_nothing_more_at_commit)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct spool_upload u;
         struct job j = spool_sample_job("q");
+        int fd = -1;
         fail_from(CALL_WRITE, 0, 0, 0);
         cr_assert(not(spool_begin(spool.spool, &u, &e)));
         cr_assert(not(spool_expect(spool.spool, &u, (int64_t)cases[i][0], &e)));
         cr_assert(not(spool_write(spool.spool, &u, block, cases[i][1], &e)));
         cr_assert(not(spool_commit(spool.spool, &u, &j, 1, &e)), "%s", e.text);
         cr_expect(eq(sz, fault.seen[CALL_FTRUNCATE], cases[i][2]), "row %zu", i);
+        cr_expect(
+            not(spool_open_data(spool.spool, &j.id, (int64_t)cases[i][1], &fd, &e)),
+            "row %zu: %s", i, e.text);
+        fd_close(&fd);
         job_release(&j);
     }
 }
@@ -336,6 +341,25 @@ Test(spool_faults, one_good_commit_in_between_starts_the_count_anew)
     fail_from(CALL_WRITE, 0, 0, 0);
     cr_expect(eq(int, spool_check(spool.spool, &e), ERR_OK), "%s", e.text);
     cr_expect(eq(sz, fault.seen[CALL_FDATASYNC], 0), "no probe without need");
+}
+
+Test(spool_faults, a_clone_is_a_commit_like_others)
+{
+    struct err e = ERR_INIT;
+    struct job old = spool_sample_commit(&spool, "q", "abc", 3), new = JOB_INIT;
+
+    cr_assert(not(job_copy(&old, &new, &e)));
+    fail_from(CALL_FSYNC, 1, 1, EIO);
+    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, &e), ERR_RETRY));
+    cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 2), "the old one's");
+    cr_expect(eq(int, spool_sample_count(&spool, "tmp"), 0));
+    fail_syncs(SPOOL_SYNC_ERRORS - 2);
+    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, &e), ERR_OK), "%s",
+              e.text);
+    fail_syncs(SPOOL_SYNC_ERRORS - 1);
+    cr_expect(eq(int, upload(1, &e), ERR_OK), "%s", e.text);
+    job_release(&old);
+    job_release(&new);
 }
 
 Test(spool_faults, a_full_disk_at_the_sync_is_no_broken_disk)
