@@ -4,8 +4,9 @@
  */
 #include "tests/integration/dest_s3_harness.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
-#include <time.h>
+#include <sys/socket.h>
 
 #include "shared/clock.h"
 #include "tests/support/wait_until.h"
@@ -263,6 +264,76 @@ Test(dest_s3_damage, the_rest_of_a_body_does_not_leave_when_its_lease_is_over)
     cr_expect(r.outcome.aborted, "%s", r.outcome.error);
     cr_expect(eq(int, stored(), 0));
     job_release(&j);
+    free(data);
+}
+
+/* --- connections that break or hang --- */
+
+Test(dest_s3_damage, a_connection_that_breaks_anywhere_in_a_body_leaves_nothing)
+{
+    enum { BREAKS = 20 };
+
+    fill_body();
+    struct job j = dest_job("a key", body, SIZE);
+    for (int i = 0; i < BREAKS; i++) {
+        s3_faulty_push(
+            s3, (struct s3_fault){.kind = S3_FAULT_CLOSE_IN_BODY, .bytes = place(i)});
+        open_afresh();
+        struct dest_result r = send_body(&j, body);
+        cr_expect(not(r.outcome.done));
+        cr_expect(eq(int, r.outcome.class, RETRY_TRANSIENT), "%s", r.outcome.error);
+        cr_expect(eq(int, stored(), 0));
+    }
+    struct dest_result r = send_body(&j, body);
+    cr_expect(r.outcome.done, "%s", r.outcome.error);
+    outcome_release(&r.outcome);
+    job_release(&j);
+}
+
+/* A listener of which nobody accepts: the handshake, and the answer, never come. */
+Test(dest_s3_damage, a_store_that_says_nothing_is_given_up)
+{
+    static const char *const schemes[] = {"http", "https"};
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char endpoint[64];
+
+    cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&at, len) == 0);
+    cr_assert(listen(fd, 8) == 0 && getsockname(fd, (struct sockaddr *)&at, &len) == 0);
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(endpoint, sizeof endpoint, "%s://127.0.0.1:%d", schemes[i],
+                       ntohs(at.sin_port));
+        config.endpoint = endpoint;
+        open_afresh();
+        int64_t begin_ms = wait_now_ms();
+        struct dest_result r = deliver(BODY);
+        cr_expect(not(r.outcome.done));
+        cr_expect(eq(int, r.outcome.class, RETRY_TRANSIENT), "%s: %s", schemes[i],
+                  r.outcome.error);
+        cr_expect(wait_now_ms() - begin_ms < 6000, "%s", schemes[i]);
+    }
+    (void)close(fd);
+}
+
+Test(dest_s3_damage, a_store_that_knows_no_100_continue_gets_the_body)
+{
+    static const struct s3_fault faults[] = {
+        {.kind = S3_FAULT_NO_CONTINUE}, {.kind = S3_FAULT_EARLY_STATUS, .status = 417}};
+    enum { LARGE = 3 << 20 };
+    char *data = calloc(1, LARGE);
+
+    for (int i = 0; i < 2; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof key, "k%d", i);
+        struct job j = dest_job(key, data, LARGE);
+        s3_faulty_push(s3, faults[i]);
+        struct dest_result r = dest_run(&loop, dest, &j, dest_data(data, LARGE));
+        cr_expect(r.outcome.done, "%d: %s", i, r.outcome.error);
+        outcome_release(&r.outcome);
+        job_release(&j);
+    }
     free(data);
 }
 

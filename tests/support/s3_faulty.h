@@ -29,6 +29,7 @@ enum s3_fault_kind {
     S3_FAULT_CLOSE_IN_BODY, /* close after `bytes` of the body */
     S3_FAULT_STALL_IN_BODY, /* read no more after `bytes`, keep the connection open */
     S3_FAULT_FLIP_IN_BODY, /* a bit of byte `bytes` is another when it arrives; behave */
+    S3_FAULT_NO_CONTINUE,  /* never say 100 Continue; behave */
     S3_FAULT_GATE_IN_BODY, /* read `bytes`, wait at the gate, read the rest and behave */
     S3_FAULT_HALF_ANSWER,  /* store, send half a status line, close */
     S3_FAULT_CUT_ANSWER,   /* behave, send `bytes` of the answer, close; PUT and HEAD */

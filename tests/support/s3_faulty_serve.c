@@ -174,43 +174,15 @@ static bool stores(enum s3_fault_kind kind)
            kind != S3_FAULT_GARBAGE;
 }
 
-/* The answer to a PUT whose body is here.  False: close the connection. */
-static bool answer_put(struct connection *c, const struct request *r,
-                       struct s3_faulty_object *o)
+static const struct s3_faulty_object other_bytes = {
+    .sha256 = "0000000000000000000000000000000000000000000000000000000000000000",
+    .md5 = "00000000000000000000000000000000",
+    .crc32c = "00000000"};
+
+/* Misbehave after the body, which is stored by now if it is to be.  False: close the connection. */
+static bool answer_wrongly(struct connection *c, const struct request *r,
+                           const struct s3_faulty_object *o)
 {
-    struct s3_faulty *s = c->store;
-    enum s3_faulty_checksum tell =
-        s->traits.silent_checksums ? S3_FAULTY_NONE : r->checksum;
-    bool exists = false, behaves = r->fault.kind == S3_FAULT_NONE ||
-                                   r->fault.kind == S3_FAULT_GATE_IN_BODY ||
-                                   r->fault.kind == S3_FAULT_FLIP_IN_BODY ||
-                                   r->fault.kind == S3_FAULT_CUT_ANSWER;
-    static const struct s3_faulty_object other = {
-        .sha256 = "0000000000000000000000000000000000000000000000000000000000000000",
-        .md5 = "00000000000000000000000000000000",
-        .crc32c = "00000000"};
-    const char *refused = s->traits.trusting ? NULL : s3_faulty_refuses(r, o);
-
-    if (behaves && refused) {
-        answer_error(c, 400, refused, NULL, true);
-        return true;
-    }
-
-    if (r->fault.kind == S3_FAULT_CORRUPT)
-        (void)(memcpy(o->md5, other.md5, 33), memcpy(o->sha256, other.sha256, 65),
-               memcpy(o->crc32c, other.crc32c, 9));
-    if (s->traits.random_etags)
-        memcpy(o->md5, S3_FAULTY_RANDOM_ETAG, sizeof o->md5);
-    o->checksum = r->checksum;
-    pthread_mutex_lock(&s->lock);
-    exists = s3_faulty_find(s, r->path) != NULL;
-    if (stores(r->fault.kind) && !(exists && r->conditional))
-        s3_faulty_store(s, r->path, o);
-    pthread_mutex_unlock(&s->lock);
-    if (behaves && exists && r->conditional) {
-        answer_error(c, 412, "PreconditionFailed", NULL, true);
-        return true;
-    }
     switch (r->fault.kind) {
     case S3_FAULT_STATUS:
         answer_error(c, r->fault.status, r->fault.code, r->fault.headers, true);
@@ -222,27 +194,66 @@ static bool answer_put(struct connection *c, const struct request *r,
         (void)send_text(c, "HTTP/1.1 20");
         return false;
     case S3_FAULT_HANG:
-        hang(s);
+        hang(c->store);
         return false;
     case S3_FAULT_GARBAGE:
         (void)send_text(c, "\x16\x03\x01 this is no answer\r\n\r\n");
         return false;
-    case S3_FAULT_LOST_ANSWER:
-    case S3_FAULT_LOST_BODY:
-        return false;
     case S3_FAULT_WRONG_ETAG:
-        answer_object(c, &other, false, true, S3_FAULTY_NONE);
+        answer_object(c, &other_bytes, false, true, S3_FAULTY_NONE);
         return true;
     case S3_FAULT_WRONG_CHECKSUM:
-        answer_object(c, &other, false, false, tell ? tell : S3_FAULTY_SHA256);
+        answer_object(c, &other_bytes, false, false,
+                      r->checksum ? r->checksum : S3_FAULTY_SHA256);
         return true;
     case S3_FAULT_NO_PROOF:
         answer_object(c, o, false, false, S3_FAULTY_NONE);
         return true;
-    default:
-        answer_object(c, o, false, true, tell);
+    default: /* the answer is lost */
+        return false;
+    }
+}
+
+static bool behaves(enum s3_fault_kind kind)
+{
+    return kind == S3_FAULT_NONE || kind == S3_FAULT_GATE_IN_BODY ||
+           kind == S3_FAULT_FLIP_IN_BODY || kind == S3_FAULT_CUT_ANSWER ||
+           kind == S3_FAULT_NO_CONTINUE || kind == S3_FAULT_CORRUPT;
+}
+
+/* What comes of a PUT whose body is here.  False: close the connection. */
+static bool answer_put(struct connection *c, const struct request *r,
+                       struct s3_faulty_object *o)
+{
+    struct s3_faulty *s = c->store;
+    bool good = behaves(r->fault.kind);
+    const char *refused = s->traits.trusting ? NULL : s3_faulty_refuses(r, o);
+
+    if (good && refused) {
+        answer_error(c, 400, refused, NULL, true);
         return true;
     }
+    if (r->fault.kind == S3_FAULT_CORRUPT) {
+        memcpy(o->md5, other_bytes.md5, sizeof o->md5);
+        memcpy(o->sha256, other_bytes.sha256, sizeof o->sha256);
+        memcpy(o->crc32c, other_bytes.crc32c, sizeof o->crc32c);
+    }
+    if (s->traits.random_etags)
+        memcpy(o->md5, S3_FAULTY_RANDOM_ETAG, sizeof o->md5);
+    o->checksum = r->checksum;
+    pthread_mutex_lock(&s->lock);
+    bool refuses = r->conditional && s3_faulty_find(s, r->path) != NULL;
+    if (stores(r->fault.kind) && !refuses)
+        s3_faulty_store(s, r->path, o);
+    pthread_mutex_unlock(&s->lock);
+    if (!good)
+        return answer_wrongly(c, r, o);
+    if (refuses)
+        answer_error(c, 412, "PreconditionFailed", NULL, true);
+    else
+        answer_object(c, o, false, true,
+                      s->traits.silent_checksums ? S3_FAULTY_NONE : r->checksum);
+    return true;
 }
 
 static bool serve_put(struct connection *c, const struct request *r)
@@ -263,7 +274,8 @@ static bool serve_put(struct connection *c, const struct request *r)
         answer_error(c, 501, "NotImplemented", "Connection: close\r\n", true);
         return false;
     }
-    if (r->expect && !send_text(c, "HTTP/1.1 100 Continue\r\n\r\n"))
+    if (r->expect && r->fault.kind != S3_FAULT_NO_CONTINUE &&
+        !send_text(c, "HTTP/1.1 100 Continue\r\n\r\n"))
         return false;
     if (cut && r->fault.bytes < limit)
         limit = r->fault.bytes;
