@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     SWEEP_MAX = 1000,
@@ -112,6 +113,7 @@ enum err_code reconcile_run(struct spool *s, struct redis *r,
     p->redis = r;
     p->options = o;
     p->stats = *ret_stats;
+    p->random = (uint64_t)clock_mono_us() ^ (uint64_t)getpid() << 32;
     for (size_t i = 0; i < QUEUE_BATCH_MAX; i++)
         redis_cmd_init(&p->cmds[i]);
     enum err_code code = run_batches(p, e);

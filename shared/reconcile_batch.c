@@ -12,7 +12,7 @@ void reconcile_drop_pipeline(struct pass *p)
     p->cmd_count = 0;
 }
 
-static enum err_code send_pipeline(struct pass *p, struct err *e)
+enum err_code reconcile_send(struct pass *p, struct err *e)
 {
     if (p->cmd_count == 0)
         return ERR_OK;
@@ -35,9 +35,8 @@ void reconcile_note(struct pass *p, enum reconcile_act act, const struct job_id 
     p->options->on_act(act, name, why, p->options->ctx);
 }
 
-/* Count a job that could not be dealt with, and remember the first. */
-static void note_bad(struct pass *p, enum reconcile_act act, const struct job_id *id,
-                     const struct err *why)
+void reconcile_note_bad(struct pass *p, enum reconcile_act act, const struct job_id *id,
+                        const struct err *why)
 {
     if (p->stats.damaged + p->stats.failed == 0) {
         p->stats.bad_id = *id;
@@ -48,17 +47,15 @@ static void note_bad(struct pass *p, enum reconcile_act act, const struct job_id
     reconcile_note(p, act, id, why);
 }
 
-/* What the reply to the command for this job means to the pass: a refusal of this one key is counted, all else ends it. */
-static enum err_code check_reply(struct pass *p, const struct redis_value *reply,
-                                 const struct job_id *id, bool *ret_usable,
-                                 struct err *e)
+enum err_code reconcile_check(struct pass *p, const struct redis_value *reply,
+                              const struct job_id *id, bool *ret_usable, struct err *e)
 {
     enum err_code code = redis_value_error(reply, e);
 
     *ret_usable = code == ERR_OK;
     if (code != ERR_REJECT)
         return code;
-    note_bad(p, RECONCILE_DAMAGED, id, e);
+    reconcile_note_bad(p, RECONCILE_DAMAGED, id, e);
     return ERR_OK;
 }
 
@@ -73,7 +70,7 @@ static enum err_code ask_states(struct pass *p, struct err *e)
         queue_add_job_key(c, &p->ids[i]);
         redis_cmd_add_str(c, "state");
     }
-    return send_pipeline(p, e);
+    return reconcile_send(p, e);
 }
 
 static bool is_state(const struct redis_value *reply, enum job_state want)
@@ -91,7 +88,7 @@ static void remove_files(struct pass *p, const struct job_id *id)
     struct err why = ERR_INIT;
 
     if (!p->options->dry_run && spool_remove(p->spool, id, &why) != ERR_OK) {
-        note_bad(p, RECONCILE_FAILED, id, &why);
+        reconcile_note_bad(p, RECONCILE_FAILED, id, &why);
         return;
     }
     p->stats.removed++;
@@ -106,7 +103,7 @@ static enum err_code act_on_states(struct pass *p, struct err *e)
     p->done_count = 0;
     for (size_t i = 0; i < p->id_count; i++) {
         bool usable;
-        if (check_reply(p, p->replies[i], &p->ids[i], &usable, e))
+        if (reconcile_check(p, p->replies[i], &p->ids[i], &usable, e))
             return e->code;
         if (usable && redis_value_type(p->replies[i]) == REDIS_NIL)
             p->ids[unknown++] = p->ids[i];
@@ -142,7 +139,7 @@ static enum err_code read_clock(struct pass *p, struct err *e)
 {
     reconcile_drop_pipeline(p);
     redis_cmd_begin(&p->cmds[p->cmd_count++], "TIME");
-    if (send_pipeline(p, e) || redis_value_error(p->replies[0], e))
+    if (reconcile_send(p, e) || redis_value_error(p->replies[0], e))
         return e->code;
     p->redis_ms = number_of(redis_value_at(p->replies[0], 0)) * 1000 +
                   number_of(redis_value_at(p->replies[0], 1)) / 1000;
@@ -173,11 +170,11 @@ static enum err_code hand_out(struct pass *p, struct err *e)
         queue_add_job_key(c, &p->done[i]);
         redis_cmd_add_str(c, "ended");
     }
-    if (send_pipeline(p, e))
+    if (reconcile_send(p, e))
         return e->code;
     for (size_t i = 0; i < p->done_count; i++) {
         bool usable;
-        if (check_reply(p, p->replies[i], &p->done[i], &usable, e))
+        if (reconcile_check(p, p->replies[i], &p->done[i], &usable, e))
             return e->code;
         int64_t ended = usable ? number_of(p->replies[i]) : p->redis_ms;
         if (p->redis_ms - ended >= p->options->settle_ms)
@@ -185,107 +182,6 @@ static enum err_code hand_out(struct pass *p, struct err *e)
                 (struct reconcile_look){.id = p->done[i], .ended = ended};
     }
     return ERR_OK;
-}
-
-/* --- Jobs that Redis does not know --- */
-
-/* Put the enqueue of each unknown job into the pipeline; keep in ids those that are there, in the same order. */
-static void build_enqueues(struct pass *p)
-{
-    size_t readable = 0;
-
-    for (size_t i = 0; i < p->id_count; i++) {
-        CLEANUP(job_release) struct job j = JOB_INIT;
-        struct err why = ERR_INIT;
-        bool missing = false;
-        enum err_code code =
-            spool_read_manifest(p->spool, &p->ids[i], &j, &missing, &why);
-        if (code == ERR_REJECT && missing)
-            continue; /* ended and removed a moment ago */
-        if (code != ERR_OK) {
-            note_bad(p, code == ERR_REJECT ? RECONCILE_DAMAGED : RECONCILE_FAILED,
-                     &p->ids[i], &why);
-            continue;
-        }
-        queue_enqueue_one_cmd(&p->cmds[p->cmd_count++], &j);
-        p->ids[readable++] = p->ids[i];
-    }
-    p->id_count = readable;
-}
-
-static void count_enqueued(struct pass *p, const struct job_id *id)
-{
-    p->stats.enqueued++;
-    reconcile_note(p, RECONCILE_ENQUEUE, id, NULL);
-}
-
-static enum err_code read_enqueue_replies(struct pass *p, struct err *e)
-{
-    for (size_t i = 0; i < p->cmd_count; i++) {
-        enum queue_answer answer = QUEUE_BAD;
-        bool usable;
-        if (check_reply(p, p->replies[i], &p->ids[i], &usable, e))
-            return e->code;
-        if (!usable)
-            continue;
-        if (queue_parse_answer(redis_value_at(p->replies[i], 0), &answer, NULL, e))
-            return e->code;
-        if (answer == QUEUE_OK)
-            count_enqueued(p, &p->ids[i]);
-        if (answer == QUEUE_BAD) {
-            struct err why = ERR_INIT;
-            (void)err_set(&why, ERR_REJECT, "Redis holds no record of a job there");
-            note_bad(p, RECONCILE_DAMAGED, &p->ids[i], &why);
-        }
-    }
-    return ERR_OK;
-}
-
-/* hoist:queues lies outside the slot of any queue, so that the script cannot do it. */
-static void build_registrations(struct pass *p)
-{
-    for (size_t i = 0; i < p->id_count; i++) {
-        bool met = false;
-        for (size_t k = 0; k < i && !met; k++)
-            met = strcmp(p->ids[k].queue, p->ids[i].queue) == 0;
-        if (!met)
-            queue_register_queue_cmd(&p->cmds[p->cmd_count++], p->ids[i].queue);
-    }
-}
-
-static enum err_code read_registration_replies(struct pass *p, struct err *e)
-{
-    for (size_t i = 0; i < p->cmd_count; i++) {
-        bool usable; /* hoist:queues may be of another type: no matter of one queue */
-        if (check_reply(p, p->replies[i], &p->ids[0], &usable, e))
-            return e->code;
-    }
-    return ERR_OK;
-}
-
-static void pretend_to_enqueue(struct pass *p)
-{
-    reconcile_drop_pipeline(p);
-    build_enqueues(p);
-    for (size_t i = 0; i < p->id_count; i++)
-        count_enqueued(p, &p->ids[i]);
-}
-
-static enum err_code enqueue_unknown(struct pass *p, struct err *e)
-{
-    if (p->options->dry_run) {
-        pretend_to_enqueue(p);
-        return ERR_OK;
-    }
-    reconcile_drop_pipeline(p);
-    build_registrations(p);
-    if (send_pipeline(p, e) || read_registration_replies(p, e))
-        return e->code;
-    reconcile_drop_pipeline(p);
-    build_enqueues(p);
-    if (send_pipeline(p, e))
-        return e->code;
-    return read_enqueue_replies(p, e);
 }
 
 enum err_code reconcile_batch(struct pass *p, struct err *e)
@@ -296,6 +192,6 @@ enum err_code reconcile_batch(struct pass *p, struct err *e)
     if (p->done_count > 0 && hand_out(p, e))
         return e->code;
     if (p->id_count > 0 && !reconcile_is_stopped(p))
-        return enqueue_unknown(p, e);
+        return reconcile_enqueue(p, e);
     return ERR_OK;
 }
