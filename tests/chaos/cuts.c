@@ -16,6 +16,7 @@
 enum {
     DISK_BYTES = 256 << 20,
     LOAD_MIN_MS = 200,
+    LEASE_MS = 2000, /* for so long a job that was running waits for its next worker */
     SETTLE_MS = 30000,
     UPLOAD_MAX = 512 << 10,
     CLIENT_THREADS = 8,
@@ -86,7 +87,8 @@ static void open_all(struct cuts *c)
     rig_init(&c->rig, &(struct rig_options){.build = c->o->build,
                                             .spool = c->spool.path,
                                             .redis_dir = c->redis_dir.path,
-                                            .objects = c->objects.path});
+                                            .objects = c->objects.path,
+                                            .lease_ms = LEASE_MS});
     rig_start_redis(&c->rig);
     sync_disk(c); /* before the responder: its directories are its own to sync */
     rig_start_fcgi(&c->rig, NULL);

@@ -71,8 +71,8 @@ bool rig_ask(struct rig *r, const char *command, int64_t *ret_number, char *ret_
 
 /* Wait until all jobs have ended and jobs/ is empty; false, and ret_text says what is left, when that takes longer. */
 bool rig_settle(struct rig *r, int deadline_ms, char *ret_text, size_t size);
-/* The ledger at this path against the store, the spool and Redis (check.h); stands still meanwhile.  Aborts when it cannot be
- * judged. */
+/* The ledger at this path against the store, the spool and Redis (check.h, but for I5: what a cut leaves in tmp/, and data
+ * without a manifest, is swept after a day; see the state table in shared/spool.h).  Aborts when it cannot be judged. */
 struct check_result rig_judge(struct rig *r, const char *ledger_path, int64_t kills);
 
 #endif

@@ -40,14 +40,17 @@ struct check_result rig_judge(struct rig *r, const char *ledger_path, int64_t ki
     must(ledger_read(ledger_path, &record, &e), &e);
     must(store_init(&store, STORE_FILES, r->objects.path, NULL, &e), &e);
     const char *logs[] = {r->log.path, NULL};
-    struct check_options o = {.ledger = &record,
-                              .store = &store,
-                              .spool_dir = r->spool.path,
-                              .redis_url = r->redis_url,
-                              .queues = queues,
-                              .logs = logs,
-                              .tmp_age_ms = 24 * 3600 * 1000,
-                              .kills = kills};
+    struct check_options o = {
+        .ledger = &record,
+        .store = &store,
+        .spool_dir = r->spool.path,
+        .redis_url = r->redis_url,
+        .queues = queues,
+        .logs = logs,
+        /* What a cut leaves of uploads that nobody was promised, and of
+                                 files whose removal was under way, is swept after a day. */
+        .off = CHECK_OFF(5),
+        .kills = kills};
     must(check_run(&o, &result, &e), &e);
     ledger_record_release(&record);
     return result;
