@@ -116,7 +116,7 @@ void rig_start(struct rig *rig, const struct rig_start *how, struct spawn *ret)
         env[vars] = control;
     }
     if (how->nofile > 0) {
-        (void)snprintf(nofile, sizeof nofile, "--nofile=%d", how->nofile);
+        (void)snprintf(nofile, sizeof nofile, "--nofile=%d:", how->nofile);
         add(argv, &count, "prlimit");
         add(argv, &count, nofile);
     }

@@ -15,6 +15,7 @@
 
 enum {
     START_MS = 10000,
+    STALL_MS = 1500,
     STOP_MS = 10000,
     SETTLE_MS = 15000,
     DESCRIPTORS_MS = 3000,
@@ -77,6 +78,8 @@ static void work(struct run *run, struct verdict *v, struct spawn *s)
     if (h.hooks->meanwhile && pthread_create(&h.thread, NULL, help, &h) != 0)
         abort();
     work_long(run, v, s);
+    if (run->may_stall)
+        v->hung = 0;
     atomic_store(&h.stop, true);
     if (h.hooks->meanwhile)
         (void)pthread_join(h.thread, NULL);
@@ -179,7 +182,12 @@ struct verdict scenario_play(struct run *run)
     if (run->from_start)
         rig_arm(rig);
     rig_start(rig, &how, &s);
-    v.started = rig_is_ready(rig, is_worker(run), &s, START_MS);
+    v.started =
+        rig_is_ready(rig, is_worker(run), &s, run->may_stall ? STALL_MS : START_MS);
+    if (!v.started && run->may_stall && spawn_is_running(&s)) {
+        run->hooks->after(&s, run->hooks->ctx);
+        v.started = rig_is_ready(rig, is_worker(run), &s, START_MS);
+    }
     if (run->from_start)
         atomic_store(&rig->control->armed, 0);
     if (v.started) {

@@ -45,6 +45,7 @@ struct run {
     enum program program;
     int number;
     bool from_start; /* armed before the start, until it is ready; else from then on */
+    bool may_stall;  /* until hooks->after it need not answer, only live */
     bool may_die;    /* it is to be killed */
     size_t descriptors;   /* so many has a healthy one in the end; 0: not known yet */
     const char *log_path; /* see rig_start, with the three below */

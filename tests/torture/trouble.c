@@ -40,13 +40,16 @@ int trouble_play(struct trouble *t, struct run *run, const char *what)
 
 /* --- Descriptors --- */
 
-enum { FEWEST = 4, MOST = 40, DRAWN_DOWN = 8, PLENTY = 1024 };
+enum { FEWEST = 5, MOST = 40, DRAWN_DOWN = 8, PLENTY = 1024 };
 
 static void set_limit(const struct spawn *s, rlim_t n)
 {
-    const struct rlimit limit = {n, n > PLENTY ? n : PLENTY};
+    struct rlimit limit;
 
-    if (s->pid && prlimit(s->pid, RLIMIT_NOFILE, &limit, NULL) < 0 && errno != ESRCH)
+    if (!s->pid || prlimit(s->pid, RLIMIT_NOFILE, NULL, &limit) < 0)
+        return; /* it has ended */
+    limit.rlim_cur = n < limit.rlim_max ? n : limit.rlim_max;
+    if (prlimit(s->pid, RLIMIT_NOFILE, &limit, NULL) < 0 && errno != ESRCH)
         perror("prlimit");
 }
 
@@ -70,7 +73,7 @@ static void run_descriptors(struct trouble *t)
 
     for (int n = FEWEST + (int)(t->o->seed % (unsigned)step); n <= MOST; n += step) {
         const struct run_hooks hooks = {.after = raise_limit};
-        struct run run = {.nofile = n, .hooks = &hooks, .may_die = false};
+        struct run run = {.nofile = n, .hooks = &hooks, .may_stall = true};
         (void)snprintf(what, sizeof what, "with %d descriptors from the start", n);
         (void)trouble_play(t, &run, what);
     }

@@ -27,6 +27,7 @@ static void catch_stderr(void)
     cr_assert(eq(int, pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0));
     real_stderr = dup(STDERR_FILENO);
     cr_assert(ge(int, dup2(ends[1], STDERR_FILENO), 0));
+    cr_assert(eq(int, fcntl(STDERR_FILENO, F_SETFL, 0), 0)); /* a write may block */
     close(ends[1]);
     read_end = ends[0];
 }
@@ -211,4 +212,8 @@ Test(log, a_full_standard_error_loses_lines_but_stops_nobody)
             lines += *text == '\n';
     cr_expect(gt(sz, lines, 100));
     cr_expect(lt(sz, lines, 4096));
+    log_info("t", "m");
+    char want[64];
+    (void)snprintf(want, sizeof want, " lines_lost=%zu\n", 4096 - lines);
+    cr_expect(strstr(caught(), want) != NULL);
 }
