@@ -193,10 +193,10 @@ void spool_scan_close(struct spool_scan *scan);
  * system knows no locks a file in tmp/ stays for a day.
  */
 struct spool_sweep_options {
-    int64_t tmp_age_ms;  /* since it was last written */
-    int64_t jobs_age_ms; /* the same in jobs/ */
-    size_t max;          /* files */
-    bool dry_run;        /* only tell */
+    int64_t tmp_age_ms;                           /* since it was last written */
+    int64_t jobs_age_ms;                          /* the same in jobs/ */
+    size_t max;                                   /* files */
+    bool dry_run;                                 /* only tell */
     void (*on_file)(const char *name, void *ctx); /* tmp/NAME, jobs/NAME; may be NULL */
     void *ctx;
 };
