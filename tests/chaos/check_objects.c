@@ -1,4 +1,4 @@
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,8 @@
 
 struct judge {
     struct check *check;
-    uint8_t *found; /* whole objects of upload n, up to 255; owned by check_objects */
+    uint8_t *found;  /* whole objects of upload n, up to 255; owned by check_objects */
+    struct map jobs; /* uuid of each accepted job -> n */
     struct err *e;
 };
 
@@ -19,14 +20,15 @@ static const struct ledger_entry *entry_of(const struct judge *j, int64_t n)
     return n >= 0 && (uint64_t)n < l->count ? &l->entries[n] : &none;
 }
 
-/* The uuid in the last part of a key, as hoist names objects: "<uuid>.bin". */
-static bool key_is_of_job(const char *key, const char *job_id)
+/* Whose key it is, as hoist names objects, "<uuid>.bin": the upload of the accepted job of this uuid; -1: nobody's. */
+static int64_t owner_of_key(const struct judge *j, const char *key)
 {
     const char *slash = strrchr(key, '/'), *name = slash ? slash + 1 : key;
-    struct job_id id;
+    char uuid[ID_UUID_LEN + 1];
 
-    return id_parse_job(job_id, strlen(job_id), &id) &&
-           strncmp(name, id.uuid.text, ID_UUID_LEN) == 0;
+    (void)snprintf(uuid, sizeof uuid, "%s", name); /* its first 36 characters */
+    const int64_t *n = map_find(&j->jobs, uuid);
+    return n ? *n : -1;
 }
 
 static void judge_partial(struct judge *j, const struct store_object *o,
@@ -61,30 +63,34 @@ static void judge_late(struct judge *j, const struct store_object *o,
                      (long long)took);
 }
 
+static void judge_twice(struct judge *j, const struct store_object *o, int64_t n)
+{
+    j->check->r->duplicates++;
+    check_offend(j->check, 3, "%.80s: upload %lld once more", o->key, (long long)n);
+    if (entry_of(j, n)->outcome == LEDGER_UNKNOWN)
+        check_offend(j->check, 4, "%.80s: upload %lld once more", o->key, (long long)n);
+}
+
 static void judge_known(struct judge *j, const struct store_object *o, int64_t n,
                         const struct ledger_entry *entry)
 {
     struct check *check = j->check;
+    int64_t owner = owner_of_key(j, o->key);
 
-    if (entry->outcome == LEDGER_ACCEPTED && entry->id[0] &&
-        !key_is_of_job(o->key, entry->id)) {
+    if (owner >= 0 && owner != n) {
         check->r->partial++;
-        check_offend(check, 2, "%.80s: holds upload %lld, which is job %s", o->key,
-                     (long long)n, entry->id);
-        return;
-    }
-    if (j->found[n] < UINT8_MAX)
-        j->found[n]++;
-    if (j->found[n] > 1) {
-        check->r->duplicates++;
-        check_offend(check, 3, "%.80s: upload %lld once more", o->key, (long long)n);
-        if (entry->outcome == LEDGER_UNKNOWN)
-            check_offend(check, 4, "%.80s: upload %lld once more", o->key,
-                         (long long)n);
-    } else if (entry->outcome == LEDGER_UNKNOWN) {
-        check->r->arrived++;
+        check_offend(check, 2, "%.80s: the key of upload %lld, the bytes of %lld",
+                     o->key, (long long)owner, (long long)n);
+    } else if (entry->outcome == LEDGER_ACCEPTED && entry->id[0] && owner != n) {
+        judge_twice(j, o, n); /* its job is another */
+    } else if (j->found[n] > 0) {
+        judge_twice(j, o, n);
     } else {
-        judge_late(j, o, entry);
+        j->found[n]++;
+        if (entry->outcome == LEDGER_UNKNOWN)
+            check->r->arrived++;
+        else
+            judge_late(j, o, entry);
     }
 }
 
@@ -171,10 +177,45 @@ static void judge_versions(struct check *c)
                                                   : puts->examples[0]);
 }
 
+static enum err_code load_jobs(struct judge *j, struct err *e)
+{
+    const struct ledger_record *l = j->check->o->ledger;
+
+    for (size_t n = 0; n < l->count; n++) {
+        const struct ledger_entry *entry = &l->entries[n];
+        struct job_id id;
+        bool fresh;
+        if (!id_parse_job(entry->id, strlen(entry->id), &id))
+            continue;
+        int64_t *value = map_add(&j->jobs, id.uuid.text, &fresh);
+        if (!value)
+            return err_set(e, ERR_NOMEM, "check: no memory");
+        if (!fresh)
+            check_offend(j->check, 3, "%s: the job of uploads %lld and %zu", entry->id,
+                         (long long)*value, n);
+        *value = (int64_t)n;
+    }
+    return ERR_OK;
+}
+
+static enum err_code judge_all(struct judge *j, struct err *e)
+{
+    if (load_jobs(j, e) != ERR_OK ||
+        store_walk(j->check->o->store, judge_object, j, &j->check->walked, e) != ERR_OK)
+        return e->code;
+    if (j->e->code != ERR_OK) {
+        *e = *j->e;
+        return e->code;
+    }
+    judge_missing(j);
+    judge_versions(j->check);
+    return ERR_OK;
+}
+
 enum err_code check_objects(struct check *c, struct err *e)
 {
     struct err failed = ERR_INIT;
-    struct judge j = {.check = c, .e = &failed};
+    struct judge j = {.check = c, .e = &failed, .jobs = MAP_INIT(LEDGER_ENTRIES_MAX)};
     CLEANUP(str_free) char *found = calloc(c->o->ledger->count + 1, 1);
 
     if (!found)
@@ -182,13 +223,7 @@ enum err_code check_objects(struct check *c, struct err *e)
     j.found = (uint8_t *)found;
     for (int i = 1; i <= 4; i++)
         (void)check_wants(c, i);
-    if (store_walk(c->o->store, judge_object, &j, &c->walked, e) != ERR_OK)
-        return e->code;
-    if (failed.code != ERR_OK) {
-        *e = failed;
-        return failed.code;
-    }
-    judge_missing(&j);
-    judge_versions(c);
-    return ERR_OK;
+    enum err_code code = judge_all(&j, e);
+    map_release(&j.jobs);
+    return code;
 }
