@@ -89,7 +89,7 @@ static enum err_code open_parent(int root_fd, const char *path, bool make,
 enum err_code beneath_open_parent(int root_fd, const char *path, int *ret_fd,
                                   const char **ret_name, struct err *e)
 {
-    struct place place;
+    struct place place = {.fd = -1, .name = NULL};
 
     if (open_parent(root_fd, path, true, &place, e) != ERR_OK)
         return e->code;
@@ -101,7 +101,7 @@ enum err_code beneath_open_parent(int root_fd, const char *path, int *ret_fd,
 enum err_code beneath_find_parent(int root_fd, const char *path, int *ret_fd,
                                   const char **ret_name, struct err *e)
 {
-    struct place place;
+    struct place place = {.fd = -1, .name = NULL};
     enum err_code code = open_parent(root_fd, path, false, &place, e);
 
     if (code != ERR_OK && e->os_errno != ENOENT)

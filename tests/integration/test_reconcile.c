@@ -384,19 +384,3 @@ Test(reconcile, stop_ends_it_before_the_next_pipeline)
     cr_assert(not(reconcile_run(spool.spool, redis, &o, &stats, &e)), "%s", e.text);
     cr_expect(eq(sz, stats.enqueued, 1));
 }
-
-Test(reconcile, debris_is_swept)
-{
-    struct reconcile_options o = now;
-    struct reconcile_stats stats;
-    struct err e = ERR_INIT;
-
-    (void)commit("q");
-    spool_sample_plant(spool_sample_path(&spool, "tmp/x.data"), "x");
-    cr_expect(eq(sz, pass().swept, 0), "young");
-    o.sweep_age_ms = -3600 * 1000; /* as if an hour ahead */
-    cr_assert(not(reconcile_run(spool.spool, redis, &o, &stats, &e)), "%s", e.text);
-    cr_expect(eq(sz, stats.swept, 1));
-    cr_expect(eq(int, spool_sample_count(&spool, "tmp"), 0));
-    cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 2));
-}

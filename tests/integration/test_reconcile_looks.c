@@ -194,6 +194,19 @@ Test(reconcile_looks, a_dry_run_tells_what_a_pass_does_and_changes_nothing)
 
 /* --- Debris and those who write --- */
 
+Test(reconcile_looks, debris_is_swept_and_nothing_else)
+{
+    struct reconcile_options o = options();
+
+    (void)commit();
+    spool_sample_plant(spool_sample_path(&spool, "tmp/x.data"), "x");
+    cr_expect(eq(sz, pass(&o).swept, 0), "young");
+    o.sweep_age_ms = -3600 * 1000; /* as if an hour ahead */
+    cr_expect(eq(sz, pass(&o).swept, 1));
+    cr_expect(eq(int, spool_sample_count(&spool, "tmp"), 0));
+    cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 2));
+}
+
 Test(reconcile_looks, an_upload_that_lives_is_never_debris_however_old_it_looks)
 {
     struct spool_upload u = SPOOL_UPLOAD_INIT;
