@@ -9,6 +9,7 @@
 #include "shared/clock.h"
 #include "shared/queue.h"
 #include "tests/chaos/map.h"
+#include "tests/chaos/watch_rules.h"
 
 enum { PAGE = 1000, JOBS_MAX = 1 << 22, TIMEOUT_MS = 2000, EVERY_MS = 50 };
 
@@ -41,27 +42,7 @@ struct watch {
     struct watch_counts counts;
 };
 
-/* --- I8: what may follow --- */
-
-/* By what was and what is; JOB_ACCEPTED: nothing known. */
-static bool may_follow(enum job_state was, enum job_state is)
-{
-    switch (was) {
-    case JOB_ACCEPTED:
-        return true;
-    case JOB_DONE:
-    case JOB_CANCELLED:
-        return false;
-    case JOB_DEAD:
-        return is == JOB_WAITING || is == JOB_CANCELLED;
-    case JOB_RUNNING:
-        return is != JOB_RUNNING;
-    case JOB_WAITING:
-    case JOB_SCHEDULED:
-        return is != JOB_DONE;
-    }
-    return false;
-}
+/* --- I8 --- */
 
 /* With the lock held. */
 static void take_event(struct watch *w, const char *queue, const char *uuid,
@@ -78,7 +59,7 @@ static void take_event(struct watch *w, const char *queue, const char *uuid,
     if (!state)
         return; /* full: the rest of the run is not judged */
     enum job_state was = *state ? (enum job_state)(*state - 1) : JOB_ACCEPTED;
-    if (!may_follow(was, is)) {
+    if (!watch_may_follow(was, is)) {
         if (w->counts.out_of_turn < WATCH_EXAMPLES)
             (void)snprintf(w->counts.turn_examples[w->counts.out_of_turn],
                            WATCH_EXAMPLE_MAX, "%s: %s after %s", name, word,
@@ -87,7 +68,8 @@ static void take_event(struct watch *w, const char *queue, const char *uuid,
     }
     if (job_state_is_final(is) && !job_state_is_final(was))
         w->counts.ended++;
-    *state = (int64_t)is + 1;
+    if (watch_may_follow(was, is) || !job_state_is_final(was))
+        *state = (int64_t)is + 1; /* else it has ended still, whatever came after */
 }
 
 /* --- reading --- */
