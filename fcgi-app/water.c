@@ -119,16 +119,16 @@ void waters_note_redis(struct waters *w, int64_t used, int64_t max, int64_t now_
     water_note(redis, used, now_ms);
 }
 
-/* Until the last of those that are over is so no more. */
+/* Until the last of those that are over is so no more; that nothing is over may be news to one who found no room. */
 static int longest(const struct waters *w, int64_t now_ms)
 {
-    int most = DRAIN_MIN_S;
+    int most = 0;
     for (size_t i = WATER_BYTES; i < WATER_COUNT; i++) {
         int seconds = w->of[i].is_over ? water_seconds(&w->of[i], now_ms) : 0;
         if (seconds > most)
             most = seconds;
     }
-    return most;
+    return most > 0 ? most : DRAIN_DEFAULT_S;
 }
 
 static const struct water *tighter(const struct water *a, const struct water *b)

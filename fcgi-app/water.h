@@ -85,9 +85,9 @@ struct waters {
 
 struct water_verdict {
     enum water_what what; /* WATER_NOTHING: uploads are welcome */
-    int retry_after;      /* seconds; until all that are over are below low */
-    int64_t room_bytes;   /* a longer upload does not fit; INT64_MAX: no mark */
-    double bytes_rate;    /* at which that room grows, see drain_rate */
+    int retry_after; /* seconds; until all that are over are below low; else the default */
+    int64_t room_bytes; /* a longer upload does not fit; INT64_MAX: no mark */
+    double bytes_rate;  /* at which that room grows, see drain_rate */
     int64_t room_files;
 };
 

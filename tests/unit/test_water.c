@@ -168,6 +168,7 @@ Test(water, below_all_marks_uploads_are_welcome_and_the_room_is_known)
     struct water_verdict v = waters_judge(&w, 1000);
     cr_expect(eq(int, (int)v.what, WATER_NOTHING));
     cr_expect(eq(i64, v.room_bytes, 650));
+    cr_expect(eq(int, v.retry_after, DRAIN_DEFAULT_S), "for one that finds none");
     cr_expect(eq(i64, v.room_files, 10));
 }
 
