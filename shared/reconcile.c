@@ -8,7 +8,8 @@
 
 enum {
     SWEEP_MAX = 1000,
-    RUN_MAX = 65536, /* ids that are sorted at a time */
+    RUN_MAX = 65536,   /* ids that are sorted at a time */
+    FUTURE_MS = 60000, /* clocks differ by less */
     DAY_MS = 24 * 60 * 60 * 1000
 };
 
@@ -34,17 +35,26 @@ static int by_age(const void *a, const void *b)
     return strcmp(x->uuid.text, y->uuid.text);
 }
 
+/* Old enough not to be the publisher's any more.  What will only be made comes from a clock that was ahead, or ours is behind:
+ * it does not wait for that time. */
+static bool is_old_enough(const struct job_id *id, int64_t now_ms, int64_t min_age_ms)
+{
+    int64_t made_ms = id_uuid_ms(id->uuid.text);
+
+    return made_ms <= now_ms - min_age_ms || made_ms > now_ms + FUTURE_MS;
+}
+
 /* Collect manifests that are old enough, and sort them: parents come before their children, and a group in its order. */
 static void next_run(struct pass *p, struct spool_scan *scan)
 {
-    int64_t before_ms = clock_wall_ms() - p->options->min_age_ms;
+    int64_t now_ms = clock_wall_ms();
     struct job_id id;
 
     p->run_count = p->run_next = 0;
     /* Without memory for more it is a shorter run. */
     while (p->run_count < RUN_MAX && has_room(p) && spool_scan_next(scan, &id)) {
         p->stats.scanned++;
-        if (id_uuid_ms(id.uuid.text) <= before_ms)
+        if (is_old_enough(&id, now_ms, p->options->min_age_ms))
             p->run[p->run_count++] = id;
     }
     if (p->run_count > 0)

@@ -16,7 +16,8 @@
  * Bounded: constant memory, pipelines of at most QUEUE_BATCH_MAX commands.  Any number of processes may
  * run it at the same time, without a leader: each step is idempotent and checked again where it acts.  A manifest
  * younger than min_age_ms is left to the publisher that wrote it.  The age counts from the begin of the upload, so that one
- * which took longer may be met here just after its commit: its job is then enqueued by both, once.
+ * which took longer may be met here just after its commit: its job is then enqueued by both, once.  One that by its id is
+ * yet to come, from a clock that was ahead, is not young.
  */
 #ifndef HOIST_SHARED_RECONCILE_H
 #define HOIST_SHARED_RECONCILE_H
