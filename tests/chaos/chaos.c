@@ -18,7 +18,8 @@
 enum {
     PROGRESS_MS = 5000,
     SETTLE_MS = 30000, /* and three leases, counted from the last job that ended */
-    STILL_MS = 6000    /* three times the comparison of spool and Redis */
+    STILL_MS =
+        20000 /* files of jobs that are done stay for 15 s when their worker has died */
 };
 
 static volatile sig_atomic_t stopped; /* SIGINT, SIGTERM: verdict now */

@@ -56,17 +56,16 @@ static void start_clients(struct run *r)
                        .answers_path = system_path(&r->system, "log/answers")},
                    &r->clients, &e),
                &e, "clients");
-    chaos_must(poller_start(
-                   &(struct poller_options){
-                       .address = r->address,
-                       .clients = r->clients,
-                       .store = &r->store,
-                       .plan = {.seed = o->seed},
-                       .rate = 20,
-                       .grace_ms = o->store == OPTIONS_S3 ? 6000 : 0,
-                       .answers_path = system_path(&r->system, "log/answers-poller")},
-                   &r->poller, &e),
-               &e, "poller");
+    chaos_must(
+        poller_start(&(struct poller_options){.address = r->address,
+                                              .clients = r->clients,
+                                              .store = &r->store,
+                                              .plan = {.seed = o->seed},
+                                              .rate = 20,
+                                              .answers_path = system_path(
+                                                  &r->system, "log/answers-poller")},
+                     &r->poller, &e),
+        &e, "poller");
     chaos_must(watch_start(&(struct watch_options){.redis_url = r->redis_url,
                                                    .queues = {"default"}},
                            &r->watch, &e),

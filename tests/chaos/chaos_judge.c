@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Debris of a writer that was killed is swept after two minutes. */
+enum { TMP_AGE_MS = 130000 };
+
 bool chaos_judge(struct run *r)
 {
     const char *logs[] = {strdup(system_path(&r->system, "log")), NULL};
@@ -30,29 +33,31 @@ bool chaos_judge(struct run *r)
         chaos_must(store_read_access_log(path, &puts, &e), &e, "store");
     }
     (void)snprintf(spool, sizeof spool, "%s", system_path(&r->system, "disk/spool"));
-    struct check_options c = {.ledger = &record,
-                              .store = &r->store,
-                              .spool_dir = spool,
-                              .redis_url = r->redis_url,
-                              .queues = chaos_queues,
-                              .changes = r->index ? &changes : NULL,
-                              .puts = r->index ? NULL : &puts,
-                              .watched = &watched,
-                              .polled = &polled,
-                              .before = r->before,
-                              .after = r->after,
-                              .process_count = r->sampled,
-                              .slack = {.descriptors = 16,
-                                        .threads = 8,
-                                        .rss_kib = 65536,
-                                        .rss_percent = 100},
-                              .logs = logs,
-                              .secrets = secrets,
-                              .cores = r->system.dir.path,
-                              .crashes = (int64_t)r->system.note_count,
-                              .crash = r->system.notes[0],
-                              .may_replace = o->store != OPTIONS_FILE,
-                              .kills = r->system.kills};
+    struct check_options c = {
+        .ledger = &record,
+        .store = &r->store,
+        .spool_dir = spool,
+        .redis_url = r->redis_url,
+        .queues = chaos_queues,
+        .changes = r->index ? &changes : NULL,
+        .puts = r->index ? NULL : &puts,
+        .watched = &watched,
+        .polled = &polled,
+        .before = r->before,
+        .after = r->after,
+        .process_count = r->sampled,
+        .slack = {.descriptors = 72, /* connections to the store, kept */
+                  .threads = 8,
+                  .rss_kib = 65536,
+                  .rss_percent = 100},
+        .logs = logs,
+        .secrets = secrets,
+        .cores = r->system.dir.path,
+        .crashes = (int64_t)r->system.note_count,
+        .crash = r->system.notes[0],
+        .tmp_age_ms = TMP_AGE_MS,
+        .may_replace = o->store == OPTIONS_SINK,
+        .kills = r->system.kills};
     chaos_must(check_run(&c, &result, &e), &e, "check");
     check_print(stdout, &result);
     ledger_record_release(&record);

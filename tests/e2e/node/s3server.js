@@ -1,11 +1,12 @@
 // An S3 server for the tests, made of parts that nobody here wrote, on a port chosen by the kernel.
-//   node s3server.js DIRECTORY BUCKET [PORT [SECRET [SICK]]]
+//   node s3server.js DIRECTORY BUCKET [PORT SECRET SICK]
 // s3rver stores and answers.  It takes any Signature Version 4 as right, so Amazon's own signer (@smithy/signature-v4)
 // stands before it: each request is signed again from what arrived, and refused with 403 where that differs.
 // Prints "PORT n" when it accepts connections; access key and secret key are both "S3RVER", unless SECRET is given.  While the
-// file SICK is there every answer is 503.  Ends with its standard input.
+// file SICK is there every answer is 503, and where it is given whole.js stands before s3rver.  Ends with its standard input.
 'use strict';
 const fs = require('fs');
+const whole = require('./whole');
 const S3rver = require('s3rver');
 const { SignatureV4 } = require('@smithy/signature-v4');
 const { HttpRequest } = require('@smithy/protocol-http');
@@ -60,7 +61,7 @@ const server = new S3rver({
 });
 const store = server.callback.bind(server);
 server.callback = () => {
-  const handle = store();
+  const handle = sick ? whole(store(), directory, refuse) : store();
   return (req, res) => {
     if (sick && fs.existsSync(sick)) return refuse(res, 'SlowDown', 503);
     return findFault(req).then(
