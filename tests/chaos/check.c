@@ -20,15 +20,16 @@ bool check_wants(struct check *c, int invariant)
 void check_offend(struct check *c, int invariant, const char *fmt, ...)
 {
     struct check_finding *f = &c->r->invariants[invariant];
+    char text[CHECK_OFFENDER_MAX];
     va_list ap;
 
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap); /* cut where it is too long */
+    va_end(ap);
     if (!f->checked)
         return;
-    if (f->violations < CHECK_OFFENDERS) {
-        va_start(ap, fmt);
-        (void)vsnprintf(f->offenders[f->violations], CHECK_OFFENDER_MAX, fmt, ap);
-        va_end(ap);
-    }
+    if (f->violations < CHECK_OFFENDERS)
+        memcpy(f->offenders[f->violations], text, sizeof text);
     f->violations++;
 }
 

@@ -76,14 +76,14 @@ static void judge_known(struct judge *j, const struct store_object *o, int64_t n
 {
     struct check *check = j->check;
     int64_t owner = owner_of_key(j, o->key);
+    /* Of a job that nobody was told of. */
+    bool is_anothers = entry->outcome == LEDGER_ACCEPTED && entry->id[0] && owner != n;
 
     if (owner >= 0 && owner != n) {
         check->r->partial++;
         check_offend(check, 2, "%.80s: the key of upload %lld, the bytes of %lld",
                      o->key, (long long)owner, (long long)n);
-    } else if (entry->outcome == LEDGER_ACCEPTED && entry->id[0] && owner != n) {
-        judge_twice(j, o, n); /* its job is another */
-    } else if (j->found[n] > 0) {
+    } else if (is_anothers || j->found[n] > 0) {
         judge_twice(j, o, n);
     } else {
         j->found[n]++;

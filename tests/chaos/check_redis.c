@@ -111,7 +111,7 @@ enum err_code check_queues(struct check *c, struct err *e)
     if (connect_to(c->o->redis_url, &r, e) != ERR_OK)
         return err_prefix(e, "check");
     for (size_t q = 0; c->o->queues && c->o->queues[q]; q++) {
-        struct queue_status s;
+        struct queue_status s = {0};
         char text[CHECK_OFFENDER_MAX];
         if (look(r, c->o->queues[q], &s, e) != ERR_OK)
             return err_prefix(e, "check");
@@ -140,7 +140,7 @@ bool check_is_quiet(const char *redis_url, const char *const *queues, char *ret_
         return false;
     }
     for (size_t q = 0; queues[q]; q++) {
-        struct queue_status s;
+        struct queue_status s = {0};
         if (look(r, queues[q], &s, &e) != ERR_OK) {
             (void)snprintf(ret_text, size, "%s", e.text);
             return false;

@@ -207,7 +207,7 @@ static void *run(void *ctx)
 static enum err_code open_listener(struct proxy *p, const char *listen_at,
                                    struct err *e)
 {
-    struct wire_address a;
+    struct wire_address a = {0};
     struct sockaddr_in inet;
     socklen_t len = sizeof inet;
     int on = 1;

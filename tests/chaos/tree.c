@@ -18,6 +18,8 @@ struct walk {
     char path[TREE_PATH_MAX + 1];
 };
 
+DEFINE_CLEANUP(struct walk *, walk_cleanup, free)
+
 static enum err_code walk_dir(struct walk *w, size_t len, int depth, struct err *e);
 
 /* w->path[0 .. len) is it. */
@@ -72,8 +74,7 @@ static enum err_code walk_dir(struct walk *w, size_t len, int depth, struct err 
 
 enum err_code tree_walk(const char *root, tree_seen *seen, void *ctx, struct err *e)
 {
-    CLEANUP(str_free) char *memory = malloc(sizeof(struct walk));
-    struct walk *w = (struct walk *)(void *)memory;
+    CLEANUP(walk_cleanup) struct walk *w = malloc(sizeof *w);
     size_t len = strlen(root);
 
     if (!w)
