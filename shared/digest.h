@@ -42,6 +42,10 @@ enum {
 #define DIGEST_BASE64_LEN(n) (((size_t)(n) + 2) / 3 * 4)
 #define DIGEST_BASE64_SIZE(n) (DIGEST_BASE64_LEN(n) + 1)
 
+/* Once, when a program starts: OpenSSL prepares itself here, which would fail for good, or crash, where memory is short for a
+ * moment.  Not needed otherwise.  Errors as of digest_sha256_hex. */
+MUST_CHECK enum err_code digest_setup(struct err *e);
+
 struct digest_state {
     struct evp_md_ctx_st *ctx; /* owned; NULL until the first init */
     bool failed;               /* an update or an init failed: final will say so */

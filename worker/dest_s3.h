@@ -1,7 +1,7 @@
 /*
  * dest_s3: the destination s3://bucket/prefix, on any store that speaks S3's PutObject and HeadObject.
  *
- *   begin -> PUT (signed, If-None-Match: *, checksum; hashed while it leaves)
+ *   begin -> PUT (signed, If-None-Match: *, x-amz-checksum-sha256 or -crc32c; hashed while it leaves)
  *              |-- proven ----------------------------------------------------> done
  *              |-- 412, answer lost, no proof --> HEAD --> the same bytes ----> done
  *              |                                   |-----> other bytes -------> never ("key exists with other content")
@@ -12,7 +12,9 @@
  *              '-- anything else -----------------------------------------------> by retry.h
  *
  * Guarantees, besides those of destination.h: the last piece of a body is not sent before all of it was hashed and found
- * to be what the manifest says; so a damaged spool file never becomes an object ("spool corrupt").
+ * to be what the manifest says, by SHA-256 and CRC-32C; so a damaged spool file never becomes an object ("spool corrupt").
+ * An object is called done when what the store tells of it is that of the bytes: a checksum of either kind, or an MD5.  The MD5
+ * is computed along with the others only for stores that answer a PUT without a checksum: it halves the rate of the pass.
  * Where the store knows no conditions (501), or conditional = no, an object of this key is overwritten.
  * A HEAD that gives no digest to compare (object made in parts, composite checksum, SSE-KMS) proves nothing by its size.
  * The size is taken as proof only where the object can be nobody else's: the key begins with the job's UUID (the default

@@ -96,14 +96,17 @@ void transfer_fail_early(struct transfer *t, enum retry_class class, const char 
 /* Its bytes are not in the spool as they should be, and the object could not be found either. */
 static void report_missing(struct transfer *t, struct outcome *o)
 {
-    struct err e = ERR_INIT;
+    struct spool *spool = t->set->env->spool;
+    struct err e = ERR_INIT, check = ERR_INIT;
     int fd = -1;
-    enum err_code code =
-        spool_open_data(t->set->env->spool, &t->job.id, t->job.size, &fd, &e);
+    enum err_code code = spool_open_data(spool, &t->job.id, t->job.size, &fd, &e);
 
     fd_close(&fd);
     if (code != ERR_REJECT)
         transfer_fail_early(t, RETRY_TRANSIENT, "its bytes were missing for a moment");
+    else if (spool_check(spool, &check) != ERR_OK) /* it is not the spool any more */
+        transfer_fail_early(
+            t, check.code == ERR_CONFIG ? RETRY_CONFIG : RETRY_TRANSIENT, check.text);
     else if (o->absent)
         transfer_fail_early(t, RETRY_NEVER, e.text);
     else {

@@ -167,7 +167,8 @@ Test(clock, clocks_have_their_units)
     cr_expect(ge(i64, mono_us / 1000, mono));
     cr_expect(le(i64, mono_us / 1000, mono + 10000));
     cr_expect(ge(i64, clock_mono_us(), mono_us));
-    cr_expect(ge(i64, clock_boot_ms(), mono), "it counts what the other does, and more");
+    cr_expect(ge(i64, clock_boot_ms(), mono),
+              "it counts what the other does, and more");
 }
 
 Test(clock, each_day_has_its_date)
