@@ -19,7 +19,8 @@
  *     another worker can begin; the job is then offered back (release), which the token decides.  A worker that was stopped
  *     itself looks at its clock before an upload begins.
  *   - A job whose bytes are not in the spool, or not of their size, is done when its object is there with the right bytes
- *     (Redis was restored from an older dump), dead when it is not, and tried again when that cannot be told now.
+ *     (Redis was restored from an older dump), dead when it is not, and tried again when that cannot be told now, or the
+ *     spool is not where it was.
  *   - What became of a job is kept until Redis knows it, as long as this process lives.
  *
  * The set holds at most `capacity` transfers; those that occupy a slot (all but REPORTING) are counted for the claimer.

@@ -8,6 +8,8 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
+#include "tests/support/wait_until.h"
+
 static struct worker_rig rig;
 
 static void fini(void)
@@ -109,6 +111,31 @@ Test(worker_missing, with_neither_bytes_nor_object_a_job_is_dead_at_once)
     cr_expect(strstr(rig_field(&rig, &grown, "error"), "spool long") != NULL);
     cr_expect(eq(str, (char *)rig_field(&rig, &gone, "attempts"), "1"));
     cr_expect(rig_in_spool(&rig, &cut), "what there is, is kept");
+}
+
+/* Nobody's job dies because the spool's disk is not where it was. */
+Test(worker_missing, nothing_is_missing_while_the_spool_itself_is_away)
+{
+    char away[512], data[1024];
+
+    rig_up(&rig, NULL);
+    EDIT("HSET", "hoist:{default}:conf", "paused", "1");
+    struct job_id id =
+        rig_put(&rig, &(struct rig_job){.data = "x", .max_attempts = 999});
+    rig_start(&rig, "a");
+    (void)snprintf(away, sizeof away, "%s-away", rig.spool_dir.path);
+    (void)snprintf(data, sizeof data, "%s/jobs/default.%s.data", away, id.uuid.text);
+    cr_assert(eq(int, rename(rig.spool_dir.path, away), 0));
+    cr_assert(eq(int, remove(data), 0));
+    EDIT("HDEL", "hoist:{default}:conf", "paused");
+    EDIT("ZADD", "hoist:{default}:wake", "0", "0");
+    cr_assert(WAIT_UNTIL(rig_number(&rig, &id, "attempts") >= 3, 10000));
+    cr_expect(strcmp(rig_field(&rig, &id, "state"), "dead") != 0);
+    cr_expect(strstr(rig_field(&rig, &id, "error"), "spool missing") == NULL, "%s",
+              rig_field(&rig, &id, "error"));
+    cr_assert(eq(int, rename(away, rig.spool_dir.path), 0));
+    cr_assert(rig_wait_state(&rig, &id, "dead", 10000));
+    cr_expect(strstr(rig_field(&rig, &id, "error"), "spool missing") != NULL);
 }
 
 Test(worker_missing, short_bytes_do_not_matter_when_the_object_is_whole)
