@@ -208,7 +208,7 @@ static enum err_code open_listener(struct proxy *p, const char *listen_at,
                                    struct err *e)
 {
     struct wire_address a = {0};
-    struct sockaddr_in inet;
+    struct sockaddr_in inet = {0};
     socklen_t len = sizeof inet;
     int on = 1;
 
