@@ -3,7 +3,7 @@
 add_library(project_options INTERFACE)
 target_compile_features(project_options INTERFACE c_std_17)
 target_compile_definitions(project_options INTERFACE _GNU_SOURCE HOIST_VERSION="${PROJECT_VERSION}")
-target_include_directories(project_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+target_include_directories(project_options INTERFACE ${HOIST_CODE} ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
 target_compile_options(project_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
   $<$<C_COMPILER_ID:Clang>:-Wno-gnu-statement-expression> -fno-omit-frame-pointer)

@@ -133,11 +133,13 @@ static bool try_start(struct rig *r, struct spawn *s, const char *const *argv,
     char setting[512];
     const char *env[] = {setting, NULL};
 
-    (void)snprintf(setting, sizeof setting, "LD_PRELOAD=%s", preload ? preload : "");
+    if (preload)
+        (void)snprintf(setting, sizeof setting, "LD_PRELOAD=%s", preload);
     if (socket)
         (void)unlink(socket); /* of the one that was killed */
-    spawn_start(
-        s, &(struct spawn_options){.argv = argv, .log_path = r->log.path, .env = env});
+    spawn_start(s, &(struct spawn_options){.argv = argv,
+                                           .log_path = r->log.path,
+                                           .env = preload ? env : NULL});
     return !socket || (WAIT_UNTIL(listens(socket) || !spawn_is_running(s), UP_MS) &&
                        listens(socket));
 }

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { DIRECTED_MS = 15000, DIRECTED_LEASE_MS = 1000, DIRECTED_UPLOAD_MAX = 60000 };
+enum { DIRECTED_MS = 10000, DIRECTED_LEASE_MS = 1000, DIRECTED_UPLOAD_MAX = 60000 };
 
 struct directed {
     const char *build;
