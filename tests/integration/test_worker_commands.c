@@ -202,7 +202,7 @@ Test(worker_commands, a_status_other_than_0_is_a_failure_whatever_it_wrote)
 
     expect_dead(&bad, 3, "ended with status 3: no such db");
     expect_dead(&late, 3, "ended with status 1");
-    cr_expect(eq(int, rig_log_count(w, "msg=dead"), 2));
+    cr_expect(WAIT_UNTIL(rig_log_count(w, "msg=dead") == 2, 5000));
 }
 
 Test(worker_commands, the_end_of_what_it_wrote_on_standard_error_is_kept_as_text)
