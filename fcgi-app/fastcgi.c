@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum {
+    REQUEST_BYTES = 100 * 1024 /* its parameters, at most 64 KiB, and three streams */
+};
+
 struct fastcgi {
     FCGX_Request request;
     bool keep; /* as the web server asked in BEGIN_REQUEST */
@@ -33,6 +37,15 @@ struct fastcgi *fastcgi_new(void)
 void fastcgi_free(struct fastcgi *f)
 {
     free(f);
+}
+
+bool fastcgi_has_memory(void)
+{
+    void *volatile probe =
+        malloc(REQUEST_BYTES); /* volatile: or it would not be done */
+    bool has = probe != NULL;
+    free(probe);
+    return has;
 }
 
 enum err_code fastcgi_begin(struct fastcgi *f, int fd, struct err *e)

@@ -33,6 +33,10 @@ MUST_CHECK enum err_code fastcgi_setup(struct err *e);
 struct fastcgi *fastcgi_new(void);    /* NULL: no memory */
 void fastcgi_free(struct fastcgi *f); /* between requests only; takes NULL */
 
+/* Whether there is memory for a request.  libfcgi asserts that there is: ask first, so that a program that runs short of it
+ * closes a connection rather than ends. */
+bool fastcgi_has_memory(void);
+
 /* Read the head of a request on fd (fastcgi_head_check has passed it).
  * ERR_REJECT  it could not be read, and fd HAS BEEN CLOSED (libfcgi does that) */
 MUST_CHECK enum err_code fastcgi_begin(struct fastcgi *f, int fd, struct err *e);

@@ -134,7 +134,8 @@ static void handle(struct handler *h)
 {
     struct exchange *x = &h->exchange;
     struct err e = ERR_INIT;
-    if (!x->web && !(x->web = fastcgi_new())) { /* the last request took it along */
+    /* The last request took web along. */
+    if ((!x->web && !(x->web = fastcgi_new())) || !fastcgi_has_memory()) {
         gate_give_back(x->app->gate, x->conn, GATE_CLOSE);
     } else if (fastcgi_begin(x->web, gate_conn_fd(x->conn), &e) == ERR_OK) {
         gate_conn_begun(x->app->gate, x->conn);

@@ -4,6 +4,7 @@
 #include "fcgi-app/server.h"
 #include "shared/cleanup.h"
 #include "shared/config.h"
+#include "shared/digest.h"
 #include "shared/log.h"
 #include "shared/spool.h"
 
@@ -38,7 +39,9 @@ static enum err_code run(const struct config *config, struct err *e)
     (void)mallopt(M_ARENA_MAX,
                   8); /* enough not to wait for each other; not one for each thread */
     log_set_level(config->http.log_level);
-    enum err_code code = fastcgi_setup(e);
+    enum err_code code = digest_setup(e);
+    if (!code)
+        code = fastcgi_setup(e);
     if (!code)
         code = spool_open_config(config, &spool, e);
     if (!code)

@@ -43,6 +43,13 @@ void response_release(struct response *r)
     buf_release(&r->body);
 }
 
+bool response_reserve(struct response *r, size_t body_bytes)
+{
+    size_t most = r->body.max - r->body.len;
+    return buf_reserve(&r->head, r->head.max - r->head.len) &&
+           buf_reserve(&r->body, body_bytes < most ? body_bytes : most);
+}
+
 void response_begin(struct response *r, int status, const char *type)
 {
     r->status = status;

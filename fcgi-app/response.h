@@ -29,6 +29,10 @@ struct response {
 void response_init(struct response *r);
 void response_release(struct response *r);
 
+/* Take the memory for a head and a body of so many bytes now, so that an answer of that size cannot fail for want of it.
+ * Before response_begin.  False: there is none. */
+bool response_reserve(struct response *r, size_t body_bytes);
+
 /* type NULL: no body will come. */
 void response_begin(struct response *r, int status, const char *type);
 void response_header(struct response *r, const char *name, const char *value);

@@ -179,6 +179,18 @@ static void accept_batch(struct exchange *x)
     buf_puts(&r->body, "}\n");
 }
 
+/* Once the jobs are promised the answer must not fail: its memory is taken before. */
+static enum problem reserve_answer(struct exchange *x, struct err *e)
+{
+    enum { FIXED = 512, EACH = 512, ESCAPED = 6 /* of a control character */ };
+    size_t bytes = FIXED;
+    for (size_t i = 0; i < x->batch.count; i++)
+        bytes += EACH + ESCAPED * strlen(x->batch.jobs[i].name);
+    return response_reserve(&x->response, bytes)
+               ? PROBLEM_NONE
+               : problem_set(e, PROBLEM_INTERNAL, "out of memory");
+}
+
 static enum problem upload(struct exchange *x, bool form, struct job_id *ret_holder,
                            struct err *e)
 {
@@ -190,6 +202,8 @@ static enum problem upload(struct exchange *x, bool form, struct job_id *ret_hol
         p = form ? read_form(x, &o, e) : read_raw(x, &o, e);
     if (!p)
         p = enlist_check(x, e);
+    if (!p)
+        p = reserve_answer(x, e);
     if (!p)
         p = batch_commit(&x->batch, e);
     if (p)

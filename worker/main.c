@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "shared/config.h"
+#include "shared/digest.h"
 #include "shared/log.h"
 #include "shared/spool.h"
 #include "worker/reconcile_once.h"
@@ -77,7 +78,7 @@ static enum err_code run(const struct config *config, enum mode mode, int *ret_s
     struct worker *worker = NULL;
     size_t left = 0;
 
-    if (spool_open_config(config, &spool, e) != ERR_OK)
+    if (digest_setup(e) != ERR_OK || spool_open_config(config, &spool, e) != ERR_OK)
         return e->code;
     enum err_code code = worker_check(config, e);
     if (code == ERR_OK && mode == MODE_RUN)
@@ -113,7 +114,8 @@ int main(int argc, char **argv)
     }
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN);
-    (void)signal(SIGUSR1, SIG_IGN); /* log rotation sends them to all kinds of daemons */
+    (void)signal(SIGUSR1,
+                 SIG_IGN); /* log rotation sends them to all kinds of daemons */
     (void)signal(SIGUSR2, SIG_IGN);
     (void)setenv("UV_THREADPOOL_SIZE", "8", 0); /* copies that may run at once */
     (void)mallopt(M_ARENA_MAX, 2); /* else each of these threads gets its own */

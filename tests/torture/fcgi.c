@@ -141,7 +141,8 @@ static void delete_it(struct run *run, struct fcgi_client *c, struct upload *u,
     u->cancel_sent = true;
     struct fcgi_response r =
         ask(run, c, &(struct fcgi_request){.method = "DELETE", .uri = uri}, v);
-    u->cancel = told(&r);
+    /* An error of ours (5xx) tells of the answer, not of the job: it may have been cancelled before. */
+    u->cancel = r.status >= 500 ? TOLD_NOTHING : told(&r);
     fcgi_response_release(&r);
 }
 

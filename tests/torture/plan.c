@@ -148,20 +148,52 @@ const char *plan_call_name(enum torture_call call)
     return call < TORTURE_CALLS ? calls[call].name : "read+write";
 }
 
-void plan_describe(const struct site *s, char *ret, size_t size)
+void plan_format(const struct site *s, char *ret, size_t size)
 {
-    const char *how = s->action == TORTURE_KILL    ? "killed before"
-                      : s->action == TORTURE_SHORT ? "one byte"
+    const char *how = s->action == TORTURE_KILL    ? "kill"
+                      : s->action == TORTURE_SHORT ? "short"
                                                    : strerrorname_np(s->error);
-    const char *phase = s->from_start ? "start" : "run";
 
-    if (s->every)
-        (void)snprintf(ret, size, "%s %s, each %lldth, %s", plan_call_name(s->call),
-                       how, (long long)s->every, phase);
-    else
-        (void)snprintf(ret, size, "%s %s, number %lld%s, %s", plan_call_name(s->call),
-                       how, (long long)s->n, s->many > 1 ? " and nine more" : "",
-                       phase);
+    (void)snprintf(ret, size, "%s:%s:%lld:%lld:%lld:%s", plan_call_name(s->call), how,
+                   (long long)s->n, (long long)s->many, (long long)s->every,
+                   s->from_start ? "start" : "run");
+}
+
+static bool parse_how(const char *how, struct site *s)
+{
+    s->action = strcmp(how, "kill") == 0    ? TORTURE_KILL
+                : strcmp(how, "short") == 0 ? TORTURE_SHORT
+                                            : TORTURE_ERROR;
+    for (int error = 1; s->action == TORTURE_ERROR && error < 256; error++) {
+        const char *name = strerrorname_np(error);
+        if (name && strcmp(name, how) == 0)
+            s->error = error;
+    }
+    return s->action != TORTURE_ERROR || s->error != 0;
+}
+
+bool plan_parse(struct plan *p, const char *text)
+{
+    struct site s = {.call = TORTURE_OPEN};
+    char call[20], how[20], phase[8];
+    long long n, many, every;
+
+    bool is = sscanf(text, "%19[^:]:%19[^:]:%lld:%lld:%lld:%7s", call, how, &n, &many,
+                     &every, phase) == 6 &&
+              parse_how(how, &s);
+    while (is && s.call < TORTURE_CALLS && strcmp(plan_call_name(s.call), call) != 0)
+        s.call++;
+    if (!is || (s.call == TORTURE_CALLS && strcmp(plan_call_name(s.call), call) != 0)) {
+        fprintf(stderr, "torture: no site '%s'\n", text);
+        return false;
+    }
+    s.n = n;
+    s.many = many;
+    s.every = every;
+    s.from_start = strcmp(phase, "start") == 0;
+    p->count = 0;
+    add(p, s);
+    return true;
 }
 
 void plan_order(const struct site *s, struct torture_control *c)

@@ -41,8 +41,10 @@ void plan_shuffle(struct plan *p, unsigned seed);
 void plan_release(struct plan *p);
 
 const char *plan_call_name(enum torture_call call);
-/* "fsync error EIO, number 3, run" */
-void plan_describe(const struct site *s, char *ret, size_t size);
+/* A site as a word, "fsync:EIO:3:1:0:run": call, how (or short, kill), n, many, every, phase. */
+void plan_format(const struct site *s, char *ret, size_t size);
+/* The plan is that one site; false, with a message: it is none. */
+bool plan_parse(struct plan *p, const char *text);
 /* Write the order into the control page, which must not be armed. */
 void plan_order(const struct site *s, struct torture_control *c);
 

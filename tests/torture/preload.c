@@ -128,6 +128,19 @@ bool torture_fails(enum torture_call call, const void *from)
     return torture_ask(call, from) == TORTURE_ERROR;
 }
 
+/* What has no type of a file (eventfd, signalfd) fails by EINTR alone, and is never written or read in part; what never
+ * makes anybody wait (a regular file) has no EAGAIN.  libuv and others rely on it, and may. */
+static bool can_be(const struct torture_control *c, enum torture_action action, int fd)
+{
+    struct stat st;
+
+    if (syscall(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) != 0)
+        return true;
+    if ((st.st_mode & S_IFMT) == 0)
+        return action == TORTURE_ERROR && c->error == EINTR;
+    return c->error != EAGAIN || action != TORTURE_ERROR || !S_ISREG(st.st_mode);
+}
+
 /* Only bytes can come in part: an eventfd gives eight or none. */
 static bool has_bytes(int fd)
 {
@@ -141,6 +154,8 @@ bool torture_cuts(enum torture_call call, const void *from, int fd, size_t *len)
 {
     enum torture_action action = torture_ask(call, from);
 
+    if (action != TORTURE_PASS && !can_be(atomic_load(&control), action, fd))
+        return true;
     if (action == TORTURE_SHORT && *len > 1 && has_bytes(fd))
         *len = 1;
     return action != TORTURE_ERROR;

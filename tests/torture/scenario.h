@@ -19,10 +19,11 @@ enum program { PROGRAM_FCGI, PROGRAM_WORKER, PROGRAM_WORKER_S3, PROGRAMS };
 extern const char *const program_names[PROGRAMS];
 
 struct verdict {
-    int crashed;  /* ended by a signal that nobody sent, or a sanitizer spoke */
-    int quit;     /* ended by itself, without being told to */
-    int hung;     /* did not answer, end or recover in time */
-    int wrong;    /* a rule of ledger.h is broken */
+    int crashed; /* ended by a signal that nobody sent, or a sanitizer spoke */
+    int quit;    /* ended by itself, without being told to */
+    int hung;    /* did not answer, end or recover in time */
+    int wrong;   /* a rule of ledger.h is broken */
+    int known; /* a library ended it, in a way that known_death lists: allowed, shown */
     int leaked;   /* descriptors, or LeakSanitizer found something */
     int dead;     /* jobs that ended dead, with their bytes kept: allowed, shown */
     int refused;  /* uploads that were answered with an error: allowed, shown */

@@ -37,6 +37,7 @@ static void count_bad(struct sweep *s, struct row *row, const struct verdict *v)
     row->hangs += v->hung > 0;
     row->wrong += v->wrong > 0;
     row->leaks += v->leaked > 0;
+    row->known += (size_t)v->known;
     row->dead += (size_t)v->dead;
     row->refused += (size_t)v->refused;
     s->bad += verdict_is_bad(v);
@@ -48,25 +49,25 @@ static void settle(struct sweep *s, size_t number)
     if (s->batch == 0)
         return;
     struct verdict v = scenario_settle(s->rig, &s->ledger);
-    if (verdict_is_bad(&v))
-        printf("BAD among runs %zu to %zu\n", number + 1 - (size_t)s->batch, number);
+    for (size_t i = number + 1 - (size_t)s->batch; verdict_is_bad(&v) && i <= number;
+         i++) {
+        char text[80];
+        plan_format(&s->plan.sites[i], text, sizeof text);
+        printf("BAD after, or after others before it: --site %s\n", text);
+    }
     count_bad(s, &s->rows[TORTURE_CALLS], &v);
     s->batch = 0;
 }
 
-static void say_how_to_repeat(const struct sweep *s, size_t number, const char *what)
+static void say_how_to_repeat(const struct sweep *s, const struct site *site)
 {
-    printf("BAD run %zu: %s\n  at %s\n  again: tests/torture/run --program %s --kind "
-           "%s %s --from %zu --runs 1",
-           number, what, s->rig->control->place, program_names[s->o->program],
-           s->o->kind, s->o->all ? "--all" : "", number);
-    if (!s->o->all)
-        printf(" --seed %u", s->o->seed);
-    if (s->o->only)
-        printf(" --only %s", s->o->only);
-    if (s->o->phase)
-        printf(" --phase %s", s->o->phase);
-    printf("\n\n");
+    char text[80];
+
+    plan_format(site, text, sizeof text);
+    printf("BAD %s\n  at %s\n  again: tests/torture/run --program %s --kind %s --site "
+           "%s\n\n",
+           text, s->rig->control->place, program_names[s->o->program], s->o->kind,
+           text);
     (void)fflush(stdout);
 }
 
@@ -74,7 +75,6 @@ static void play(struct sweep *s, size_t number)
 {
     const struct site *site = &s->plan.sites[number];
     struct row *row = &s->rows[site->call];
-    char text[120];
 
     rig_disarm(s->rig);
     plan_order(site, s->rig->control);
@@ -90,10 +90,8 @@ static void play(struct sweep *s, size_t number)
     row->sites += atomic_load(&s->rig->control->hits) > 0;
     note_place(s);
     count_bad(s, row, &v);
-    if (verdict_is_bad(&v)) {
-        plan_describe(site, text, sizeof text);
-        say_how_to_repeat(s, number, text);
-    }
+    if (verdict_is_bad(&v))
+        say_how_to_repeat(s, site);
     s->batch++;
     /* A worker's jobs end within its run, unless it was killed: then the next one must not find them. */
     if (s->batch == BATCH || s->o->program != PROGRAM_FCGI)
@@ -150,6 +148,8 @@ static bool make_plan(struct sweep *s)
         if ((!s->o->phase || strcmp(s->o->phase, phases[i]) == 0) &&
             !count_phase(s, i == 0))
             return false;
+    if (s->o->site && !plan_parse(&s->plan, s->o->site))
+        return false;
     if (!s->o->all)
         plan_shuffle(&s->plan, s->o->seed);
     return s->plan.count > 0;
@@ -159,17 +159,17 @@ static bool make_plan(struct sweep *s)
 
 static void print_row(const char *name, const struct row *r)
 {
-    printf("%-14s %6zu %6zu %8zu %6zu %6zu %7zu %6zu %6zu %8zu\n", name, r->sites,
-           r->runs, r->crashes, r->quits, r->hangs, r->wrong, r->leaks, r->dead,
-           r->refused);
+    printf("%-14s %6zu %6zu %8zu %6zu %6zu %6zu %6zu %6zu %6zu %8zu\n", name, r->sites,
+           r->runs, r->crashes, r->quits, r->hangs, r->wrong, r->leaks, r->known,
+           r->dead, r->refused);
 }
 
 static void print_table(const struct sweep *s, int64_t ms)
 {
     struct row sum = {0};
 
-    printf("\n%-14s %6s %6s %8s %6s %6s %7s %6s %6s %8s\n", "call", "sites", "runs",
-           "crashes", "quits", "hangs", "wrong", "leaks", "dead", "refused");
+    printf("\n%-14s %6s %6s %8s %6s %6s %6s %6s %6s %6s %8s\n", "call", "sites", "runs",
+           "crashes", "quits", "hangs", "wrong", "leaks", "known", "dead", "refused");
     for (size_t i = 0; i <= TORTURE_CALLS; i++) {
         const struct row *r = &s->rows[i];
         const size_t *from = &r->sites;
@@ -205,7 +205,8 @@ int sweep_run(struct rig *rig, const struct sweep_options *o)
                s->plan.count);
         for (; i < end && (o->seconds == 0 || wait_now_ms() < end_ms); i++)
             play(s, i);
-        settle(s, i);
+        if (i > 0)
+            settle(s, i - 1);
         print_table(s, wait_now_ms() - begin_ms);
         bad = (int)s->bad;
     }

@@ -22,11 +22,12 @@ struct sweep_options {
     size_t runs;       /* so many at most; 0: all */
     int seconds;       /* not longer than this; 0: no end */
     const char *only;  /* this call alone; NULL: all */
+    const char *site;  /* one that plan_parse takes, once; NULL: those of the plan */
     const char *phase; /* "start" or "run" alone; NULL: both */
 };
 
 struct row {
-    size_t sites, runs, crashes, quits, hangs, wrong, leaks, dead, refused;
+    size_t sites, runs, crashes, quits, hangs, wrong, leaks, known, dead, refused;
 };
 
 struct sweep {

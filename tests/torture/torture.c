@@ -47,6 +47,7 @@ static struct sweep_options parse(int argc, char **argv)
                                             {"runs", required_argument, NULL, 'r'},
                                             {"seconds", required_argument, NULL, 't'},
                                             {"only", required_argument, NULL, 'o'},
+                                            {"site", required_argument, NULL, 'x'},
                                             {"phase", required_argument, NULL, 'w'},
                                             {NULL, 0, NULL, 0}};
     struct sweep_options o = {.program = PROGRAM_FCGI, .kind = "syscall", .seed = 1};
@@ -68,6 +69,8 @@ static struct sweep_options parse(int argc, char **argv)
             o.seconds = number(optarg);
         else if (c == 'o')
             o.only = optarg;
+        else if (c == 'x')
+            o.site = optarg;
         else if (c == 'w')
             o.phase = optarg;
         else
