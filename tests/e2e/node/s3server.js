@@ -61,7 +61,7 @@ const server = new S3rver({
 });
 const store = server.callback.bind(server);
 server.callback = () => {
-  const handle = sick ? whole(store(), directory, refuse) : store();
+  const handle = sick ? whole(store(), server.store, directory, refuse) : store();
   return (req, res) => {
     if (sick && fs.existsSync(sick)) return refuse(res, 'SlowDown', 503);
     return findFault(req).then(

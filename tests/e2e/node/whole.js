@@ -2,23 +2,35 @@
 //   - a body is read to its end first; one that breaks off, or is not what its digests say, stores nothing
 //   - If-None-Match: * is honoured
 //   - requests for one key come one after the other, so that nobody meets an object that is being written
-//   - what a server that was killed had begun is removed at the start (s3rver writes the metadata last)
+//   - bytes are written beside their place and renamed, the metadata last; s3rver alone answers before they are written
+//   - what a server that was killed had begun is removed at the start
 'use strict';
 const crypto = require('crypto');
 const fs = require('fs');
 const path = require('path');
 const { Readable } = require('stream');
+const S3Object = require('s3rver/lib/models/object');
 
 const OBJECT = '._S3rver_object';
 const METADATA = '._S3rver_metadata.json';
 
-function isWhole(stem) {
-  try {
-    JSON.parse(fs.readFileSync(stem + METADATA, 'utf8'));
-    return true;
-  } catch {
-    return false;
-  }
+async function writeAtOnce(name, data) {
+  await fs.promises.writeFile(`${name}.new`, data);
+  await fs.promises.rename(`${name}.new`, name);
+}
+
+async function putObject({ bucket, key, content, metadata }) {
+  const name = this.getResourcePath(bucket, key, 'object');
+  const chunks = [];
+  for await (const chunk of content) chunks.push(chunk);
+  const body = Buffer.concat(chunks);
+  const md5 = crypto.createHash('md5').update(body).digest('hex');
+  const kept = Object.entries(metadata).filter(([field]) => S3Object.ALLOWED_METADATA.includes(field) || field.startsWith('x-amz-meta-'));
+  await fs.promises.mkdir(path.dirname(name), { recursive: true });
+  await writeAtOnce(name, body);
+  await writeAtOnce(`${name}.md5`, md5);
+  await writeAtOnce(this.getResourcePath(bucket, key, 'metadata.json'), JSON.stringify(Object.fromEntries(kept)));
+  return { size: body.length, md5 };
 }
 
 function removeUnfinished(directory) {
@@ -26,8 +38,9 @@ function removeUnfinished(directory) {
     const name = path.join(directory, entry.name);
     const stem = name.endsWith(OBJECT) ? name.slice(0, -OBJECT.length) : null;
     if (entry.isDirectory()) removeUnfinished(name);
-    else if (stem && !isWhole(stem)) {
-      for (const suffix of [METADATA, `${OBJECT}.md5`, OBJECT]) fs.rmSync(stem + suffix, { force: true });
+    else if (name.endsWith('.new')) fs.rmSync(name);
+    else if (stem && !fs.existsSync(stem + METADATA)) {
+      for (const suffix of [`${OBJECT}.md5`, OBJECT]) fs.rmSync(stem + suffix, { force: true });
     }
   }
 }
@@ -68,10 +81,11 @@ function findFault(headers, body) {
   return null;
 }
 
-module.exports = (handle, directory, refuse) => {
+module.exports = (handle, store, directory, refuse) => {
   const last = new Map(); // path -> when its latest request is over
   fs.mkdirSync(directory, { recursive: true });
   removeUnfinished(directory);
+  store.putObject = putObject;
 
   async function put(req, res) {
     const body = await readBody(req);
