@@ -31,7 +31,6 @@ struct flow {
     int64_t tokens_us;          /* when they were counted; 0: never */
     bool ended, end_passed;     /* nothing more comes; the other end was told */
     bool swallowed;             /* has lost bytes: cannot be mended */
-    bool flipped;
 };
 
 /* ends[PROXY_UP] is the program, where what goes up comes in; ends[PROXY_DOWN] the server. */

@@ -34,10 +34,9 @@ static void flip(struct flow *f, struct settings *s, int d, struct chunk *c,
     const struct proxy_fault *fault = &s->faults[d];
     int64_t at = fault->flip_at - f->in;
 
-    if (!fault->flip || f->flipped || at < 0 || at >= (int64_t)c->len || !uses_up(s, d))
+    if (!fault->flip || at < 0 || at >= (int64_t)c->len || !uses_up(s, d))
         return;
     c->data[at] = (char)(c->data[at] ^ (1 << (fault->flip_bit & 7)));
-    f->flipped = true;
     counts->flipped++;
 }
 
@@ -244,7 +243,6 @@ void proxy_link_changed(struct link *l, enum proxy_direction d)
     f->in = f->out = 0;
     f->tokens = 0;
     f->tokens_us = 0;
-    f->flipped = false;
 }
 
 bool proxy_link_is_over(const struct link *l)
