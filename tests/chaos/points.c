@@ -20,7 +20,7 @@ enum {
     POINTS_MAX = 500,
     ANSWERED_POINTS = 3, /* threads do not always take the same turns */
     RUN_MS = 20000,
-    SETTLE_MS = 20000,
+    SETTLE_MS = 10000,
     FILES = 2,
     REQUEST_MAX = 256 << 10,
     UPLOAD_MAX = 16000 /* the socket takes a request at once: nobody reads it yet */
