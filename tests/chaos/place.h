@@ -15,8 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Call first, without threads or children: run(ctx) in the place; returns what it returned, or 128 and the number of the
- * signal that ended it.  run is told whether the place is a private one. */
+/* Call first, without threads or children: run(ctx) in the place.  Returns, or exits with, what it returned, or 128 and the
+ * number of the signal that ended it.  run is told whether the place is a private one. */
 int place_run(int (*run)(bool is_private, void *ctx), void *ctx);
 
 /* In a private place: a tmpfs of so many bytes on an existing directory.  Aborts where that fails. */
