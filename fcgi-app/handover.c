@@ -64,6 +64,23 @@ static bool is_stream(int fd)
            getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && !listens;
 }
 
+/* All that came, but for the one that an offer brings, is closed: the padding of the room takes two. */
+static int only_fd(struct msghdr *m)
+{
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    int fds[sizeof(union control) / sizeof(int)];
+
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+        return -1;
+    size_t size = c->cmsg_len - CMSG_LEN(0), count = size / sizeof fds[0];
+    memcpy(fds, CMSG_DATA(c), size);
+    if (count == 1 && is_stream(fds[0]))
+        return fds[0];
+    for (size_t i = 0; i < count; i++)
+        (void)close(fds[i]);
+    return -1;
+}
+
 int handover_receive(int conn_fd)
 {
     union control control = {.room = {0}};
@@ -73,16 +90,8 @@ int handover_receive(int conn_fd)
                        .msg_iovlen = 1,
                        .msg_control = control.room,
                        .msg_controllen = sizeof control.room};
-    int fd = -1;
 
-    if (recvmsg(conn_fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != OFFER_BYTES)
+    if (recvmsg(conn_fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
         return -1;
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-        return -1;
-    memcpy(&fd, CMSG_DATA(c), sizeof fd);
-    if (is_stream(fd))
-        return fd;
-    (void)close(fd);
-    return -1;
+    return only_fd(&m);
 }

@@ -24,7 +24,8 @@ bool handover_send(int listen_fd, int fd);
 /* Whether these first bytes of a connection are an offer (it comes whole or not at all). */
 bool handover_is(const void *bytes, size_t len);
 
-/* The descriptor that conn_fd brings, or -1: it brings none that is a stream socket.  Blocks for no time. */
+/* The descriptor that conn_fd brings, or -1: it brings none, or more, or none that is a stream socket; whatever it is has been
+ * closed then.  Blocks for no time. */
 int handover_receive(int conn_fd);
 
 #endif

@@ -5,8 +5,10 @@
 #include "fcgi-app/handover.h"
 #include "tests/support/fcgi_client.h"
 #include "tests/support/tmpdir.h"
+#include "tests/support/wait_until.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
@@ -175,6 +177,57 @@ Test(gate_handover, an_offer_that_is_none_is_closed)
     fcgi_client_request(&without, &live);
     cr_expect(fcgi_client_is_closed(&without, 5000), "and it goes on");
     fcgi_client_close(&without);
+    gate_stop(rig.new.gate);
+    cr_assert(pthread_join(rig.new.thread, NULL) == 0);
+    cr_assert(pthread_join(handler, NULL) == 0);
+    gate_close(rig.new.gate);
+}
+
+/* Bring both in one offer: more than any responder sends, as much as the padding of a control message has room for. */
+static void offer_two(int first, int second)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fds[] = {first, second}, to = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char text[] = "hoist fd";
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof fds)];
+    } control = {.room = {0}};
+    struct iovec bytes = {.iov_base = text, .iov_len = strlen(text)};
+    struct msghdr m = {.msg_iov = &bytes,
+                       .msg_iovlen = 1,
+                       .msg_control = control.room,
+                       .msg_controllen = sizeof control.room};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fds);
+    memcpy(CMSG_DATA(c), fds, sizeof fds);
+    memcpy(a.sun_path, rig.socket.path, strlen(rig.socket.path) + 1);
+    cr_assert(connect(to, (struct sockaddr *)&a, sizeof a) == 0);
+    cr_assert(sendmsg(to, &m, MSG_NOSIGNAL) == (ssize_t)strlen(text));
+    (void)close(to);
+}
+
+Test(gate_handover, an_offer_of_two_leaves_none_of_them_open)
+{
+    pthread_t handler;
+    int pipes[2], pair[2];
+    char byte;
+
+    cr_assert(pipe2(pipes, O_CLOEXEC | O_NONBLOCK) == 0);
+    cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    start(&rig.new);
+    cr_assert(pthread_create(&handler, NULL, serve_all, rig.new.gate) == 0);
+    offer_two(pair[0], pipes[1]);
+    (void)close(pair[0]);
+    (void)close(pipes[1]);
+    cr_expect(WAIT_UNTIL(read(pipes[0], &byte, 1) == 0, 5000), "the second");
+    cr_expect(WAIT_UNTIL(recv(pair[1], &byte, 1, MSG_DONTWAIT) == 0, 5000),
+              "the first");
+    (void)close(pipes[0]);
+    (void)close(pair[1]);
     gate_stop(rig.new.gate);
     cr_assert(pthread_join(rig.new.thread, NULL) == 0);
     cr_assert(pthread_join(handler, NULL) == 0);
