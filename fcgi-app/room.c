@@ -103,10 +103,12 @@ static enum err_code ask_and_note(struct rooms *r, struct room *room, const char
     struct redis_value *replies[2] = {NULL, NULL};
     struct queue_status s;
     enum err_code code = ask(r, queue, replies, e);
-    if (code)
+    if (code) {
         breaker_fail(r->breaker);
-    else
+    } else {
+        breaker_close(r->breaker);
         code = queue_parse_status(replies[1], &s, e);
+    }
     if (!code)
         note(room, replies[0], &s);
     redis_reply_free(replies[0]);

@@ -7,7 +7,7 @@
  * deadline of ROOM_TIMEOUT_MS: an upload never waits longer than that for a Redis that hangs, once a second.  Others
  * go by what was seen last.  While Redis is away there is room: uploads are accepted, and wait in the spool.  So a limit
  * is kept to within a second; enqueue keeps it to the job, and what it refuses (FULL) stays in the spool until there
- * is room.  Looks that fail count for the breaker, and while it is open nobody looks.
+ * is room.  Looks count for the breaker, and while it is open nobody looks.
  *
  * When there will be room again is told from the rate at which the queue's jobs have been ending lately (water.h, drain).
  * Any thread may call anything.
