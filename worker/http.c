@@ -125,11 +125,21 @@ static void on_deliver(uv_timer_t *timer)
     struct http *h = timer->data;
 
     for (struct http_call *call = h->calls; call;) {
-        bool ended = call->cancelled;
-        if (ended)
+        bool ended = call->cancelled || call->lost;
+        if (call->cancelled)
             end_call(call, RETRY_NET_ABORTED, "aborted");
+        else if (ended)
+            end_call(call, RETRY_NET_RECEIVE, "no memory to watch its connection");
         call = ended ? h->calls : call->next;
     }
+}
+
+void http_lose(struct http_call *call)
+{
+    if (!call || call->cancelled)
+        return;
+    call->lost = true;
+    (void)uv_timer_start(&call->http->deliver, on_deliver, 0, 0);
 }
 
 void http_cancel(struct http_call *call)

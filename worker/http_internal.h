@@ -19,7 +19,7 @@ struct http {
     CURLM *multi;
     uv_timer_t timer;   /* libcurl's */
     uv_timer_t tick;    /* ours: time-outs, and should libcurl's timer get lost */
-    uv_timer_t deliver; /* calls that were cancelled */
+    uv_timer_t deliver; /* calls that were cancelled, or lost */
     struct http_call *calls;
     size_t count;
     CURL *pool[HTTP_POOL_MAX];
@@ -42,11 +42,15 @@ struct http_call {
     struct http_response response;
     bool source_failed;
     bool cancelled;
+    bool lost; /* its socket cannot be watched */
     char error[CURL_ERROR_SIZE];
 };
 
 /* http.c: hand out what libcurl has finished. */
 void http_reap(struct http *h);
+
+/* End this call soon, from the loop: its socket cannot be watched.  NULL: nothing. */
+void http_lose(struct http_call *call);
 
 /* http_easy.c: fill in call->easy, which is fresh, from the request.  False: no memory. */
 bool http_easy_prepare(struct http_call *call, const struct http_request *r);

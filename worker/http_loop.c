@@ -31,12 +31,22 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     http_reap(h);
 }
 
+/* Without a watch nothing would wake the request.  -1 from the callback below would say so, but libcurl gives up its multi
+ * handle for good then, with all requests there are and ever will be. */
+static int lose(CURL *easy)
+{
+    struct http_call *call = NULL;
+
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call) == CURLE_OK)
+        http_lose(call);
+    return 0;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket)
 {
     struct http *h = ctx;
     struct http_socket *s = socket;
 
-    (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (s) {
             (void)curl_multi_assign(h->multi, fd, NULL); /* it knows the socket */
@@ -48,7 +58,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
         s = calloc(1, sizeof *s);
         if (!s || uv_poll_init_socket(h->loop, &s->poll, fd) != 0) {
             free(s);
-            return -1;
+            return lose(easy);
         }
         s->http = h;
         s->fd = fd;
@@ -57,7 +67,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
     }
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) |
                  (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    return uv_poll_start(&s->poll, events, on_poll) == 0 ? 0 : -1;
+    return uv_poll_start(&s->poll, events, on_poll) == 0 ? 0 : lose(easy);
 }
 
 void http_loop_kick(struct http *h)
