@@ -59,17 +59,27 @@ struct gate_conn *gate_conn_new(struct gate *g, int fd)
         return NULL;
     c->fd = fd;
     c->drained = 0;
-    c->whole = c->used = false;
+    c->whole = c->used = c->is_shared = false;
     atomic_store(&c->state, CONN_NEW);
     set_deadline(c, g->options.receive_timeout_ms);
     return c;
+}
+
+/* Closing makes both epoll sets forget it, unless somebody else has it open, too: then events would come for ever. */
+static void close_fd(struct gate *g, struct gate_conn *c)
+{
+    if (c->is_shared) {
+        (void)control(g->work_fd, EPOLL_CTL_DEL, c, 0); /* it may not be in it */
+        (void)control(g->gate_fd, EPOLL_CTL_DEL, c, 0);
+    }
+    (void)close(c->fd);
 }
 
 static void forget(struct gate *g, struct gate_conn *c, bool close_it)
 {
     (void)pthread_mutex_lock(&g->lock);
     if (close_it)
-        (void)close(c->fd); /* both epoll sets forget it too */
+        close_fd(g, c);
     c->fd = -1;
     atomic_store(&c->state, CONN_FREE);
     c->next = g->free_list;
@@ -172,8 +182,9 @@ static void take_over(struct gate *g, struct gate_conn *c)
         return;
     }
     (void)pthread_mutex_lock(&g->lock);
-    (void)close(c->fd);
+    close_fd(g, c);
     c->fd = fd;
+    c->is_shared = true;
     (void)pthread_mutex_unlock(&g->lock);
     gate_set_timeouts(g, fd);
     set_deadline(c, 2 * g->options.receive_timeout_ms);

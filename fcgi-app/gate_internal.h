@@ -39,6 +39,7 @@ struct gate_conn {
     atomic_llong deadline_ms; /* IDLE, HALF, LINGER: closed then */
     bool whole;     /* NEW, IDLE: the gate thread has seen the whole of its head */
     bool used;      /* it had a request before */
+    bool is_shared; /* handed over: whoever did may have it open still */
     size_t drained; /* LINGER: bytes thrown away */
     struct gate_conn *next; /* free list */
 };

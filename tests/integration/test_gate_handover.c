@@ -7,10 +7,12 @@
 #include "tests/support/tmpdir.h"
 #include "tests/support/wait_until.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -227,6 +229,51 @@ Test(gate_handover, an_offer_of_two_leaves_none_of_them_open)
     cr_expect(WAIT_UNTIL(recv(pair[1], &byte, 1, MSG_DONTWAIT) == 0, 5000),
               "the first");
     (void)close(pipes[0]);
+    (void)close(pair[1]);
+    gate_stop(rig.new.gate);
+    cr_assert(pthread_join(rig.new.thread, NULL) == 0);
+    cr_assert(pthread_join(handler, NULL) == 0);
+    gate_close(rig.new.gate);
+}
+
+/* What all the epoll sets of this process watch. */
+static size_t count_watched(void)
+{
+    struct dirent *entry;
+    size_t count = 0;
+    char line[256];
+    DIR *dir = opendir("/proc/self/fdinfo");
+
+    cr_assert(dir != NULL);
+    while ((entry = readdir(dir))) {
+        int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
+        FILE *info = fd < 0 ? NULL : fdopen(fd, "r");
+        while (info && fgets(line, sizeof line, info))
+            count += strncmp(line, "tfd:", 4) == 0;
+        if (info)
+            (void)fclose(info);
+    }
+    (void)closedir(dir);
+    return count;
+}
+
+Test(gate_handover, one_that_its_sender_keeps_open_is_watched_no_longer)
+{
+    static const char half_a_head[] = {1, 1, 0, 1};
+    pthread_t handler;
+    int pair[2];
+
+    cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    start(&rig.new);
+    cr_assert(pthread_create(&handler, NULL, serve_all, rig.new.gate) == 0);
+    size_t before = count_watched();
+    cr_assert(before > 0);
+    cr_assert(write(pair[1], half_a_head, sizeof half_a_head) == sizeof half_a_head);
+    cr_assert(handover_send(rig.listen_fd, pair[0]));
+    cr_assert(WAIT_UNTIL(count_watched() == before + 1, 5000), "it is taken over");
+    cr_assert(write(pair[1], "no request", 10) == 10);
+    cr_expect(WAIT_UNTIL(count_watched() == before, 5000), "closed, and not watched");
+    (void)close(pair[0]);
     (void)close(pair[1]);
     gate_stop(rig.new.gate);
     cr_assert(pthread_join(rig.new.thread, NULL) == 0);
