@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { STATUS_BROKEN = 1, STATUS_WRONG = 2, STATUS_SKIPPED = 77, CUTS_MAX = 100000 };
 
@@ -186,12 +188,20 @@ static bool run_cuts(const struct powercut *p)
     return fine;
 }
 
+/* Process 1 of a place has no default for these; all that it started, and the mounts, go with it. */
+static void on_end(int signal)
+{
+    _exit(128 + signal);
+}
+
 static int run(bool is_private, void *ctx)
 {
     const struct powercut *p = ctx;
 
     if (!is_private)
         return skip("no mount and process namespaces of its own");
+    (void)signal(SIGINT, on_end);
+    (void)signal(SIGTERM, on_end);
     int status = probe();
     if (status != 0)
         return status;
