@@ -1,6 +1,7 @@
 #include "fcgi-app/enlist.h"
 
 #include "fcgi-app/batches.h"
+#include "fcgi-app/job_store.h"
 #include "shared/cleanup.h"
 #include "shared/log.h"
 #include "shared/queue.h"
@@ -11,30 +12,44 @@ DEFINE_CLEANUP(struct redis_value *, reply_cleanup, redis_reply_free)
 
 /* --- Before the commit --- */
 
-/* Whether Redis or the spool knows the parent; true when Redis cannot be asked. */
-static bool is_parent_known(struct exchange *x, const struct job_id *parent)
+/* A parent stands in the same queue. */
+static struct job_id parent_of(const struct job *j)
+{
+    struct job_id parent = j->id;
+    memcpy(parent.uuid.text, j->after, sizeof parent.uuid.text);
+    return parent;
+}
+
+/* Whether Redis or the spool knows this job; true when Redis cannot be asked.  One that only the spool knows is brought into
+ * the queue, behind its own parent: a child would not wait for it otherwise. */
+static bool is_known(struct exchange *x, const struct job_id *id, int generations)
 {
     CLEANUP(redis_cmd_release) struct redis_cmd c;
     CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
     CLEANUP(job_release) struct job manifest = JOB_INIT;
     struct err e = ERR_INIT;
-    bool missing = false;
     redis_cmd_init(&c);
     redis_cmd_begin(&c, "EXISTS");
-    queue_add_job_key(&c, parent);
+    queue_add_job_key(&c, id);
     if (exchange_ask(x, &c, 1, &reply, &e) || redis_value_error(reply, &e) ||
         redis_value_int(reply) > 0)
         return true;
-    return spool_read_manifest(x->app->spool, parent, &manifest, &missing, &e) ==
-               ERR_OK ||
-           !missing;
+    enum problem p = job_store_read_manifest(x, id, &manifest, &e);
+    if (p)
+        return p != PROBLEM_NO_JOB;
+    if (manifest.after && generations > 1) {
+        const struct job_id parent = parent_of(&manifest);
+        (void)is_known(x, &parent, generations - 1); /* it was, when it was accepted */
+    }
+    if (job_store_enqueue(x, id, &e))
+        log_debug("uploads", "a parent is not in the queue yet", LOG_ERR(&e));
+    return true;
 }
 
 static enum problem check_parent(struct exchange *x, const struct job *j, struct err *e)
 {
-    struct job_id parent = j->id;
-    memcpy(parent.uuid.text, j->after, sizeof parent.uuid.text);
-    if (is_parent_known(x, &parent))
+    const struct job_id parent = parent_of(j);
+    if (is_known(x, &parent, ENLIST_GENERATIONS))
         return PROBLEM_NONE;
     return problem_set(e, PROBLEM_BAD_VALUE, "after: no job has the id %s.%s",
                        parent.queue, parent.uuid.text);

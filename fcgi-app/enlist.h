@@ -7,7 +7,8 @@
  *
  * Where Redis cannot be asked, what cannot be decided is accepted: the queue decides when it learns of the job.  A parent
  * that it does not know then counts as done (queue.h), a batch is counted without having been opened, and of two jobs with
- * one unique key the second ends as cancelled, with the reason.
+ * one unique key the second ends as cancelled, with the reason.  A parent that Redis has forgotten and the spool has not is
+ * brought back first, with up to ENLIST_GENERATIONS of its own, so that its child waits for it.
  *
  * After the commit the promise is made, so that nothing Redis fails to say can refuse a job any more.  What it says does:
  * a duplicate, or one that a full queue would not take, is removed from the spool again before the client is told.
@@ -16,6 +17,8 @@
 #define HOIST_FCGI_ENLIST_H
 
 #include "fcgi-app/exchange.h"
+
+enum { ENLIST_GENERATIONS = 16 };
 
 /* The jobs of x->batch, not committed yet.  PROBLEM_BAD_VALUE: `after` names a job that nobody has, or `batch` one that
  * was not opened or is closed. */

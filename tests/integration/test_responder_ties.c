@@ -96,15 +96,24 @@ Test(responder_ties, a_parent_that_nobody_has_is_refused)
     cr_expect(eq(sz, responder_count("jobs") + responder_count("tmp"), 0));
 }
 
-Test(responder_ties, a_parent_that_only_the_spool_has_is_known)
+Test(responder_ties, a_parent_that_only_the_spool_has_is_waited_for)
 {
     char uri[256];
-    char *parent = copy_id(responder_upload("/v1/uploads/a"));
+    char *first = copy_id(responder_upload("/v1/uploads/a"));
 
+    snprintf(uri, sizeof uri, "/v1/uploads/b?after=%s", first);
+    char *second = copy_id(responder_upload(uri));
     free(redis_fixture_ask(&rig.redis, "FLUSHALL", NULL));
-    snprintf(uri, sizeof uri, "/v1/uploads/b?after=%s", parent);
+    snprintf(uri, sizeof uri, "/v1/uploads/c?after=%s", second);
     cr_expect(put_says(uri, 202, "\"state\":\"waiting\""));
-    free(parent);
+    cr_expect(WAIT_UNTIL(redis_fixture_ask_int(&rig.redis, "ZCARD",
+                                               "hoist:{default}:behind", NULL) == 2,
+                         5000),
+              "it behind its parent, and that behind its own");
+    struct queue_lease l = worker_take("default");
+    cr_expect(eq(str, l.id.uuid.text, strchr(first, '.') + 1));
+    free(first);
+    free(second);
 }
 
 Test(responder_ties, while_redis_is_away_any_parent_and_any_key_is_accepted)
