@@ -15,24 +15,14 @@ enum {
 
 DEFINE_CLEANUP(struct spool_scan *, scan_close, spool_scan_close)
 
-static bool has_room(struct pass *p)
-{
-    if (p->run_count < p->run_capacity)
-        return true;
-    size_t capacity = p->run_capacity ? 2 * p->run_capacity : QUEUE_BATCH_MAX;
-    struct job_id *run = reallocarray(p->run, capacity, sizeof *run);
-    if (!run)
-        return false;
-    p->run = run;
-    p->run_capacity = capacity;
-    return true;
-}
+/* --- The oldest first, whatever the order of the directory: parents before their children, and a group in its order --- */
 
 static int by_age(const void *a, const void *b)
 {
     const struct job_id *x = a, *y = b;
+    int order = strcmp(x->uuid.text, y->uuid.text);
 
-    return strcmp(x->uuid.text, y->uuid.text);
+    return order ? order : strcmp(x->queue, y->queue);
 }
 
 /* Old enough not to be the publisher's any more.  What will only be made comes from a clock that was ahead, or ours is behind:
@@ -44,28 +34,81 @@ static bool is_old_enough(const struct job_id *id, int64_t now_ms, int64_t min_a
     return made_ms <= now_ms - min_age_ms || made_ms > now_ms + FUTURE_MS;
 }
 
-/* Collect manifests that are old enough, and sort them: parents come before their children, and a group in its order. */
-static void next_run(struct pass *p, struct spool_scan *scan)
+/* Keep the oldest.  The others are for a later run. */
+static void cut_run(struct pass *p)
 {
+    if (p->run_count > 0)
+        qsort(p->run, p->run_count, sizeof *p->run, by_age);
+    if (p->run_count <= p->run_max)
+        return;
+    p->run_count = p->run_max;
+    p->run_is_cut = true;
+}
+
+/* Twice as many as a run may have are gathered before it is cut.  False: there is no memory for any. */
+static bool make_room(struct pass *p)
+{
+    size_t most = 2 * p->run_max, capacity = 2 * p->run_capacity;
+    struct job_id *run = NULL;
+
+    if (p->run_count < p->run_capacity)
+        return true;
+    if (capacity == 0)
+        capacity = QUEUE_BATCH_MAX;
+    if (capacity > most)
+        capacity = most;
+    if (capacity > p->run_capacity)
+        run = reallocarray(p->run, capacity, sizeof *run);
+    if (run) {
+        p->run = run;
+        p->run_capacity = capacity;
+        return true;
+    }
+    if (p->run_capacity < 2)
+        return false;
+    p->run_max = p->run_capacity / 2; /* without memory for more it is a shorter run */
+    cut_run(p);
+    return true;
+}
+
+/* Behind the run before, and not behind where this one was cut. */
+static bool is_of_this_run(const struct pass *p, const struct job_id *id)
+{
+    return (!p->has_run || by_age(id, &p->run_last) > 0) &&
+           (!p->run_is_cut || by_age(id, &p->run[p->run_max - 1]) < 0);
+}
+
+/* Collect manifests that are old enough, and sort them. */
+static enum err_code next_run(struct pass *p, struct err *e)
+{
+    CLEANUP(scan_close) struct spool_scan *scan = NULL;
     int64_t now_ms = clock_wall_ms();
     struct job_id id;
 
     p->run_count = p->run_next = 0;
-    /* Without memory for more it is a shorter run. */
-    while (p->run_count < RUN_MAX && has_room(p) && spool_scan_next(scan, &id)) {
-        p->stats.scanned++;
-        if (is_old_enough(&id, now_ms, p->options->min_age_ms))
-            p->run[p->run_count++] = id;
+    p->run_is_cut = false;
+    if (spool_scan_open(p->spool, &scan, e))
+        return e->code;
+    while (spool_scan_next(scan, &id)) {
+        p->stats.scanned += !p->has_run; /* later runs meet them again */
+        if (!is_old_enough(&id, now_ms, p->options->min_age_ms) ||
+            !is_of_this_run(p, &id))
+            continue;
+        if (!make_room(p))
+            return err_set(e, ERR_NOMEM, "no memory for the ids of jobs");
+        p->run[p->run_count++] = id;
     }
-    if (p->run_count > 0)
-        qsort(p->run, p->run_count, sizeof *p->run, by_age);
+    cut_run(p);
+    p->has_run = p->run_count > 0;
+    if (p->has_run)
+        p->run_last = p->run[p->run_count - 1];
+    return spool_scan_error(scan, e);
 }
 
-static void next_batch(struct pass *p, struct spool_scan *scan)
+static void next_batch(struct pass *p)
 {
-    if (p->run_next == p->run_count)
-        next_run(p, scan);
     size_t left = p->run_count - p->run_next;
+
     p->id_count = left < QUEUE_BATCH_MAX ? left : QUEUE_BATCH_MAX;
     if (p->id_count > 0)
         memcpy(p->ids, p->run + p->run_next, p->id_count * sizeof p->ids[0]);
@@ -74,18 +117,18 @@ static void next_batch(struct pass *p, struct spool_scan *scan)
 
 static enum err_code run_batches(struct pass *p, struct err *e)
 {
-    CLEANUP(scan_close) struct spool_scan *scan = NULL;
+    struct err listing = ERR_INIT;
+    enum err_code code;
 
-    if (spool_scan_open(p->spool, &scan, e))
-        return e->code;
-    while (!reconcile_is_stopped(p)) {
-        next_batch(p, scan);
-        if (p->id_count == 0)
-            return spool_scan_error(scan, e);
-        if (reconcile_batch(p, e))
-            return e->code;
-    }
-    return ERR_OK;
+    do {
+        code = next_run(p, &listing);
+        for (next_batch(p); p->id_count > 0 && !reconcile_is_stopped(p); next_batch(p))
+            if (reconcile_batch(p, e))
+                return e->code;
+    } while (code == ERR_OK && p->run_is_cut && !reconcile_is_stopped(p));
+    if (code != ERR_OK)
+        *e = listing;
+    return code;
 }
 
 static void on_swept(const char *name, void *ctx)
@@ -122,6 +165,7 @@ enum err_code reconcile_run(struct spool *s, struct redis *r,
     p->spool = s;
     p->redis = r;
     p->options = o;
+    p->run_max = o->run_max > 0 ? o->run_max : RUN_MAX;
     p->stats = *ret_stats;
     p->random = (uint64_t)clock_mono_us() ^ (uint64_t)getpid() << 32;
     for (size_t i = 0; i < QUEUE_BATCH_MAX; i++)

@@ -13,6 +13,9 @@
  * worker is about to unlink.  With looks_after each pass goes on where the one before ended, so that those that stay do not
  * keep others from their turn.
  *
+ * Jobs are met the oldest first, so that parents come before their children, and a group in its order.  Of more than run_max
+ * the oldest run_max are sorted, then jobs/ is listed again for those behind them.
+ *
  * Bounded: constant memory, pipelines of at most QUEUE_BATCH_MAX commands.  Any number of processes may
  * run it at the same time, without a leader: each step is idempotent and checked again where it acts.  A manifest
  * younger than min_age_ms is left to the publisher that wrote it.  The age counts from the begin of the upload, so that one
@@ -53,6 +56,7 @@ struct reconcile_options {
     struct reconcile_look *looks; /* the caller's, looks_max of them; NULL: none */
     size_t looks_max;
     struct uuid looks_after; /* only jobs with a greater one; "": all */
+    size_t run_max;          /* see above; 0: 65,536 */
     bool dry_run;            /* change nothing, here or in Redis */
     /* Told of each act, on the pass's thread; why: of DAMAGED and FAILED.  May be NULL. */
     void (*on_act)(enum reconcile_act act, const char *what, const struct err *why,

@@ -21,7 +21,10 @@ struct pass {
         redis_ms; /* Redis' clock when the first job was met that is done; 0: not yet */
 
     struct job_id *run; /* manifests of one run, the oldest first: owned */
-    size_t run_count, run_capacity, run_next;
+    size_t run_count, run_capacity, run_next, run_max;
+    bool run_is_cut;                    /* there are more, behind its last */
+    bool has_run;                       /* there was one before, which ended with ... */
+    struct job_id run_last;             /* ... this one */
     struct job_id ids[QUEUE_BATCH_MAX]; /* one batch of them */
     size_t id_count;
     struct job_id done[QUEUE_BATCH_MAX]; /* those of them that are */

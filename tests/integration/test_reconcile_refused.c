@@ -50,14 +50,19 @@ static void commit(const char *unique)
     job_release(&j);
 }
 
-static struct reconcile_stats pass(void)
+static struct reconcile_stats pass_with(const struct reconcile_options *o)
 {
     struct reconcile_stats stats = {0};
     struct err e = ERR_INIT;
 
-    cr_assert(eq(int, reconcile_run(spool.spool, redis, &now, &stats, &e), ERR_OK),
-              "%s", e.text);
+    cr_assert(eq(int, reconcile_run(spool.spool, redis, o, &stats, &e), ERR_OK), "%s",
+              e.text);
     return stats;
+}
+
+static struct reconcile_stats pass(void)
+{
+    return pass_with(&now);
 }
 
 static int64_t ready(void)
@@ -101,9 +106,10 @@ Test(reconcile_refused, of_two_with_one_unique_key_one_is_cancelled_and_removed)
     cr_expect(eq(sz, stats.removed + stats.enqueued, 0));
 }
 
-Test(reconcile_refused, what_comes_back_comes_the_oldest_first)
+enum { JOBS = 3 * QUEUE_BATCH_MAX };
+
+static void expect_the_oldest_first(const struct reconcile_options *o)
 {
-    enum { JOBS = 3 * QUEUE_BATCH_MAX };
     static struct job_id ids[JOBS];
 
     for (size_t i = 0; i < JOBS; i++) {
@@ -111,7 +117,9 @@ Test(reconcile_refused, what_comes_back_comes_the_oldest_first)
         ids[i] = j.id;
         job_release(&j);
     }
-    cr_assert(eq(sz, pass().enqueued, JOBS));
+    struct reconcile_stats stats = pass_with(o);
+    cr_assert(eq(sz, stats.enqueued, JOBS));
+    cr_expect(eq(sz, stats.scanned, JOBS));
     for (size_t i = 0; i < JOBS; i++) {
         char at[24];
         snprintf(at, sizeof at, "%zu", i);
@@ -119,5 +127,24 @@ Test(reconcile_refused, what_comes_back_comes_the_oldest_first)
             redis_fixture_ask(&server, "ZRANGE", "hoist:{q}:ready", at, at, NULL);
         cr_expect(strstr(found, ids[i].uuid.text) != NULL, "%zu: %s", i, found);
         free(found);
+    }
+}
+
+Test(reconcile_refused, what_comes_back_comes_the_oldest_first)
+{
+    expect_the_oldest_first(&now);
+}
+
+Test(reconcile_refused, also_of_more_than_are_sorted_at_a_time)
+{
+    static const size_t sizes[] = {1, 7, JOBS - 1};
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct reconcile_options o = now;
+        o.run_max = sizes[i];
+        expect_the_oldest_first(&o);
+        free(redis_fixture_ask(&server, "FLUSHALL", NULL));
+        spool_sample_close(&spool);
+        spool_sample_open(&spool);
     }
 }
