@@ -16,7 +16,7 @@ void redis_async_deliver_soon(struct redis_async *r)
 static void end_request(struct redis_async *r, struct request *q, const struct err *why)
 {
     if (q->kind != REQUEST_USER) {
-        request_free(q);
+        request_free(r, q);
         return;
     }
     if (why) {
@@ -39,7 +39,7 @@ static void deliver(struct redis_async *r, struct request *q)
 {
     r->unanswered--;
     q->fn(q->code, q->code == ERR_OK ? q->reply : NULL, &q->e, q->ctx);
-    request_free(q);
+    request_free(r, q);
 }
 
 static void flush(struct redis_async *r)
@@ -62,6 +62,7 @@ void redis_async_handle_ended(struct redis_async *r)
     void (*on_closed)(void *ctx) = r->on_closed;
     void *ctx = r->closed_ctx;
     redis_target_release(&r->target);
+    request_spare_release(r);
     free(r);
     if (on_closed)
         on_closed(ctx);
@@ -153,7 +154,7 @@ enum err_code redis_async_push(struct redis_async *r, enum request_kind kind,
 
     if (rc != ERR_OK)
         return rc;
-    struct request *q = request_new(kind);
+    struct request *q = request_new(r, kind);
     q->deadline_ms = clock_mono_ms() + r->options.timeout_ms;
     if (r->pending.tail && r->pending.tail->deadline_ms > q->deadline_ms)
         q->deadline_ms = r->pending.tail->deadline_ms;
@@ -216,7 +217,7 @@ static enum err_code take_reply(struct redis_async *r, struct redis_value *v,
         return take_user_reply(r, q, v, e);
     rc = redis_async_own_reply(r, q->kind, v, e);
     redis_reply_free(v);
-    request_free(q);
+    request_free(r, q);
     return rc;
 }
 
@@ -278,7 +279,9 @@ enum err_code redis_async_open(uv_loop_t *loop, const struct redis_async_options
 {
     struct redis_async *r = calloc(1, sizeof *r);
 
-    if (!r || !redis_target_copy(&o->target, &r->target)) {
+    if (!r || !request_spare(r) || !redis_target_copy(&o->target, &r->target)) {
+        if (r)
+            request_spare_release(r);
         free(r);
         return err_set(e, ERR_NOMEM, "redis: no memory for a connection");
     }
@@ -363,7 +366,7 @@ static void look_again(struct redis_async *r)
 void redis_async_send(struct redis_async *r, const struct redis_cmd *c, int wait_ms,
                       redis_async_fn *fn, void *ctx)
 {
-    struct request *q = request_new(REQUEST_USER);
+    struct request *q = request_new(r, REQUEST_USER);
     struct err e = ERR_INIT;
 
     q->fn = fn;

@@ -18,7 +18,8 @@
  * A script that the server has forgotten is loaded again and its command sent again, behind those sent meanwhile.
  *
  * Every callback is called exactly once, on the loop, never from inside redis_async_send.  All calls belong to the
- * loop's thread.  Nothing may be sent after on_closed.  Without memory for a callback that is owed the program aborts.
+ * loop's thread.  Nothing may be sent after on_closed.  Without memory for a callback that is owed, beyond 64
+ * that are kept for it, the program aborts.
  */
 #ifndef HOIST_SHARED_REDIS_ASYNC_H
 #define HOIST_SHARED_REDIS_ASYNC_H

@@ -19,6 +19,7 @@
 
 enum {
     REDIS_ASYNC_PENDING_MAX = 65536,
+    REDIS_ASYNC_SPARE = 64, /* requests kept for when there is no memory */
     REDIS_BACKOFF_MIN_MS = 50,
     REDIS_BACKOFF_MAX_MS = 500, /* work goes on so soon after Redis is back */
     REDIS_STABLE_MS = 2000
@@ -72,7 +73,8 @@ struct redis_async {
     unsigned attempts;     /* since it was last ready */
     unsigned next_address; /* of those the name stands for */
     struct request_list pending, ended;
-    size_t unanswered; /* of the caller's */
+    struct request_list spare; /* up to REDIS_ASYNC_SPARE, blank */
+    size_t unanswered;         /* of the caller's */
     bool tell_ready, tell_lost;
     struct err lost;
     void (*on_closed)(void *ctx);
@@ -82,8 +84,11 @@ struct redis_async {
 /* redis_async_request.c */
 void request_push(struct request_list *l, struct request *q);
 struct request *request_pop(struct request_list *l); /* NULL: empty */
-struct request *request_new(enum request_kind kind); /* aborts without memory */
-void request_free(struct request *q);
+bool request_spare(struct redis_async *r); /* fill r->spare; false: no memory */
+void request_spare_release(struct redis_async *r);
+/* Aborts without memory when the spare ones are used up, too. */
+struct request *request_new(struct redis_async *r, enum request_kind kind);
+void request_free(struct redis_async *r, struct request *q);
 
 /* redis_async.c */
 void redis_async_lose(struct redis_async *r, const struct err *why);

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FRAMES = 14, FRAMES_OWN = 3 };
+enum { FRAMES = 16 };
 
 static struct torture_control *_Atomic control;
 /* Looking for the place of a hit may itself call what is wrapped. */
@@ -49,6 +49,13 @@ __attribute__((constructor)) static void set_up(void)
         atomic_store(&control, map_control(path));
 }
 
+/* LeakSanitizer knows what the loader allocates by who calls malloc, which is now this library. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:_dl_\nleak:dl_open\n";
+}
+
 static size_t put(char *at, size_t room, const char *text)
 {
     size_t len = strlen(text);
@@ -75,14 +82,18 @@ static size_t put_hex(char *at, size_t room, uintptr_t n)
 static void note_place(struct torture_control *c)
 {
     void *frames[FRAMES];
+    Dl_info own;
     size_t at = 0;
 
     if (atomic_exchange(&c->place_taken, 1) != 0)
         return;
     int count = backtrace(frames, FRAMES);
-    for (int i = FRAMES_OWN; i < count && at < TORTURE_PLACE - 32; i++) {
+    if (dladdr(&control, &own) == 0)
+        own.dli_fbase = NULL;
+    for (int i = 0; i < count && at < TORTURE_PLACE - 32; i++) {
         Dl_info info;
-        if (dladdr(frames[i], &info) == 0 || !info.dli_fname)
+        if (dladdr(frames[i], &info) == 0 || !info.dli_fname ||
+            info.dli_fbase == own.dli_fbase || strstr(info.dli_fname, "/libasan."))
             continue;
         const char *slash = strrchr(info.dli_fname, '/');
         uintptr_t offset = (uintptr_t)frames[i] - (uintptr_t)info.dli_fbase;

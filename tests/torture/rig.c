@@ -100,7 +100,7 @@ static void add(const char *argv[], size_t *count, const char *word)
 
 void rig_start(struct rig *rig, const struct rig_start *how, struct spawn *ret)
 {
-    const char *argv[ARGV_MAX] = {NULL}, *env[5] = {NULL};
+    const char *argv[ARGV_MAX] = {NULL}, *env[6] = {NULL};
     char preload[300], control[200], id[64], nofile[32];
     size_t count = 0, vars = 0;
 
@@ -108,6 +108,7 @@ void rig_start(struct rig *rig, const struct rig_start *how, struct spawn *ret)
     env[vars++] = id;
     env[vars++] = "ASAN_OPTIONS=verify_asan_link_order=0:abort_on_error=1:"
                   "detect_leaks=1:allocator_may_return_null=1";
+    env[vars++] = "LSAN_OPTIONS=print_suppressions=0";
     if (!how->is_clean) {
         (void)snprintf(preload, sizeof preload, "LD_PRELOAD=%s", rig->preload);
         (void)snprintf(control, sizeof control, TORTURE_VARIABLE "=%s",

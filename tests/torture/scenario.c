@@ -97,10 +97,10 @@ static void tell(const char *what)
  * Libraries that end the program themselves: what hoist can do about it is to lose nothing, which is looked at all the
  * same, and to be started again.
  *   libuv: without its pipe for signals, or when the kernel refuses a watch (epoll_ctl), it aborts
- *   libcrypto, until a program is ready: without memory its own beginning may crash
+ *   libcrypto, until a program is ready: without memory its own beginning may crash, and leaks
  *   libfcgi: an allocation that fails although fastcgi_has_memory() found enough is an assertion
  */
-static bool is_known_death(const struct run *run, const struct verdict *v)
+static bool is_known_death(const struct run *run)
 {
     static const struct {
         const char *library;
@@ -114,7 +114,7 @@ static bool is_known_death(const struct run *run, const struct verdict *v)
         return false;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strncmp(c->place, known[i].library, strlen(known[i].library)) == 0 &&
-            (!known[i].at_start || !v->started) &&
+            (!known[i].at_start || run->from_start) &&
             (!known[i].by_alloc || c->calls == UINT64_C(1) << TORTURE_ALLOC))
             return true;
     return false;
@@ -127,7 +127,7 @@ static void judge_end(const struct run *run, const struct spawn *s, struct verdi
 
     if (killed && WTERMSIG(s->status) == SIGKILL && run->may_die)
         return;
-    if (killed && is_known_death(run, v)) {
+    if (killed && is_known_death(run)) {
         v->known++;
         return;
     }
@@ -186,6 +186,8 @@ static void stop(const struct run *run, struct verdict *v, struct spawn *s)
 static void read_log(const struct run *run, struct verdict *v)
 {
     if (run->log_path)
+        return;
+    if (v->known > 0)
         return;
     if (rig_log_has(run->rig, "LeakSanitizer: detected")) {
         tell("LeakSanitizer found something");

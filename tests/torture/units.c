@@ -113,7 +113,7 @@ static void torture(const struct unit_case *c, struct sums *all)
 
     for (int i = 0; i < WARM; i++) /* what a library keeps for later is kept now */
         clean = run(c, 0, 0, want);
-    if (clean.end != UNIT_DONE || clean.left != 0) {
+    if (clean.end != UNIT_DONE || clean.left > 0) {
         printf("BROKEN: %s does not work even without a failure (%lld left): %s\n",
                c->name, (long long)clean.left, want);
         s.bad++;
@@ -126,6 +126,7 @@ static void torture(const struct unit_case *c, struct sums *all)
             s.sites += many == 1;
             if (o.left > 0) /* what stays is a leak where it comes again */
                 o = run(c, n, many, got);
+            o.left -= clean.left; /* under ASan strdup is not counted */
             judge(c, n, &o, got, &s);
         }
     }

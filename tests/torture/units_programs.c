@@ -155,15 +155,16 @@ static enum unit_end ring(char ret[static UNIT_TEXT])
     CLEANUP(redis_cmd_release) struct redis_cmd call;
     struct publish_slot slots[2];
     struct job jobs[2] = {JOB_INIT, JOB_INIT};
+    char source[] = "spool", to[] = "default", key[] = "k";
     struct uuid batch;
     struct err e = ERR_INIT;
 
     redis_cmd_init(&call);
     for (size_t i = 0; i < 2; i++) {
         (void)id_parse_job(id, strlen(id), &jobs[i].id);
-        jobs[i].source = (char[]){"spool"};
-        jobs[i].to = (char[]){"default"};
-        jobs[i].key = (char[]){"k"};
+        jobs[i].source = source;
+        jobs[i].to = to;
+        jobs[i].key = key;
     }
     memcpy(batch.text, id + 6, sizeof batch.text);
     if (publish_ring_init(&r, &e))
