@@ -72,6 +72,38 @@ Test(faults, uploads_are_taken_while_redis_is_dead_and_arrive_when_it_is_back)
     assert_spool_empty(&s);
 }
 
+/* What a file system may leave of a write that it had begun. */
+static void spoil_append_only_file(void)
+{
+    char command[600], out[64];
+
+    (void)snprintf(
+        command, sizeof command,
+        "head -c 2290 /dev/zero >>\"$(ls %s/redis/appendonlydir/*.incr.aof)\" "
+        "&& echo spoilt",
+        s.state);
+    FILE *shell = popen(command, "r");
+    cr_assert(shell && fgets(out, sizeof out, shell) && strcmp(out, "spoilt\n") == 0);
+    cr_assert_eq(pclose(shell), 0);
+}
+
+Test(faults, an_append_only_file_that_ends_in_zeros_is_mended)
+{
+    char path[2][256], id[2][JOB_ID_SIZE];
+
+    system_make_file(&s, "f0", 1000, 1, path[0]);
+    upload_form(&s, path[0], "f0", id[0]);
+    system_wait_state(&s, id[0], "done", 20000);
+    system_kill(&s, "redis");
+    spoil_append_only_file();
+    system_make_file(&s, "f1", 1000, 2, path[1]);
+    upload_form(&s, path[1], "f1", id[1]);
+    system_again(&s);
+    system_wait_state(&s, id[0], "done", 1000);
+    system_wait_state(&s, id[1], "done", 20000);
+    assert_object_is(&s, id[1], path[1]);
+}
+
 Test(faults, flushall_loses_no_upload)
 {
     enum { COUNT = 20 };
