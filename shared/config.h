@@ -77,7 +77,7 @@ struct config_spool {
     int64_t max_bytes;                 /* 0: what the file system has */
     int64_t max_files;                 /* 0: as many */
     int64_t high_water;                /* 95 percent of any of them */
-    int64_t low_water;                 /* 90 */
+    int64_t low_water;                 /* 0: five less than high_water */
 };
 
 struct config_http {

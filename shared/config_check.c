@@ -302,23 +302,28 @@ static enum err_code check_places(const struct config_load *l, struct err *e)
     return ERR_OK;
 }
 
-/* One low_water to each high_water. */
+/* One low_water to each high_water; 0 follows it. */
+static enum err_code check_mark(const struct config_load *l, enum config_kind kind,
+                                int64_t high, int64_t *low, struct err *e)
+{
+    if (*low == 0 && high > 5)
+        *low = high - 5;
+    if (*low <= high)
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "is more than high_water");
+    return blame(l, (struct config_where){kind, 0}, "low_water", e);
+}
+
 static enum err_code check_marks(struct config_load *l, struct err *e)
 {
-    struct config_where redis = {CONFIG_KIND_REDIS, 0}, spool = {CONFIG_KIND_SPOOL, 0};
-    struct config *c = &l->config;
+    struct config_redis *redis = &l->config.redis;
+    struct config_spool *spool = &l->config.spool;
 
-    if (c->redis.low_water == 0 && c->redis.high_water > 5)
-        c->redis.low_water = c->redis.high_water - 5;
-    if (c->redis.low_water > c->redis.high_water) {
-        err_set(e, ERR_CONFIG, "is more than high_water");
-        return blame(l, redis, "low_water", e);
-    }
-    if (c->spool.low_water > c->spool.high_water) {
-        err_set(e, ERR_CONFIG, "is more than high_water");
-        return blame(l, spool, "low_water", e);
-    }
-    return ERR_OK;
+    return check_mark(l, CONFIG_KIND_REDIS, redis->high_water, &redis->low_water, e) ||
+                   check_mark(l, CONFIG_KIND_SPOOL, spool->high_water,
+                              &spool->low_water, e)
+               ? e->code
+               : ERR_OK;
 }
 
 enum err_code config_check(struct config_load *l, struct err *e)

@@ -98,8 +98,8 @@ const struct config_setting config_settings[] = {
            "Percent of bytes, files or inodes from which on new uploads are refused\n"
            "with 507."),
      RANGE(1, 100)},
-    {SPOOL(CONFIG_NUMBER, low_water, "90",
-           "Percent below which they are welcome again."),
+    {SPOOL(CONFIG_NUMBER, low_water, "0",
+           "Percent below which they are welcome again; 0: five less."),
      RANGE(0, 100)},
 
     {HTTP(CONFIG_PATH, listen, "/run/hoist/fcgi.sock",

@@ -209,6 +209,31 @@ Test(config, booleans)
     }
 }
 
+/* One mark alone is enough. */
+Test(config, a_low_mark_follows_its_high_one)
+{
+    static const struct {
+        const char *high, *low;
+        int64_t want;
+    } rows[] = {{"", "", 90},
+                {"high_water=80", "", 75},
+                {"high_water=100", "", 95},
+                {"high_water=3", "", 0},
+                {"high_water=80", "low_water=10", 10},
+                {"high_water=80", "low_water=80", 80}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CLEANUP(config_release) struct config c;
+        char text[128];
+        snprintf(text, sizeof text, "[redis]\n%s\n%s\n[spool]\n%s\n%s\n",
+                 i ? rows[i].high : "high_water=95", rows[i].low, rows[i].high,
+                 rows[i].low);
+        parse(&c, text, NULL);
+        cr_expect(eq(i64, c.spool.low_water, rows[i].want), "%s", text);
+        cr_expect(eq(i64, c.redis.low_water, rows[i].want), "%s", text);
+    }
+}
+
 /* It was yes or no once. */
 Test(config, checksums)
 {
