@@ -35,7 +35,7 @@ static inline const char *log_text(const char *s)
     return s ? s : "";
 }
 
-/* The lowest level that is printed; LOG_INFO at the start.  The only global of the program but the stop flag. */
+/* The lowest level that is printed; LOG_INFO at the start. */
 void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level);
 
