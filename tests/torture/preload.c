@@ -53,7 +53,7 @@ __attribute__((constructor)) static void set_up(void)
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
-    return "leak:_dl_\nleak:dl_open\n";
+    return "leak:_dl_\nleak:dl_open\nleak:ld-linux\n";
 }
 
 static size_t put(char *at, size_t room, const char *text)
@@ -170,6 +170,26 @@ bool torture_cuts(enum torture_call call, const void *from, int fd, size_t *len)
     if (action == TORTURE_SHORT && *len > 1 && has_bytes(fd))
         *len = 1;
     return action != TORTURE_ERROR;
+}
+
+/* As the kernel does: what could not be written is gone, and the next sync of the file would go well. */
+void torture_lose(int fd)
+{
+    static const char nothing[4096];
+    struct torture_control *c = atomic_load(&control);
+    struct stat st;
+
+    if (!c || c->error != EIO ||
+        syscall(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) != 0 ||
+        !S_ISREG(st.st_mode))
+        return;
+    for (off_t at = 0; at < st.st_size; at += (off_t)sizeof nothing) {
+        off_t left = st.st_size - at;
+        size_t n = left < (off_t)sizeof nothing ? (size_t)left : sizeof nothing;
+        if (syscall(SYS_pwrite64, fd, nothing, n, at) < 0)
+            break; /* only open for reading: nothing was written by it */
+    }
+    errno = EIO;
 }
 
 void torture_live(int more)

@@ -25,6 +25,9 @@ bool torture_fails(enum torture_call call, const void *from);
 /* The same for reading and writing len bytes of fd: false is to fail, else *len is how many to ask for. */
 bool torture_cuts(enum torture_call call, const void *from, int fd, size_t *len);
 
+/* A sync of this file has been failed: lose its bytes, where the error is EIO. */
+void torture_lose(int fd);
+
 /* An allocation more or less. */
 void torture_live(int more);
 

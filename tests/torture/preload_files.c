@@ -150,10 +150,17 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off64_t at)
     return torture_cuts(TORTURE_PWRITE, FROM, fd, &len) ? next(fd, data, len, at) : -1;
 }
 
+/* A failed sync, -1. */
+static int fail_sync(int fd)
+{
+    torture_lose(fd);
+    return -1;
+}
+
 int fsync(int fd)
 {
     NEXT(fsync);
-    return torture_fails(TORTURE_FSYNC, FROM) ? -1 : next(fd);
+    return torture_fails(TORTURE_FSYNC, FROM) ? fail_sync(fd) : next(fd);
 }
 
 int syncfs(int fd)
@@ -165,7 +172,7 @@ int syncfs(int fd)
 int fdatasync(int fd)
 {
     NEXT(fdatasync);
-    return torture_fails(TORTURE_FDATASYNC, FROM) ? -1 : next(fd);
+    return torture_fails(TORTURE_FDATASYNC, FROM) ? fail_sync(fd) : next(fd);
 }
 
 int rename(const char *old, const char *new)

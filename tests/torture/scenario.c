@@ -112,6 +112,8 @@ static bool is_known_death(const struct run *run)
 
     if (!atomic_load(&c->place_filled))
         return false;
+    if (!run->log_path && rig_log_has(run->rig, "AddressSanitizer: CHECK failed"))
+        return true; /* its own allocations */
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strncmp(c->place, known[i].library, strlen(known[i].library)) == 0 &&
             (!known[i].at_start || run->from_start) &&

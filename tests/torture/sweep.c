@@ -2,6 +2,7 @@
 
 #include "tests/support/wait_until.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,18 @@ static void say_how_to_repeat(const struct sweep *s, const struct site *site)
     (void)fflush(stdout);
 }
 
+/* What the promise rests on has failed, and every upload was answered 202. */
+static bool is_hushed_up(const struct sweep *s, const struct site *site,
+                         const struct verdict *v)
+{
+    bool counts = site->call == TORTURE_FSYNC || site->call == TORTURE_FDATASYNC ||
+                  site->call == TORTURE_RENAME;
+
+    return counts && s->o->program == PROGRAM_FCGI && !site->from_start &&
+           site->action == TORTURE_ERROR && site->error != EINTR && v->refused == 0 &&
+           atomic_load(&s->rig->control->hits) > 0;
+}
+
 static void play(struct sweep *s, size_t number)
 {
     const struct site *site = &s->plan.sites[number];
@@ -86,6 +99,10 @@ static void play(struct sweep *s, size_t number)
                       .may_die = site->action == TORTURE_KILL,
                       .descriptors = s->descriptors};
     struct verdict v = scenario_play(&run);
+    if (is_hushed_up(s, site, &v)) {
+        printf("  BROKEN: it failed, and nobody was refused\n");
+        v.wrong++;
+    }
     row->runs++;
     row->sites += atomic_load(&s->rig->control->hits) > 0;
     note_place(s);
