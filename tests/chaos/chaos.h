@@ -46,7 +46,7 @@ void chaos_sample(struct run *r, struct procs_sample ret[CHAOS_OURS_MAX]);
 
 /* When all has ended and responders and workers have stopped: print the table; true when every promise was kept. */
 bool chaos_judge(struct run *r);
-/* The faults, and how it went.  seconds: of the storm. */
-void chaos_print_summary(struct run *r, double seconds);
+/* The faults, and how it went; false when that was not as it should be.  seconds: of the storm. */
+bool chaos_print_summary(struct run *r, double seconds);
 
 #endif

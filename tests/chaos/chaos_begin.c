@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { WARM_UP_MS = 2000 };
 
@@ -36,26 +37,31 @@ static void open_store(struct run *r)
         chaos_must(store_index_new(&r->index, &e), &e, "store");
 }
 
+/* Clients that send all they announce and wait for the answer. */
+static const int whole_ones[CLIENTS_KINDS] = {[CLIENTS_PUT] = 40,
+                                              [CLIENTS_POST] = 20,
+                                              [CLIENTS_CHUNKED] = 20,
+                                              [CLIENTS_FORM] = 20,
+                                              [CLIENTS_SLOW] = 1};
+
 static void start_clients(struct run *r)
 {
     const struct options *o = r->options;
     struct err e = ERR_INIT;
-    char path[TMPDIR_FILE_MAX + 1];
+    struct clients_options c = {.address = r->address,
+                                .plan = {.seed = o->seed},
+                                .threads = o->clients,
+                                /* They are held up a third of the time. */
+                                .rate = 1.5 * o->jobs / o->seconds,
+                                .timeout_ms = 5000,
+                                .answers_path = system_path(&r->system, "log/answers")};
 
-    (void)snprintf(path, sizeof path, "%s", system_path(&r->system, "ledger/ledger"));
-    chaos_must(ledger_open(path, &r->ledger, &e), &e, "ledger");
-    chaos_must(clients_start(
-                   &(struct clients_options){
-                       .address = r->address,
-                       .ledger = r->ledger,
-                       .plan = {.seed = o->seed},
-                       .threads = o->clients,
-                       /* They are held up a third of the time. */
-                       .rate = 1.5 * o->jobs / o->seconds,
-                       .timeout_ms = 5000,
-                       .answers_path = system_path(&r->system, "log/answers")},
-                   &r->clients, &e),
-               &e, "clients");
+    if (o->spotless)
+        memcpy(c.weights, whole_ones, sizeof whole_ones);
+    chaos_must(ledger_open(system_path(&r->system, "ledger/ledger"), &r->ledger, &e),
+               &e, "ledger");
+    c.ledger = r->ledger;
+    chaos_must(clients_start(&c, &r->clients, &e), &e, "clients");
     chaos_must(
         poller_start(&(struct poller_options){.address = r->address,
                                               .clients = r->clients,

@@ -1,6 +1,7 @@
 #include "tests/chaos/chaos.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,20 @@ bool chaos_judge(struct run *r)
     return check_passed(&result);
 }
 
-void chaos_print_summary(struct run *r, double seconds)
+/* Why the run has failed; always false. */
+__attribute__((format(printf, 1, 2))) static bool said(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fputs("FAILED: ", stdout);
+    (void)vprintf(format, args);
+    (void)putchar('\n');
+    va_end(args);
+    return false;
+}
+
+bool chaos_print_summary(struct run *r, double seconds)
 {
     struct clients_counts c = clients_counts(r->clients);
     struct latency_summary l =
@@ -76,16 +90,23 @@ void chaos_print_summary(struct run *r, double seconds)
            " refused (%" PRId64 " busy, %" PRId64 " other 5xx)\n",
            (double)l.p50_us / 1000, (double)l.p99_us / 1000, (double)l.max_us / 1000,
            c.refused, c.busy, c.errors);
-    if (c.wrong + c.cut_accepted)
-        printf("wrong answers: %" PRId64 ", broken uploads accepted: %" PRId64 ": %s\n",
-               c.wrong, c.cut_accepted, c.example);
     printf("%u kills, %" PRId64 " faults, seed %" PRIu64
            ", %.0f s, store %s, %d workers",
            r->system.kills, faults_begun(r->faults), r->options->seed, seconds,
            options_store_name(r->options->store), r->options->workers);
     printf("; %u ends with an error status\n", r->system.gave_up);
+    bool good = true;
+    if (c.wrong + c.cut_accepted > 0)
+        good = said("%" PRId64 " answers were wrong, %" PRId64
+                    " broken uploads were accepted: %s",
+                    c.wrong, c.cut_accepted, c.example);
+    if (r->options->spotless && c.refused + c.unknown + c.connects_failed > 0)
+        good = said("%" PRId64 " uploads refused, %" PRId64
+                    " without an answer, %" PRId64 " connections failed",
+                    c.refused, c.unknown, c.connects_failed);
     if (!r->reached)
-        puts("FAILED: the run did not reach what was asked for");
+        good = said("the run did not reach what was asked for");
     if (!r->quiet)
-        puts("FAILED: not all jobs have ended in time");
+        good = said("not all jobs have ended in time");
+    return good;
 }

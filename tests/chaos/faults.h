@@ -21,7 +21,7 @@ struct options;
 struct system;
 struct faults;
 
-enum { FAULTS_COUNT = 43 };
+enum { FAULTS_COUNT = 47 };
 
 const char *faults_name(size_t kind);
 const char *faults_what(size_t kind);

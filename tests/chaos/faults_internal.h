@@ -50,6 +50,8 @@ extern const struct fault_row fault_rows[FAULTS_COUNT];
 bool fault_kill(struct system *s, struct fault *f);
 bool fault_kill_child(struct system *s, struct fault *f);
 bool fault_signal(struct system *s, struct fault *f);
+bool fault_signal_twice(struct system *s, struct fault *f);
+bool fault_roll(struct system *s, struct fault *f);
 bool fault_stop(struct system *s, struct fault *f);
 bool fault_continue(struct system *s, struct fault *f);
 bool fault_few_files(struct system *s, struct fault *f);

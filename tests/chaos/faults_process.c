@@ -42,8 +42,32 @@ bool fault_kill_child(struct system *s, struct fault *f)
 
 bool fault_signal(struct system *s, struct fault *f)
 {
+    /* Who was told to end, and has not yet, would take a second time for "at once". */
+    if (!find_target(s, f) || f->program->asked)
+        return false;
+    system_signal(f->program, f->row->signal);
+    return true;
+}
+
+/* One after the other: only when all others of its kind are up. */
+bool fault_roll(struct system *s, struct fault *f)
+{
     if (!find_target(s, f))
         return false;
+    for (size_t i = 0; i < s->program_count; i++) {
+        const struct program *p = &s->programs[i];
+        if (p->kind == f->row->kind && (!p->spawn.pid || p->asked))
+            return false;
+    }
+    system_signal(f->program, f->row->signal);
+    return true;
+}
+
+bool fault_signal_twice(struct system *s, struct fault *f)
+{
+    if (!find_target(s, f))
+        return false;
+    system_signal(f->program, f->row->signal);
     system_signal(f->program, f->row->signal);
     return true;
 }

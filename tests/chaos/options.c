@@ -40,6 +40,8 @@ static void print_help(void)
          "  --lease MS     lease of a job (3000)\n"
          "  --build DIR    where the programs are; without it they are built (run, not "
          "chaos)\n"
+         "  --spotless     no client that breaks off, and every upload must be "
+         "accepted\n"
          "  --plan         only print the faults: time in ms, fault, target, how long "
          "in ms\n"
          "  --keep         keep the directory of a run that went well, too\n"
@@ -103,6 +105,7 @@ enum {
     OPTION_BUILD,
     OPTION_KEEP,
     OPTION_PLAN,
+    OPTION_SPOTLESS,
     OPTION_HELP
 };
 
@@ -119,6 +122,7 @@ static const struct option names[] = {
     {"faults", required_argument, NULL, OPTION_FAULTS},
     {"store", required_argument, NULL, OPTION_STORE},
     {"build", required_argument, NULL, OPTION_BUILD},
+    {"spotless", no_argument, NULL, OPTION_SPOTLESS},
     {"plan", no_argument, NULL, OPTION_PLAN},
     {"keep", no_argument, NULL, OPTION_KEEP},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -127,7 +131,7 @@ static const struct option names[] = {
 
 static const struct {
     double least, most;
-} ranges[] = {[OPTION_SECONDS - OPTION_SECONDS] = {1, 86400},
+} ranges[] = {[0] = {1, 86400},
               [OPTION_JOBS - OPTION_SECONDS] = {1, 4000000},
               [OPTION_KILLS - OPTION_SECONDS] = {0, 1000000},
               [OPTION_LIMIT - OPTION_SECONDS] = {1, 864000},
@@ -138,7 +142,7 @@ static const struct {
 
 static void take_number(struct options *o, int option, double value)
 {
-    int *const ints[] = {[OPTION_SECONDS - OPTION_SECONDS] = &o->seconds,
+    int *const ints[] = {[0] = &o->seconds,
                          [OPTION_JOBS - OPTION_SECONDS] = &o->jobs,
                          [OPTION_KILLS - OPTION_SECONDS] = &o->kills,
                          [OPTION_LIMIT - OPTION_SECONDS] = &o->limit_seconds,
@@ -170,6 +174,9 @@ static bool take_word(struct options *o, int option, const char *text)
         return true;
     case OPTION_KEEP:
         o->keep = true;
+        return true;
+    case OPTION_SPOTLESS:
+        o->spotless = true;
         return true;
     case OPTION_PLAN:
         o->plan = true;

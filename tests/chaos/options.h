@@ -26,6 +26,7 @@ struct options {
     enum options_store store;
     int workers, clients;
     int64_t lease_ms;
+    bool spotless;     /* an upload that is not accepted is a failure, too */
     bool plan;         /* only say which faults there would be */
     bool keep;         /* the directory, when all was well, too */
     const char *build; /* where the programs are */

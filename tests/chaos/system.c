@@ -81,7 +81,6 @@ struct program *system_program(struct system *s, enum program_kind kind,
 static bool is_child_of(const char *name, pid_t parent)
 {
     char path[300], text[512];
-    long of = 0;
 
     (void)snprintf(path, sizeof path, "/proc/%s/stat", name);
     FILE *f = fopen(path, "re");
@@ -90,8 +89,9 @@ static bool is_child_of(const char *name, pid_t parent)
     size_t n = fread(text, 1, sizeof text - 1, f);
     (void)fclose(f); /* only read */
     text[n] = '\0';
-    const char *end = strrchr(text, ')'); /* the name before it may hold anything */
-    return end && sscanf(end + 1, " %*c %ld", &of) == 1 && of == parent;
+    /* The name may hold anything; after it ") S 123": the state, and the parent. */
+    const char *end = strrchr(text, ')');
+    return end && strlen(end) > 4 && strtol(end + 4, NULL, 10) == parent;
 }
 
 size_t system_children(const struct program *p, pid_t *ret, size_t max)

@@ -69,7 +69,7 @@ static void copy_web_file(const struct system *s, const char *name)
 /* What both nginx have in common. */
 static const char nginx_head[] =
     "user root;\ndaemon off;\nworker_processes 2;\nworker_rlimit_nofile 8192;\n"
-    "error_log stderr crit;\nworker_shutdown_timeout 5s;\n"
+    "error_log stderr error;\nworker_shutdown_timeout 5s;\n"
     "events { worker_connections 1024; }\n";
 
 static void write_web(const struct system *s)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -32,10 +33,9 @@ static void start_nginx(struct system *s, struct program *p)
 static void start_s3rver(struct system *s, struct program *p)
 {
     char dir[LINE_SIZE], port[16], sick[LINE_SIZE], log[LINE_SIZE];
-    const char *const argv[] = {"node", HOIST_SOURCE_DIR "/tests/e2e/node/s3server.js",
-                                dir,    "uploads",
-                                port,   SYSTEM_SECRET,
-                                sick,   NULL};
+    static const char script[] = HOIST_SOURCE_DIR "/tests/e2e/node/s3server.js";
+    const char *const argv[] = {"node", script,        dir,  "uploads",
+                                port,   SYSTEM_SECRET, sick, NULL};
 
     (void)snprintf(dir, sizeof dir, "%s/s3", s->dir.path);
     (void)snprintf(port, sizeof port, "%d", s->store_port);
@@ -56,15 +56,18 @@ static void start_redis(struct system *s, struct program *p)
     spawn_start(&p->spawn, &(struct spawn_options){.argv = argv, .log_path = log});
 }
 
+/* The clock is preloaded before the sanitizer's library. */
+static const char sanitizers[] = "ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:"
+                                 "verify_asan_link_order=0";
+
 /* A responder or a worker. */
 static void start_ours(struct system *s, struct program *p)
 {
     bool worker = p->kind == PROGRAM_WORKER;
     char exe[LINE_SIZE], conf[LINE_SIZE], log[LINE_SIZE], clock[LINE_SIZE];
     const char *const argv[] = {exe, "--config", conf, NULL};
-    const char *const env[] = {"LD_PRELOAD=" CHAOS_CLOCK_LIBRARY, clock,
-                               "ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:"
-                               "verify_asan_link_order=0:handle_abort=0",
+    static const char preload[] = "LD_PRELOAD=" CHAOS_CLOCK_LIBRARY;
+    const char *const env[] = {preload, clock, sanitizers,
                                "UBSAN_OPTIONS=print_stacktrace=1", NULL};
 
     (void)snprintf(exe, sizeof exe, "%s/%s", s->options->build,
@@ -124,12 +127,14 @@ static bool listens(const struct system *s, const char *name)
 static bool read_port(struct system *s)
 {
     FILE *log = fopen(system_path(s, "log/store.log"), "re");
+    char line[64] = "";
 
     if (!log)
         return false;
-    bool found = fscanf(log, "PORT %d\n", &s->store_port) == 1;
+    if (fgets(line, sizeof line, log) && strncmp(line, "PORT ", 5) == 0)
+        s->store_port = (int)strtol(line + 5, NULL, 10);
     (void)fclose(log); /* only read */
-    return found;
+    return s->store_port > 0;
 }
 
 bool system_answers(struct system *s, const struct program *p)
