@@ -354,7 +354,7 @@ enum err_code dest_file_open(const struct dest_file_options *o,
     d->loop = o->loop;
     d->named = o->named;
     *ret = &d->base;
-    if (mkdir(o->config->dir, DIRECTORY_MODE) < 0 && errno != EEXIST)
+    if (!o->only_looks && mkdir(o->config->dir, DIRECTORY_MODE) < 0 && errno != EEXIST)
         return err_errno(e, ERR_CONFIG, "create %s", o->config->dir);
     return ERR_OK;
 }

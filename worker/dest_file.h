@@ -27,6 +27,7 @@
 struct dest_file_options {
     uv_loop_t *loop;
     const struct config_destination *config; /* CONFIG_FILE; outlives the destination */
+    bool only_looks;                         /* dir is not made */
     bool named; /* always use `.<uuid>.tmp`, as where O_TMPFILE is missing */
 };
 

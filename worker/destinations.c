@@ -23,7 +23,9 @@ static enum err_code open_one(const struct worker_env *env, struct http *http,
     switch (config->scheme) {
     case CONFIG_FILE:
         return dest_file_open(
-            &(struct dest_file_options){.loop = env->loop, .config = config}, ret, e);
+            &(struct dest_file_options){
+                .loop = env->loop, .config = config, .only_looks = env->only_looks},
+            ret, e);
     case CONFIG_S3:
         return dest_s3_open(&(struct dest_s3_options){.loop = env->loop,
                                                       .http = http,

@@ -20,6 +20,7 @@ struct worker_env {
     struct spool *spool;
     struct redis_async *redis; /* for everything but the blocking wait for work */
     struct queue_worker self;  /* our name and lease length, as scripts see them */
+    bool only_looks;           /* nothing is delivered: no directory is made for it */
 };
 
 /* The settings of a queue: those of [queue default] when it is not configured here. */

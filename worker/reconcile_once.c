@@ -248,7 +248,8 @@ enum err_code reconcile_once(const struct config *config, struct spool *spool,
         .loop = &o->loop,
         .config = config,
         .spool = spool,
-        .self = {.id = "reconcile", .lease_ms = config->worker.lease_ms}};
+        .self = {.id = "reconcile", .lease_ms = config->worker.lease_ms},
+        .only_looks = true};
     (void)uv_timer_init(&o->loop, &o->deadline); /* cannot fail */
     o->deadline.data = o;
     enum err_code code = open_parts(o, e);

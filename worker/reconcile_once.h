@@ -8,7 +8,8 @@
  *     look ID: cannot tell: WHY   files stay               damaged ID: WHY    left to people
  *     again ID            done, but its object has gone    failed ID: WHY     could not be read or removed
  *
- * and a line of sums at the end.  Other workers may run meanwhile.
+ * and a line of sums at the end.  Other workers may run meanwhile.  A directory that is missing as a destination is not made,
+ * as a worker does when it starts: a look into it cannot tell.
  */
 #ifndef HOIST_WORKER_RECONCILE_ONCE_H
 #define HOIST_WORKER_RECONCILE_ONCE_H
