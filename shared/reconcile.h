@@ -10,7 +10,7 @@
  * A pass knows nothing of destinations: jobs that are done, and whose files are still there, are handed out, a bounded
  * number a pass, and whoever runs it looks at their objects (worker/looks.h): there -> unlink; gone -> the job runs again
  * from its bytes (queue_again_cmd); cannot be told -> left.  One that was done less than settle_ms ago is left alone: its
- * worker is about to unlink.  With looks_after each pass goes on where the one before ended, so that those that stay do not
+ * worker is about to unlink (one that will only have been done, by a clock that was ahead, is not).  With looks_after each pass goes on where the one before ended, so that those that stay do not
  * keep others from their turn.
  *
  * Jobs are met the oldest first, so that parents come before their children, and a group in its order.  Of more than run_max
@@ -75,7 +75,8 @@ struct reconcile_stats {
     size_t enqueued; /* jobs Redis did not know */
     size_t removed;  /* cancelled jobs whose files were still there */
     size_t looks;    /* filled in looks, to be looked at */
-    size_t damaged;  /* manifests that are none, keys with no job: left to people */
+    size_t
+        damaged; /* manifests that are none, keys with no job, ends that are no time: left to people */
     size_t
         failed; /* files that could not be read or removed: tried again by the next pass */
     size_t swept; /* files of debris; at most 1,000 a pass */

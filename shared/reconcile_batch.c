@@ -118,20 +118,31 @@ static enum err_code act_on_states(struct pass *p, struct err *e)
 
 /* --- Jobs that are done --- */
 
-/* A number as Redis shows it; 0 for anything else. */
-static int64_t number_of(const struct redis_value *reply)
+enum { FUTURE_MS = 60000 /* clocks of Redis' differ by less */ };
+
+/* A number as Redis shows it; false for anything else. */
+static bool read_number(const struct redis_value *reply, int64_t *ret)
 {
     size_t len = 0;
     const char *s = redis_value_str(reply, &len);
     int64_t n = 0;
 
-    if (!s || len == 0 || len > 15)
-        return 0;
+    if (!s || len == 0 || len > 15 || (s[0] == '0' && len > 1))
+        return false;
     for (size_t i = 0; i < len; i++) {
         if (s[i] < '0' || s[i] > '9')
-            return 0;
+            return false;
         n = n * 10 + (s[i] - '0');
     }
+    *ret = n;
+    return true;
+}
+
+static int64_t number_of(const struct redis_value *reply)
+{
+    int64_t n = 0;
+
+    (void)read_number(reply, &n); /* what is none is 0 */
     return n;
 }
 
@@ -158,11 +169,8 @@ static void choose_looks(struct pass *p)
     p->done_count = chosen;
 }
 
-static enum err_code hand_out(struct pass *p, struct err *e)
+static enum err_code ask_ends(struct pass *p, struct err *e)
 {
-    choose_looks(p);
-    if (p->done_count > 0 && p->redis_ms == 0 && read_clock(p, e))
-        return e->code;
     reconcile_drop_pipeline(p);
     for (size_t i = 0; i < p->done_count; i++) {
         struct redis_cmd *c = &p->cmds[p->cmd_count++];
@@ -170,14 +178,45 @@ static enum err_code hand_out(struct pass *p, struct err *e)
         queue_add_job_key(c, &p->done[i]);
         redis_cmd_add_str(c, "ended");
     }
-    if (reconcile_send(p, e))
+    return reconcile_send(p, e);
+}
+
+/* When it ended; 0: its record does not say.  False: what it says is no time, so that nothing could be done on the condition
+ * that it still says so. */
+static bool read_end(struct pass *p, const struct redis_value *reply,
+                     const struct job_id *id, int64_t *ret_ended)
+{
+    struct err why = ERR_INIT;
+
+    *ret_ended = 0;
+    if (redis_value_type(reply) == REDIS_NIL || read_number(reply, ret_ended))
+        return true;
+    (void)err_set(&why, ERR_REJECT, "its record does not tell when it ended");
+    reconcile_note_bad(p, RECONCILE_DAMAGED, id, &why);
+    return false;
+}
+
+/* One that ended in the future did so by a clock that was ahead: it does not wait for that time. */
+static bool is_settled(const struct pass *p, int64_t ended)
+{
+    return p->redis_ms - ended >= p->options->settle_ms ||
+           ended > p->redis_ms + FUTURE_MS;
+}
+
+static enum err_code hand_out(struct pass *p, struct err *e)
+{
+    choose_looks(p);
+    if (p->done_count > 0 && p->redis_ms == 0 && read_clock(p, e))
+        return e->code;
+    if (ask_ends(p, e))
         return e->code;
     for (size_t i = 0; i < p->done_count; i++) {
         bool usable;
+        int64_t ended;
         if (reconcile_check(p, p->replies[i], &p->done[i], &usable, e))
             return e->code;
-        int64_t ended = usable ? number_of(p->replies[i]) : p->redis_ms;
-        if (p->redis_ms - ended >= p->options->settle_ms)
+        if (usable && read_end(p, p->replies[i], &p->done[i], &ended) &&
+            is_settled(p, ended))
             p->options->looks[p->stats.looks++] =
                 (struct reconcile_look){.id = p->done[i], .ended = ended};
     }

@@ -116,6 +116,47 @@ Test(reconcile_looks, done_jobs_with_files_are_handed_out_once_they_have_settled
     cr_expect(eq(sz, pass(&o).looks, 2));
 }
 
+static void set_end(const struct job_id *id, const char *ended)
+{
+    char key[128];
+
+    set_state(id, "done", 3600);
+    (void)snprintf(key, sizeof key, "hoist:{q}:job:%s", id->uuid.text);
+    free(redis_fixture_ask(&server, "HSET", key, "ended", ended, NULL));
+}
+
+Test(reconcile_looks,
+     one_that_ended_by_a_clock_that_was_ahead_does_not_wait_for_that_time)
+{
+    struct reconcile_options o = options();
+    struct job_id ahead = commit(), young = commit();
+
+    set_state(&ahead, "done", -3600);
+    set_state(&young, "done", -5);
+    cr_assert(eq(sz, pass(&o).looks, 1));
+    cr_expect(eq(str, looks[0].id.uuid.text, ahead.uuid.text));
+}
+
+Test(reconcile_looks, an_end_that_is_no_time_is_told_to_people)
+{
+    static const char *const ends[] = {"",    "banana", "-5",
+                                       "007", "1e3",    "9999999999999999999999"};
+    struct reconcile_options o = options();
+    struct job_id ids[sizeof ends / sizeof ends[0]];
+
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        ids[i] = commit();
+        set_end(&ids[i], ends[i]);
+    }
+    struct job_id fine = commit();
+    set_state(&fine, "done", 3600);
+    struct reconcile_stats stats = pass(&o);
+    cr_expect(eq(sz, stats.damaged, sizeof ends / sizeof ends[0]));
+    cr_expect(eq(str, stats.bad_id.uuid.text, ids[0].uuid.text));
+    cr_assert(eq(sz, stats.looks, 1), "and keeps no other from its turn");
+    cr_expect(eq(str, looks[0].id.uuid.text, fine.uuid.text));
+}
+
 Test(reconcile_looks, so_many_a_pass_and_the_next_pass_goes_on)
 {
     struct reconcile_options o = options();
