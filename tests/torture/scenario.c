@@ -96,7 +96,7 @@ static void tell(const char *what)
 /*
  * Libraries that end the program themselves: what hoist can do about it is to lose nothing, which is looked at all the
  * same, and to be started again.
- *   libuv: without its pipe for signals, or when the kernel refuses a watch (epoll_ctl), it aborts
+ *   libuv: without its pipe for signals, a thread for its pool or a watch (epoll_ctl) it aborts
  *   libcrypto, until a program is ready: without memory its own beginning may crash, and leaks
  *   libfcgi: an allocation that fails although fastcgi_has_memory() found enough is an assertion
  */
@@ -129,13 +129,16 @@ static void judge_end(const struct run *run, const struct spawn *s, struct verdi
 
     if (killed && WTERMSIG(s->status) == SIGKILL && run->may_die)
         return;
-    if (killed && is_known_death(run)) {
+    if (killed &&
+        (is_known_death(run) || (run->may_abort && WTERMSIG(s->status) == SIGABRT))) {
         v->known++;
         return;
     }
     if (killed) {
         printf("  BROKEN: it died of %s\n", strsignal(WTERMSIG(s->status)));
         v->crashed++;
+    } else if (!v->started && run->prefix && WEXITSTATUS(s->status) == 127) {
+        return; /* the loader could not load it, and has said so */
     } else if (v->started || WEXITSTATUS(s->status) != 1) {
         printf("  BROKEN: it ended by itself with status %d\n", WEXITSTATUS(s->status));
         v->quit++;

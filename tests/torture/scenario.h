@@ -48,6 +48,7 @@ struct run {
     bool from_start; /* armed before the start, until it is ready; else from then on */
     bool may_stall;  /* until hooks->after it need not answer, only live */
     bool may_die;    /* it is to be killed */
+    bool may_abort;  /* a library has no other way: counted as known */
     size_t descriptors;   /* so many has a healthy one in the end; 0: not known yet */
     const char *log_path; /* see rig_start, with the three below */
     const char *const *prefix;

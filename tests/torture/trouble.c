@@ -40,7 +40,13 @@ int trouble_play(struct trouble *t, struct run *run, const char *what)
 
 /* --- Descriptors --- */
 
-enum { FEWEST = 5, MOST = 40, DRAWN_DOWN = 8, PLENTY = 1024 };
+enum {
+    FEWEST = 5,
+    MOST = 40,
+    DRAWN_DOWN = 8,
+    ENOUGH = 3, /* for a connection, an upload and a question to Redis */
+    PLENTY = 1024
+};
 
 static void set_limit(const struct spawn *s, rlim_t n)
 {
@@ -80,7 +86,7 @@ static void run_descriptors(struct trouble *t)
     for (int more = 0; more <= DRAWN_DOWN; more += t->o->all ? 1 : 3) {
         const struct run_hooks hooks = {
             .before = draw_down, .after = raise_limit, .ctx = &more};
-        struct run run = {.hooks = &hooks};
+        struct run run = {.hooks = &hooks, .may_stall = more < ENOUGH};
         (void)snprintf(what, sizeof what, "with %d descriptors more than it has", more);
         (void)trouble_play(t, &run, what);
     }
