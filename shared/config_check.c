@@ -302,12 +302,12 @@ static enum err_code check_places(const struct config_load *l, struct err *e)
     return ERR_OK;
 }
 
-/* One low_water to each high_water; 0 follows it. */
+/* One low_water to each high_water; 0 follows it.  Below a mark of 0 nothing ever is, hence the 1. */
 static enum err_code check_mark(const struct config_load *l, enum config_kind kind,
                                 int64_t high, int64_t *low, struct err *e)
 {
-    if (*low == 0 && high > 5)
-        *low = high - 5;
+    if (*low == 0 && high > 0)
+        *low = high > 5 ? high - 5 : 1;
     if (*low <= high)
         return ERR_OK;
     err_set(e, ERR_CONFIG, "is more than high_water");

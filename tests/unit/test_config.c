@@ -218,7 +218,9 @@ Test(config, a_low_mark_follows_its_high_one)
     } rows[] = {{"", "", 90},
                 {"high_water=80", "", 75},
                 {"high_water=100", "", 95},
-                {"high_water=3", "", 0},
+                {"high_water=6", "", 1},
+                {"high_water=3", "", 1},
+                {"high_water=1", "low_water=0", 1},
                 {"high_water=80", "low_water=10", 10},
                 {"high_water=80", "low_water=80", 80}};
 
