@@ -169,7 +169,10 @@ static bool make_plan(struct sweep *s)
         return false;
     if (!s->o->all)
         plan_shuffle(&s->plan, s->o->seed);
-    return s->plan.count > 0;
+    if (s->o->from < s->plan.count)
+        return true;
+    printf("the plan has %zu runs: none from %zu on\n", s->plan.count, s->o->from);
+    return false;
 }
 
 /* --- The table --- */
@@ -220,10 +223,10 @@ int sweep_run(struct rig *rig, const struct sweep_options *o)
         size_t i = o->from;
         printf("%s, %s: %zu sites in the plan\n", program_names[o->program], o->kind,
                s->plan.count);
-        for (; i < end && (o->seconds == 0 || wait_now_ms() < end_ms); i++)
-            play(s, i);
-        if (i > 0)
-            settle(s, i - 1);
+        do /* one at least: a table of nothing would break no rule */
+            play(s, i++);
+        while (i < end && (o->seconds == 0 || wait_now_ms() < end_ms));
+        settle(s, i - 1);
         print_table(s, wait_now_ms() - begin_ms);
         bad = (int)s->bad;
     }

@@ -7,11 +7,13 @@
  *     plan.h       which runs there are          sweep.h   all of them, and the table
  *     trouble.h    runs of another kind: descriptors used up, signals, nobody reads the log
  */
+#include "tests/torture/plan.h"
 #include "tests/torture/sweep.h"
 #include "tests/torture/trouble.h"
 
 #include <getopt.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,7 @@ static int number(const char *text)
     char *end = NULL;
     long n = strtol(text, &end, 10);
 
-    if (*end != '\0' || n < 0 || n > 1000000000) {
+    if (end == text || *end != '\0' || n < 0 || n > 1000000000) {
         fprintf(stderr, "torture: not a number: %s\n", text);
         exit(2);
     }
@@ -34,6 +36,42 @@ static enum program program(const char *name)
         if (strcmp(program_names[i], name) == 0)
             return (enum program)i;
     fprintf(stderr, "torture: no program '%s': fcgi, worker, worker-s3\n", name);
+    exit(2);
+}
+
+static bool is_one_of(const char *const *words, const char *text)
+{
+    while (*words && strcmp(*words, text) != 0)
+        words++;
+    return *words != NULL;
+}
+
+static bool is_call(const char *text)
+{
+    for (int i = 0; i < TORTURE_CALLS; i++)
+        if (strcmp(plan_call_name((enum torture_call)i), text) == 0)
+            return true;
+    return false;
+}
+
+/* A word that is misspelt would be a run of nothing, which breaks no rule. */
+static void check(const struct sweep_options *o)
+{
+    static const char *const kinds[] = {"syscall", "alloc",  "fd",
+                                        "signal",  "strace", NULL};
+    static const char *const phases[] = {"start", "run", NULL};
+    struct plan plan = {.count = 0};
+
+    if (!is_one_of(kinds, o->kind))
+        fprintf(stderr, "torture: no kind '%s'\n", o->kind);
+    else if (o->phase && !is_one_of(phases, o->phase))
+        fprintf(stderr, "torture: no phase '%s': start, run\n", o->phase);
+    else if (o->only && !is_call(o->only))
+        fprintf(stderr, "torture: no call '%s'\n", o->only);
+    else if (!o->site || plan_parse(&plan, o->site)) {
+        plan_release(&plan);
+        return;
+    }
     exit(2);
 }
 
@@ -76,6 +114,11 @@ static struct sweep_options parse(int argc, char **argv)
         else
             exit(2);
     }
+    if (optind != argc) {
+        fprintf(stderr, "torture: unexpected: %s\n", argv[optind]);
+        exit(2);
+    }
+    check(&o);
     return o;
 }
 
