@@ -33,5 +33,9 @@ if ended then
 end
 count('bytes', int(record.bytes) or 0)
 to_ready(id, record)
-redis.call('ZREM', ended and done or dead, id)
+if ended then
+  redis.call('ZREM', done, id)
+else
+  redis.call('ZREM', dead, id)
+end
 return {'OK', 'waiting', ''}
