@@ -172,25 +172,34 @@ static bool parse_how(const char *how, struct site *s)
     return s->action != TORTURE_ERROR || s->error != 0;
 }
 
+/* The next word up to a colon as a number. */
+static int64_t take_number(char **rest, bool *is)
+{
+    char *word = strsep(rest, ":"), *end = NULL;
+    long long n = word ? strtoll(word, &end, 10) : -1;
+
+    *is = *is && word && *word && !*end && n >= 0;
+    return n;
+}
+
 bool plan_parse(struct plan *p, const char *text)
 {
     struct site s = {.call = TORTURE_OPEN};
-    char call[20], how[20], phase[8];
-    long long n, many, every;
+    char copy[80], *rest = copy;
+    bool is = snprintf(copy, sizeof copy, "%s", text) < (int)sizeof copy;
+    const char *call = strsep(&rest, ":"), *how = strsep(&rest, ":");
 
-    bool is = sscanf(text, "%19[^:]:%19[^:]:%lld:%lld:%lld:%7s", call, how, &n, &many,
-                     &every, phase) == 6 &&
-              parse_how(how, &s);
-    while (is && s.call < TORTURE_CALLS && strcmp(plan_call_name(s.call), call) != 0)
+    is = is && how && parse_how(how, &s);
+    s.n = take_number(&rest, &is);
+    s.many = take_number(&rest, &is);
+    s.every = take_number(&rest, &is);
+    s.from_start = rest && strcmp(rest, "start") == 0;
+    while (s.call < TORTURE_CALLS && strcmp(plan_call_name(s.call), call) != 0)
         s.call++;
-    if (!is || (s.call == TORTURE_CALLS && strcmp(plan_call_name(s.call), call) != 0)) {
+    if (!is || strcmp(plan_call_name(s.call), call) != 0) {
         fprintf(stderr, "torture: no site '%s'\n", text);
         return false;
     }
-    s.n = n;
-    s.many = many;
-    s.every = every;
-    s.from_start = strcmp(phase, "start") == 0;
     p->count = 0;
     add(p, s);
     return true;

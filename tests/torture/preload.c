@@ -58,11 +58,10 @@ const char *__lsan_default_suppressions(void)
 
 static size_t put(char *at, size_t room, const char *text)
 {
-    size_t len = strlen(text);
+    size_t len = 0;
 
-    if (len > room)
-        len = room;
-    memcpy(at, text, len);
+    for (; len < room && text[len]; len++)
+        at[len] = text[len];
     return len;
 }
 

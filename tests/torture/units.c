@@ -19,12 +19,12 @@ static char want[UNIT_TEXT]; /* of the case at hand, without a failure */
 /* --- Behind the preload --- */
 
 /* The first time: make the page, and become the same program again with the preload before it. */
-static void start_again(char **argv)
+static _Noreturn void start_again(char **argv)
 {
     char path[] = "/tmp/hoist.units.XXXXXX";
     int fd = mkostemp(path, O_CLOEXEC);
 
-    if (fd < 0 || ftruncate(fd, sizeof *control) < 0 || close(fd) < 0 ||
+    if (fd < 0 || ftruncate(fd, sizeof(struct torture_control)) < 0 || close(fd) < 0 ||
         setenv(TORTURE_VARIABLE, path, 1) < 0 ||
         setenv("LD_PRELOAD", HOIST_PRELOAD, 1) < 0 ||
         setenv("ASAN_OPTIONS",
@@ -33,8 +33,8 @@ static void start_again(char **argv)
                1) < 0 ||
         execv("/proc/self/exe", argv) < 0) {
         perror("torture_units");
-        exit(EXIT_FAILURE);
     }
+    exit(EXIT_FAILURE);
 }
 
 static void map_control(const char *path)

@@ -95,7 +95,7 @@ static void cancel(struct rig *rig, struct upload *u)
     struct redis_cmd cmd;
     struct redis_value *reply = NULL;
     struct err e = ERR_INIT;
-    enum queue_answer answer;
+    enum queue_answer answer = QUEUE_OK;
     char state[QUEUE_STATE_SIZE];
 
     redis_cmd_init(&cmd);
