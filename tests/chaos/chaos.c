@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum {
@@ -221,5 +222,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     r.options = &o;
+    /* Nothing goes on without who started it. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* cannot fail with this signal */
     return place_run(run, &r);
 }
