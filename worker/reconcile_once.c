@@ -83,7 +83,8 @@ static void on_look(const struct job_id *id, enum look_result result, const char
     }
 }
 
-static void print_sums(const struct once *o)
+/* ERR_RETRY: not all that was told has been written, so that the list looks whole and is not. */
+static enum err_code print_sums(const struct once *o, struct err *e)
 {
     const struct reconcile_stats *s = &o->stats;
 
@@ -92,6 +93,9 @@ static void print_sums(const struct once *o)
                  o->dry_run ? "dry run, nothing was changed" : "reconciled", s->scanned,
                  s->enqueued, s->removed + o->there, o->again, s->swept, s->damaged,
                  s->failed + o->left);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return err_errno(e, ERR_RETRY, "write to standard output");
+    return ERR_OK;
 }
 
 /* --- the passes --- */
@@ -258,7 +262,7 @@ enum err_code reconcile_once(const struct config *config, struct spool *spool,
     if (code == ERR_OK)
         code = run_rounds(o, e);
     if (code == ERR_OK)
-        print_sums(o);
+        code = print_sums(o, e);
     *ret_left = o->stats.damaged + o->stats.failed + o->left;
     close_parts(o);
     free(o);

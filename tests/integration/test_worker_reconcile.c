@@ -319,6 +319,19 @@ Test(worker_reconcile, by_hand_without_redis_it_fails_and_says_so)
     redis_fixture_start(&rig.redis);
 }
 
+Test(worker_reconcile, by_hand_a_list_that_was_not_written_is_no_success)
+{
+    const char *argv[] = {HOIST_WORKER_BIN, "--config", NULL, "--reconcile", NULL};
+    struct spawn s;
+    int status = 0;
+
+    rig_up(&rig, NULL);
+    argv[2] = rig.config.path;
+    spawn_start(&s, &(struct spawn_options){.argv = argv, .log_path = "/dev/full"});
+    cr_assert(spawn_wait(&s, 10000, &status));
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
 /* --- Several workers, no leader --- */
 
 enum { JOBS = 600, WORKERS = 3 };
