@@ -329,7 +329,8 @@ Test(worker_reconcile, by_hand_a_list_that_was_not_written_is_no_success)
     argv[2] = rig.config.path;
     spawn_start(&s, &(struct spawn_options){.argv = argv, .log_path = "/dev/full"});
     cr_assert(spawn_wait(&s, 10000, &status));
-    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    cr_expect(eq(int, code, 1));
 }
 
 /* --- Several workers, no leader --- */
