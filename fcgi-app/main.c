@@ -10,6 +10,7 @@
 
 #include <getopt.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -91,6 +92,7 @@ int main(int argc, char **argv)
     enum what what = WHAT_RUN;
     struct err e = ERR_INIT;
     int option;
+    (void)signal(SIGHUP, SIG_IGN); /* until the server listens for it */
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
         case 'c':

@@ -48,6 +48,7 @@ static enum err_code open_signals(struct server *s, struct err *e)
     (void)signal(SIGUSR2, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return err_errno(e, ERR_CONFIG, "sigprocmask");
+    (void)signal(SIGHUP, SIG_DFL); /* what is ignored is not delivered */
     s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
     s->done_fd = eventfd(0, EFD_CLOEXEC);
     if (s->signal_fd < 0 || s->done_fd < 0)

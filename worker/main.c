@@ -114,6 +114,7 @@ int main(int argc, char **argv)
     }
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN); /* until the worker listens for it */
     (void)signal(SIGUSR1,
                  SIG_IGN); /* log rotation sends them to all kinds of daemons */
     (void)signal(SIGUSR2, SIG_IGN);

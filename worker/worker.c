@@ -114,6 +114,7 @@ static void close_parts(struct worker *w)
     uv_close((uv_handle_t *)&w->phase_timer, NULL);
     for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
         uv_close((uv_handle_t *)&w->signals[i], NULL);
+    (void)signal(SIGHUP, SIG_IGN); /* closing took the handler away */
     beats_close(w->beats);
     scheduler_close(w->scheduler);
     if (w->reconciler)
