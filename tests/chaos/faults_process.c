@@ -1,12 +1,14 @@
 #include "tests/chaos/faults_internal.h"
 
+#include "tests/support/wait_until.h"
+
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-enum { CHILDREN_MAX = 32 };
+enum { CHILDREN_MAX = 32, STARTED_MS = 1000 };
 
 /* Whom it is about; false when that one is down. */
 static bool find_target(struct system *s, struct fault *f)
@@ -42,8 +44,10 @@ bool fault_kill_child(struct system *s, struct fault *f)
 
 bool fault_signal(struct system *s, struct fault *f)
 {
-    /* Who was told to end, and has not yet, would take a second time for "at once". */
-    if (!find_target(s, f) || f->program->asked)
+    /* Who was told to end, and has not yet, would take a second time for "at once"; and before main nobody can keep a SIGHUP
+     * from ending it. */
+    if (!find_target(s, f) || f->program->asked ||
+        wait_now_ms() - f->program->started_ms < STARTED_MS)
         return false;
     system_signal(f->program, f->row->signal);
     return true;

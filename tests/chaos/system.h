@@ -51,6 +51,7 @@ struct program {
     int64_t start_ms; /* it is down and is to be started then (monotonic) */
     int asked; /* the last signal of ours that ends programs; 0: none since it was started */
     unsigned starts;
+    int64_t started_ms; /* the last time (monotonic) */
 };
 
 struct system {

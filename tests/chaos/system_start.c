@@ -1,5 +1,7 @@
 #include "tests/chaos/system.h"
 
+#include "tests/support/wait_until.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +91,7 @@ void system_start(struct system *s, struct program *p)
     p->asked = 0;
     p->start_ms = 0;
     p->starts++;
+    p->started_ms = wait_now_ms();
     switch (p->kind) {
     case PROGRAM_REDIS:
         start_redis(s, p);
