@@ -126,7 +126,7 @@ void rig_start(struct rig *rig, const struct rig_start *how, struct spawn *ret)
     add(argv, &count, how->is_worker ? rig->worker : rig->fcgi);
     add(argv, &count, "--config");
     add(argv, &count, rig->config.path);
-    if (!how->log_path && truncate(rig->log.path, 0) < 0)
+    if (truncate(rig->log.path, 0) < 0)
         (void)tmpdir_write(&rig->dir, "log", "", 0);
     spawn_start(ret, &(struct spawn_options){
                          .argv = argv,
@@ -216,6 +216,9 @@ void rig_empty(struct rig *rig)
     clear(path);
     clear(rig->objects.path);
     clear(rig->late.path);
+    s3_faulty_stop(rig->s3); /* it counts connections, and has a maximum */
+    rig->s3 = s3_faulty_start();
+    write_config(rig);
 }
 
 static size_t count_entries(const char *path)
@@ -251,13 +254,14 @@ bool rig_log_has(const struct rig *rig, const char *text)
     char *log = calloc(1, LOG_SIZE);
     int fd = open(rig->log.path, O_RDONLY | O_CLOEXEC);
 
-    if (!log || fd < 0)
-        die("cannot read", rig->log.path);
-    for (ssize_t n, at = 0; at < LOG_SIZE - 1; at += n)
+    if (!log)
+        die("no memory for", rig->log.path);
+    for (ssize_t n, at = 0; fd >= 0 && at < LOG_SIZE - 1; at += n)
         if ((n = read(fd, log + at, (size_t)(LOG_SIZE - 1 - at))) <= 0)
             break;
     bool has = strstr(log, text) != NULL;
-    (void)close(fd);
+    if (fd >= 0)
+        (void)close(fd);
     free(log);
     return has;
 }
