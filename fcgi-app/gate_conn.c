@@ -152,8 +152,11 @@ void gate_conn_refuse(struct gate *g, struct gate_conn *c, unsigned id)
 enum gate_look gate_look(const struct gate_conn *c, char *buf, size_t size,
                          unsigned *ret_id)
 {
-    ssize_t n = recv(c->fd, buf, size, MSG_PEEK | MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    ssize_t n;
+    do {
+        n = recv(c->fd, buf, size, MSG_PEEK | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
         return GATE_LOOK_NOTHING;
     if (n <= 0)
         return GATE_LOOK_END;

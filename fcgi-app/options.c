@@ -183,7 +183,8 @@ enum problem options_set(struct options *o, const struct request_text *name,
     }
     return problem_set(e, PROBLEM_BAD_OPTION,
                        "'%.*s' is no option; there are queue, priority, delay, at, to, "
-                       "key, name, meta.NAME, group, after, unique, batch",
+                       "key, name, meta.NAME, group, after, after_failure, unique, "
+                       "unique_until, unique_window, batch",
                        name->len < 64 ? (int)name->len : 64, name->s);
 }
 
