@@ -321,11 +321,17 @@ Test(dest_s3_damage, a_store_that_knows_no_100_continue_gets_the_body)
     char *data = calloc(1, LARGE);
 
     for (int i = 0; i < 2; i++) {
-        char key[8];
+        char key[16];
         (void)snprintf(key, sizeof key, "k%d", i);
         struct job j = dest_job(key, data, LARGE);
         s3_faulty_push(s3, faults[i]);
         struct dest_result r = dest_run(&loop, dest, &j, dest_data(data, LARGE));
+        if (!r.outcome.done) { /* the connection was gone before the 417 was read */
+            cr_expect(eq(int, i, 1));
+            cr_expect(eq(int, r.outcome.class, RETRY_TRANSIENT), "%s", r.outcome.error);
+            outcome_release(&r.outcome);
+            r = dest_run(&loop, dest, &j, dest_data(data, LARGE));
+        }
         cr_expect(r.outcome.done, "%d: %s", i, r.outcome.error);
         outcome_release(&r.outcome);
         job_release(&j);
