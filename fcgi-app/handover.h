@@ -9,7 +9,8 @@
  * that outlives the process (systemd, spawn-fcgi, or several responders on one socket).  Nobody there yet: it waits in the
  * listen queue, as a new connection would.
  *
- * Who can write to the socket could always send requests; with this it can send a socket to send them on: no more.
+ * Who can write to the socket could always send requests; with this it can send a socket to send them on.  Whoever keeps a
+ * copy of that can change its time-outs, and so hold a thread: one more reason to keep the socket for the web server.
  */
 #ifndef HOIST_FCGI_HANDOVER_H
 #define HOIST_FCGI_HANDOVER_H
