@@ -4,8 +4,7 @@
  */
 #include "shared/queue.h"
 #include "shared/reconcile.h"
-#include "tests/support/redis_fixture.h"
-#include "tests/support/spool_sample.h"
+#include "tests/integration/reconcile_rig.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,23 +19,16 @@ static struct reconcile_look looks[LOOKS_MAX];
 static char lines[LINES_MAX][128];
 static size_t line_count;
 
+static const struct reconcile_rig rig = {&server, &spool, &redis};
+
 static void up(void)
 {
-    struct redis_options o = {.connect_timeout_ms = 5000, .timeout_ms = 10000};
-    struct err e = ERR_INIT;
-
-    redis_fixture_start(&server);
-    spool_sample_open(&spool);
-    cr_assert(not(redis_target_parse(server.url, &o.target, &e)), "%s", e.text);
-    cr_assert(not(redis_open(&o, &redis, &e)), "%s", e.text);
-    redis_target_release(&o.target);
+    reconcile_rig_up(&rig);
 }
 
 static void down(void)
 {
-    redis_close(redis);
-    spool_sample_close(&spool);
-    redis_fixture_stop(&server);
+    reconcile_rig_down(&rig);
 }
 
 TestSuite(reconcile_looks, .init = up, .fini = down, .timeout = 60);
