@@ -1,9 +1,9 @@
+#include "tests/support/wait_until.h"
 #include "tests/torture/trouble_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { KINDS = 64, SAMPLE = 40, NUMBER_MAX = 60 };
 
@@ -34,11 +34,12 @@ struct counts {
     long of[FAULTS];
 };
 
-/* A line of `strace -c` ends with its call; the number of calls is the fourth word. */
-static void read_counts(const char *path, struct counts *ret)
+/* A line of `strace -c` ends with its call; the number of calls is the fourth word.  True: it is whole, with its total. */
+static bool read_counts(const char *path, struct counts *ret)
 {
     FILE *f = fopen(path, "re");
     char line[200];
+    bool whole = false;
 
     *ret = (struct counts){{0}};
     while (f && fgets(line, sizeof line, f)) {
@@ -51,12 +52,14 @@ static void read_counts(const char *path, struct counts *ret)
                 calls = strtol(word, NULL, 10);
             last = word;
         }
+        whole = whole || (last && strcmp(last, "total") == 0);
         for (size_t i = 0; last && i < FAULTS; i++)
             if (strcmp(faults[i].call, last) == 0)
                 ret->of[i] = calls;
     }
     if (f)
         (void)fclose(f);
+    return whole;
 }
 
 static bool count(struct trouble *t, struct counts *ret)
@@ -68,11 +71,7 @@ static bool count(struct trouble *t, struct counts *ret)
     if (trouble_play(t, &run, "counting under strace"))
         return false;
     /* The tracer writes when the last of its threads has gone, which may be after the program has. */
-    for (int i = 0; i < 100 && access(path.path, R_OK) != 0; i++)
-        (void)usleep(20000);
-    (void)usleep(200000);
-    read_counts(path.path, ret);
-    return true;
+    return WAIT_UNTIL(read_counts(path.path, ret), 5000);
 }
 
 static void play(struct trouble *t, size_t fault, long n)
