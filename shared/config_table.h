@@ -5,6 +5,7 @@
  *                    [schedule NAME] many times
  *     setting        key, type, range or words, default, help, and where in the section's struct its value goes
  *
+ * The rows stand in config_rows_*.h, what they are made of in config_settings.c.
  * Constant data and pure functions; thread-safe.
  */
 #ifndef HOIST_SHARED_CONFIG_TABLE_H
@@ -57,7 +58,7 @@ struct config_setting {
         takes_bool; /* the first word may be said as no, the second as yes, and so on */
 };
 
-enum { CONFIG_SETTINGS_MAX = 96 };
+enum { CONFIG_SETTINGS_MAX = 192 };
 
 /* All settings, those of one kind next to each other, in the order in which they are shown. */
 extern const struct config_setting config_settings[];

@@ -42,13 +42,6 @@ struct copy {
     char *chunk;   /* CHUNK bytes */
 };
 
-static enum retry_class class_of(enum err_code code)
-{
-    if (code == ERR_REJECT)
-        return RETRY_NEVER;
-    return code == ERR_CONFIG ? RETRY_CONFIG : RETRY_TRANSIENT;
-}
-
 static bool is_stopped(const struct destination_run *run)
 {
     return atomic_load_explicit(&run->stop, memory_order_relaxed) ||
@@ -284,7 +277,7 @@ static void run_on_pool(uv_work_t *request)
         code = copy_to_root(&c, root_fd, &e);
     run->outcome.sent = atomic_load_explicit(&run->sent, memory_order_relaxed);
     if (code != ERR_OK) {
-        outcome_fail(&run->outcome, class_of(code), "%s", e.text);
+        outcome_fail_err(&run->outcome, &e);
         run->outcome.aborted = is_stopped(run);
         return;
     }
@@ -331,9 +324,12 @@ static void file_abort(struct destination_run *run)
     (void)uv_cancel((uv_req_t *)&run->request); /* fails when it runs: it sees stop */
 }
 
-static int64_t file_sent(const struct destination_run *run)
+static void file_progress(const struct destination_run *run,
+                          struct destination_progress *ret)
 {
-    return atomic_load_explicit(&run->sent, memory_order_relaxed);
+    ret->phase = DESTINATION_UPLOADING;
+    ret->sent = atomic_load_explicit(&run->sent, memory_order_relaxed);
+    ret->total = run->work.job->size;
 }
 
 static void file_release(struct destination *d)
@@ -344,7 +340,7 @@ static void file_release(struct destination *d)
 enum err_code dest_file_open(const struct dest_file_options *o,
                              struct destination **ret, struct err *e)
 {
-    static const struct destination_ops ops = {file_begin, file_abort, file_sent,
+    static const struct destination_ops ops = {file_begin, file_abort, file_progress,
                                                file_release};
     struct dest_file *d = calloc(1, sizeof *d);
 

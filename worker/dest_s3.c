@@ -115,7 +115,7 @@ static void on_put(const struct http_result *result, void *ctx)
 static void send_put(struct destination_run *run)
 {
     struct s3_request request = S3_REQUEST_INIT;
-    struct s3_ask ask = dest_s3_ask(run);
+    struct s3_ask ask = dest_s3_ask(run, S3_PUT);
     struct err e = ERR_INIT;
 
     if (destination_is_late(&run->work)) {
@@ -127,16 +127,16 @@ static void send_put(struct destination_run *run)
     run->was_conditional = ask.conditional;
     run->was_checksummed = ask.checksum != CONFIG_NO_CHECKSUM;
     run->hash.with_md5 = !run->was_checksummed || !run->dest->tells_checksum;
-    enum err_code code = s3_request_put(&request, &ask, &e);
+    enum err_code code = s3_request_make(&request, &ask, &e);
     if (code == ERR_OK && run->work.job->size == 0 &&
         !spool_hash_pass(&run->hash, "", 0, 0))
         code = err_set(&e, ERR_REJECT, DEST_S3_CORRUPT, run->hash.corrupt);
-    if (code == ERR_OK && !dest_s3_send(run, &request, "PUT", on_put))
+    if (code == ERR_OK && !dest_s3_send(run, &request, S3_PUT, on_put))
         code = err_set(&e, ERR_NOMEM, "no memory for a request");
     run->putting = code == ERR_OK;
     s3_request_release(&request);
     if (code != ERR_OK) {
-        outcome_fail(&run->outcome, dest_s3_class(code), "%s", e.text);
+        outcome_fail_err(&run->outcome, &e);
         dest_s3_deliver_later(run);
     }
 }
@@ -172,9 +172,12 @@ static void s3_abort(struct destination_run *run)
         http_cancel(run->call);
 }
 
-static int64_t s3_sent(const struct destination_run *run)
+static void s3_progress(const struct destination_run *run,
+                        struct destination_progress *ret)
 {
-    return run->putting ? http_sent(run->call) : run->sent;
+    ret->sent = run->putting ? http_sent(run->call) : run->sent;
+    ret->total = run->work.job->size;
+    ret->phase = ret->sent < ret->total ? DESTINATION_UPLOADING : DESTINATION_FINISHING;
 }
 
 static void s3_release(struct destination *d)
@@ -186,7 +189,8 @@ static void s3_release(struct destination *d)
 enum err_code dest_s3_open(const struct dest_s3_options *o, struct destination **ret,
                            struct err *e)
 {
-    static const struct destination_ops ops = {s3_begin, s3_abort, s3_sent, s3_release};
+    static const struct destination_ops ops = {s3_begin, s3_abort, s3_progress,
+                                               s3_release};
     const struct config_destination *c = o->config;
     struct s3_endpoint endpoint;
 

@@ -55,14 +55,12 @@ struct destination_run {
 /* dest_s3_run.c */
 
 /* What to ask, by what is known of the store now. */
-struct s3_ask dest_s3_ask(struct destination_run *run);
+struct s3_ask dest_s3_ask(struct destination_run *run, enum s3_operation operation);
 /* What the object should be. */
 struct s3_expected dest_s3_expected(const struct destination_run *run);
 /* Send what was signed; false: no memory. */
 bool dest_s3_send(struct destination_run *run, const struct s3_request *signed_,
-                  const char *method, http_done_fn *done);
-/* How an error of ours is tried again. */
-enum retry_class dest_s3_class(enum err_code code);
+                  enum s3_operation operation, http_done_fn *done);
 
 /* Hand the outcome over; the run ends.  later: on the next turn of the loop, because begin has not returned yet. */
 void dest_s3_deliver(struct destination_run *run);

@@ -112,15 +112,15 @@ static void on_head(const struct http_result *result, void *ctx)
 void dest_s3_resolve(struct destination_run *run)
 {
     struct s3_request request = S3_REQUEST_INIT;
-    struct s3_ask ask = dest_s3_ask(run);
+    struct s3_ask ask = dest_s3_ask(run, S3_HEAD);
     struct err e = ERR_INIT;
 
-    enum err_code code = s3_request_head(&request, &ask, &e);
-    if (code == ERR_OK && !dest_s3_send(run, &request, "HEAD", on_head))
+    enum err_code code = s3_request_make(&request, &ask, &e);
+    if (code == ERR_OK && !dest_s3_send(run, &request, S3_HEAD, on_head))
         code = err_set(&e, ERR_NOMEM, "no memory for a request");
     s3_request_release(&request);
     if (code != ERR_OK) {
-        outcome_fail(&run->outcome, dest_s3_class(code), "%s", e.text);
+        outcome_fail_err(&run->outcome, &e);
         dest_s3_deliver_later(run);
     }
 }

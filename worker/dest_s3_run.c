@@ -8,11 +8,12 @@
 #include "shared/cleanup.h"
 #include "shared/clock.h"
 
-struct s3_ask dest_s3_ask(struct destination_run *run)
+struct s3_ask dest_s3_ask(struct destination_run *run, enum s3_operation operation)
 {
     struct dest_s3 *d = run->dest;
 
-    return (struct s3_ask){.config = d->base.config,
+    return (struct s3_ask){.operation = operation,
+                           .config = d->base.config,
                            .endpoint = &d->endpoint,
                            .key = &d->key,
                            .job = run->work.job,
@@ -49,16 +50,16 @@ static bool pass(const void *data, size_t len, int64_t offset, void *ctx)
 
 /* Send what was signed; false: no memory. */
 bool dest_s3_send(struct destination_run *run, const struct s3_request *signed_,
-                  const char *method, http_done_fn *done)
+                  enum s3_operation operation, http_done_fn *done)
 {
     const struct config_destination *c = run->dest->base.config;
     struct http_body body = {
         .fd = run->work.fd, .len = run->work.job->size, .pass = pass, .ctx = run};
-    struct http_request r = {.method = method,
+    struct http_request r = {.method = s3_operation_method(operation),
                              .url = signed_->url.data,
                              .headers = signed_->headers,
                              .header_count = signed_->header_count,
-                             .body = strcmp(method, "PUT") == 0 ? &body : NULL,
+                             .body = operation == S3_PUT ? &body : NULL,
                              .connect_ms = c->connect_timeout_seconds * 1000,
                              .stall_ms = c->stall_timeout_seconds * 1000,
                              .answer_ms = c->answer_timeout_seconds * 1000,
@@ -68,13 +69,6 @@ bool dest_s3_send(struct destination_run *run, const struct s3_request *signed_,
 
     run->call = http_send(run->dest->http, &r);
     return run->call != NULL;
-}
-
-enum retry_class dest_s3_class(enum err_code code)
-{
-    if (code == ERR_REJECT)
-        return RETRY_NEVER;
-    return code == ERR_CONFIG ? RETRY_CONFIG : RETRY_TRANSIENT;
 }
 
 static void on_run_closed(uv_handle_t *handle)

@@ -27,6 +27,15 @@ void outcome_fail(struct outcome *o, enum retry_class class, const char *fmt, ..
     va_end(args);
 }
 
+void outcome_fail_err(struct outcome *o, const struct err *e)
+{
+    outcome_fail(o,
+                 e->code == ERR_REJECT   ? RETRY_NEVER
+                 : e->code == ERR_CONFIG ? RETRY_CONFIG
+                                         : RETRY_TRANSIENT,
+                 "%s", e->text);
+}
+
 bool destination_is_late(const struct destination_work *w)
 {
     return w->until_ms && clock_boot_ms() >= atomic_load(w->until_ms);
@@ -43,9 +52,26 @@ void destination_abort(struct destination *d, struct destination_run *run)
     d->ops->abort(run);
 }
 
+struct destination_progress destination_progress(const struct destination *d,
+                                                 const struct destination_run *run)
+{
+    struct destination_progress p = {.total = -1};
+
+    d->ops->progress(run, &p);
+    return p;
+}
+
 int64_t destination_sent(const struct destination *d, const struct destination_run *run)
 {
-    return d->ops->sent(run);
+    return destination_progress(d, run).sent;
+}
+
+const char *destination_phase_name(enum destination_phase phase)
+{
+    static const char *const names[] = {"queued", "reading", "converting", "uploading",
+                                        "finishing"};
+
+    return names[phase];
 }
 
 void destination_release(struct destination *d)

@@ -47,9 +47,12 @@ struct outcome {
     char *
         detail; /* the same at length, up to JOB_ERROR_MAX; NULL: error is all; owned */
     int64_t retry_after_ms; /* the store asked to wait so long; 0: it did not */
-    int64_t sent;           /* bytes that left */
-    char *url;              /* of a done job: where the object is; owned */
-    char *etag;             /* as the store gave it, NULL when it has none; owned */
+    /* More than 0: a failure that is not the job's (no credentials now, the store is down): give it back, not to be claimed
+     * before so long, and count no attempt.  error tells why. */
+    int64_t hold_ms;
+    int64_t sent; /* bytes that left */
+    char *url;    /* of a done job: where the object is; owned */
+    char *etag;   /* as the store gave it, NULL when it has none; owned */
     char sha256[DIGEST_SHA256_HEX +
                 1]; /* of a done job whose bytes were not known before; else "" */
 };
@@ -58,13 +61,37 @@ void outcome_release(struct outcome *o); /* frees the strings, leaves all zero *
 /* Make *o a failure of this class. */
 void outcome_fail(struct outcome *o, enum retry_class class, const char *fmt, ...)
     PRINTF(3, 4);
+/* The same for an error of ours: REJECT is never tried again, CONFIG rarely, all else soon. */
+void outcome_fail_err(struct outcome *o, const struct err *e);
 
 typedef void destination_done_fn(struct outcome *o,
                                  void *ctx); /* may take o's strings */
 
+/* How far a run is. */
+enum destination_phase {
+    DESTINATION_QUEUED,     /* waits for its turn: nothing has been sent */
+    DESTINATION_READING,    /* hashed, or made by a command, before anything leaves */
+    DESTINATION_CONVERTING, /* goes through converters; may be leaving at the same time */
+    DESTINATION_UPLOADING,
+    DESTINATION_FINISHING /* all has left: completing, resolving */
+};
+
+struct destination_progress {
+    enum destination_phase phase;
+    int64_t sent;          /* bytes that have left */
+    int64_t total;         /* of how many; -1: not known */
+    int parts, parts_done; /* of a multipart upload; 0: it is none, or not known */
+};
+
+struct stream;
+
 struct destination_work {
     const struct job *job; /* must outlive the run */
     int fd; /* the data, -1 where they are to be made; the run's from begin on, which closes it */
+    /* Instead of fd (then -1): bytes of unknown number (stream.h), to be taken by the run; not the job's own bytes, so that
+     * its size and digests say nothing of them.  outcome.sha256 and outcome.sent tell what they were.  The maker's, who
+     * outlives the run.  NULL: fd counts. */
+    struct stream *stream;
     bool
         only_look; /* fd may be -1; the bytes help where a store tells nothing but an MD5 */
     /* When the lease ends, in boot time: from then on nothing may become an object.  It moves while the run is under way.
@@ -84,7 +111,9 @@ struct destination_ops {
     struct destination_run *(*begin)(struct destination *d,
                                      const struct destination_work *w);
     void (*abort)(struct destination_run *run);
-    int64_t (*sent)(const struct destination_run *run);
+    /* *ret is zeroed but for total, which is -1. */
+    void (*progress)(const struct destination_run *run,
+                     struct destination_progress *ret);
     void (*release)(struct destination *d);
 };
 
@@ -101,7 +130,12 @@ struct destination_run *destination_begin(struct destination *d,
                                           const struct destination_work *w);
 /* Stop as soon as possible.  The run stays until done was called. */
 void destination_abort(struct destination *d, struct destination_run *run);
-/* Bytes that have left so far, for progress. */
+/* The word for records and answers. */
+const char *destination_phase_name(enum destination_phase phase);
+/* How far it is. */
+struct destination_progress destination_progress(const struct destination *d,
+                                                 const struct destination_run *run);
+/* Bytes that have left so far: a part of that. */
 int64_t destination_sent(const struct destination *d,
                          const struct destination_run *run);
 /* No run may be under way.  Takes NULL. */

@@ -50,18 +50,21 @@ struct http_result {
 
 typedef void http_done_fn(const struct http_result *result, void *ctx);
 
-/* A body: len bytes of fd from its start, read with pread; fd stays the caller's and open until done. */
+/* A body: len bytes of fd from offset, read with pread, or of memory.  Both stay the caller's, as they are, until done. */
 struct http_body {
-    int fd;
+    int fd;           /* -1: data counts */
+    int64_t offset;   /* in fd */
+    const void *data; /* NULL: fd counts */
     int64_t len;
-    /* Sees each piece before it is sent; pieces come in order; offset 0 means that the body starts (again).  False:
-     * this piece must not leave, the request ends (source_failed).  Must not call into http. */
+    /* Sees each piece before it is sent, at its place in the body; pieces come in order; offset 0 means that the body
+     * starts (again).  False: this piece must not leave, the request ends (source_failed).  NULL: nobody looks.  Must not
+     * call into http. */
     bool (*pass)(const void *data, size_t len, int64_t offset, void *ctx);
     void *ctx;
 };
 
 struct http_request {
-    const char *method; /* "PUT", "HEAD", "GET", "DELETE" */
+    const char *method; /* "PUT", "POST", "HEAD", "GET", "DELETE" */
     const char *url;    /* http://… or https://… */
     const struct http_header *headers;
     size_t header_count;

@@ -49,6 +49,20 @@ enum retry_net http_easy_net(CURLcode code)
     }
 }
 
+static ssize_t read_body(const struct http_body *b, void *to, size_t room, int64_t at)
+{
+    ssize_t n;
+
+    if (b->data) {
+        memcpy(to, (const char *)b->data + at, room);
+        return (ssize_t)room;
+    }
+    do
+        n = pread(b->fd, to, room, b->offset + at);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 static size_t on_read(char *data, size_t size, size_t count, void *ctx)
 {
     struct http_call *call = ctx;
@@ -61,9 +75,7 @@ static size_t on_read(char *data, size_t size, size_t count, void *ctx)
         return 0;
     if ((int64_t)room > left)
         room = (size_t)left;
-    do
-        n = pread(b->fd, data, room, call->at);
-    while (n < 0 && errno == EINTR);
+    n = read_body(b, data, room, call->at);
     if (n <= 0 || (b->pass && !b->pass(data, (size_t)n, call->at, b->ctx))) {
         call->source_failed = true;
         return CURL_READFUNC_ABORT;

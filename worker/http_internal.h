@@ -32,7 +32,7 @@ struct http_call {
     struct http_call *previous, *next;
     CURL *easy;
     struct curl_slist *headers;
-    struct http_body body; /* fd -1: none */
+    struct http_body body; /* len 0: none */
     int64_t at;            /* of the body, read so far */
     int64_t sent;          /* of the body, left */
     int64_t quiet_ms;      /* monotonic: a byte moved last, or the request began */

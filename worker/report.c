@@ -118,6 +118,8 @@ static void answered(struct transfer *t, enum queue_answer answer, int64_t sent_
     log_told(t, answer);
     if (t->report == REPORT_FAIL && answer == QUEUE_OK)
         claimer_expect(t->set->claimer, t->lease.id.queue, t->retry_ms);
+    else if (t->hold_ms > 0 && answer == QUEUE_OK)
+        claimer_expect(t->set->claimer, t->lease.id.queue, t->hold_ms);
     transfer_free(t);
 }
 
@@ -187,7 +189,9 @@ static void send_report(struct transfer *t, struct report *r)
         build_fail(t, &cmd);
     else
         queue_release_cmd(&cmd, &t->lease, &env->self,
-                          t->report == REPORT_RELEASE ? 0 : RELEASE_LATER_MS);
+                          t->report == REPORT_RELEASE ? 0
+                          : t->hold_ms > 0            ? t->hold_ms
+                                                      : RELEASE_LATER_MS);
     redis_async_send(env->redis, &cmd, 0, on_answer, r);
     redis_cmd_release(&cmd);
 }

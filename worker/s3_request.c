@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "shared/cleanup.h"
-#include "shared/digest.h"
+#include "worker/s3_headers.h"
 
-enum { PATH_MAX_BYTES = 4096, NAME_FIELD = 64 + sizeof "x-amz-meta-" };
+enum { PATH_MAX_BYTES = 4096, QUERY_ITEMS_MAX = 4, NUMBER_SIZE = 24 };
 
 void s3_request_release(struct s3_request *r)
 {
@@ -44,101 +44,38 @@ enum err_code s3_endpoint_parse(const struct config_destination *config,
     return ERR_OK;
 }
 
-/*
- * Texts of the headers are put one after the other into r->values, which may move while it grows: until all are there a
- * header's name and value are kept as offsets.
- */
-struct texts {
-    struct s3_request *request;
-    struct {
-        size_t name, value;
-    } at[S3_HEADERS_MAX];
-    size_t count;
-    size_t meta_bytes; /* what S3 counts as metadata so far */
+/* What is asked for, by operation. */
+static const struct {
+    const char *method;
+    bool has_body;
+    bool of_bucket; /* the resource is the bucket, not the object */
+} operations[] = {
+    [S3_PUT] = {"PUT", true, false},
+    [S3_HEAD] = {"HEAD", false, false},
+    [S3_CREATE_PARTS] = {"POST", false, false},
+    [S3_PUT_PART] = {"PUT", true, false},
+    [S3_COMPLETE_PARTS] = {"POST", true, false},
+    [S3_ABORT_PARTS] = {"DELETE", false, false},
+    [S3_LIST_PARTS] = {"GET", false, false},
+    [S3_LIST_UPLOADS] = {"GET", false, true},
 };
 
-static void add_text(struct texts *t, const char *name, const char *value)
+const char *s3_operation_method(enum s3_operation operation)
 {
-    struct buf *b = &t->request->values;
-
-    if (t->count == S3_HEADERS_MAX - SIGV4_ADDED_MAX) {
-        b->failed = true;
-        return;
-    }
-    t->at[t->count].name = b->len;
-    buf_add(b, name, strlen(name) + 1);
-    t->at[t->count++].value = b->len;
-    buf_add(b, value, strlen(value) + 1);
+    return operations[operation].method;
 }
 
-/* Printable ASCII stays, single blanks inside too; all else, and '%', becomes %XX. */
-static void add_meta_value(struct buf *b, const char *s)
+/* Path of an object within the bucket, raw, without a slash in front. */
+static void add_object(const struct s3_ask *ask, struct buf *b)
 {
-    for (const char *p = s; *p; p++) {
-        bool inner = p > s && p[-1] != ' ' && p[1] && p[1] != ' ';
-        if ((*p > ' ' && *p <= '~' && *p != '%') || (*p == ' ' && inner))
-            buf_putc(b, *p);
-        else
-            buf_printf(b, "%%%02X", (unsigned char)*p);
-    }
+    const struct config_destination *c = ask->config;
+
+    if (c->prefix && *c->prefix)
+        buf_printf(b, "%s/", c->prefix);
+    buf_puts(b, ask->job->key);
 }
 
-static void add_meta(struct texts *t, const char *name, const struct buf *value)
-{
-    char field[NAME_FIELD + 1];
-    size_t bytes = strlen(name) + value->len;
-
-    if (value->failed || t->meta_bytes + bytes > JOB_META_BYTES)
-        return;
-    t->meta_bytes += bytes;
-    (void)snprintf(field, sizeof field, "x-amz-meta-%s", name);
-    add_text(t, field, value->data);
-}
-
-static void add_metadata(struct texts *t, const struct job *j)
-{
-    CLEANUP(buf_release) struct buf value = BUF_INIT(JOB_META_BYTES);
-    bool has_filename = false;
-
-    for (size_t i = 0; i < j->meta_count; i++) {
-        buf_clear(&value);
-        add_meta_value(&value, j->meta[i].value);
-        add_meta(t, j->meta[i].name, &value);
-        has_filename |= strcmp(j->meta[i].name, "filename") == 0;
-    }
-    if (!j->name || has_filename)
-        return;
-    buf_clear(&value);
-    buf_add_percent(&value, j->name, strlen(j->name));
-    add_meta(t, "filename", &value);
-}
-
-/* hex, of sum_size bytes, as base64; "" when it is something else. */
-static void encode(const char *hex, size_t sum_size, char *ret, size_t ret_size)
-{
-    uint8_t sum[DIGEST_SHA256_BYTES];
-
-    *ret = '\0';
-    if (hex && digest_hex_decode(hex, strlen(hex), sum, sum_size))
-        (void)digest_base64_encode(sum, sum_size, ret, ret_size); /* fits */
-}
-
-void s3_checksums_of(const struct job *j, struct s3_checksums *ret)
-{
-    encode(j->sha256, DIGEST_SHA256_BYTES, ret->sha256, sizeof ret->sha256);
-    encode(j->crc32c, DIGEST_CRC32C_BYTES, ret->crc32c, sizeof ret->crc32c);
-}
-
-static void add_checksum(struct texts *t, enum config_checksum which,
-                         const struct s3_checksums *sums)
-{
-    if (which == CONFIG_CRC32C && sums->crc32c[0])
-        add_text(t, "x-amz-checksum-crc32c", sums->crc32c);
-    else if (which != CONFIG_NO_CHECKSUM)
-        add_text(t, "x-amz-checksum-sha256", sums->sha256);
-}
-
-/* host and raw path of the object. */
+/* host and raw path of the resource. */
 static bool locate(const struct s3_ask *ask, struct buf *host, struct buf *path)
 {
     const struct config_destination *c = ask->config;
@@ -149,22 +86,84 @@ static bool locate(const struct s3_ask *ask, struct buf *host, struct buf *path)
         buf_printf(path, "/%s", c->bucket);
     }
     buf_puts(host, ask->endpoint->authority);
-    if (c->prefix && *c->prefix)
-        buf_printf(path, "/%s", c->prefix);
-    buf_printf(path, "/%s", ask->job->key);
+    if (!operations[ask->operation].of_bucket) {
+        buf_putc(path, '/');
+        add_object(ask, path);
+    } else if (path->len == 0) {
+        buf_putc(path, '/');
+    }
     return !host->failed && !path->failed;
+}
+
+/* The query of an operation; its texts stay in number and prefix. */
+struct query {
+    struct sigv4_pair items[QUERY_ITEMS_MAX];
+    size_t count;
+    char number[NUMBER_SIZE];
+    struct buf prefix;
+};
+
+static void add_item(struct query *q, const char *name, const char *value)
+{
+    q->items[q->count++] = (struct sigv4_pair){name, value};
+}
+
+static void fill_query(struct query *q, const struct s3_ask *ask)
+{
+    const char *id = ask->upload_id ? ask->upload_id : "";
+
+    (void)snprintf(q->number, sizeof q->number, "%d", ask->number);
+    switch (ask->operation) {
+    case S3_PUT:
+    case S3_HEAD:
+        return;
+    case S3_CREATE_PARTS:
+        add_item(q, "uploads", "");
+        return;
+    case S3_PUT_PART:
+        add_item(q, "partNumber", q->number);
+        add_item(q, "uploadId", id);
+        return;
+    case S3_COMPLETE_PARTS:
+    case S3_ABORT_PARTS:
+        add_item(q, "uploadId", id);
+        return;
+    case S3_LIST_PARTS:
+        add_item(q, "uploadId", id);
+        if (ask->number > 0)
+            add_item(q, "part-number-marker", q->number);
+        return;
+    case S3_LIST_UPLOADS:
+        add_item(q, "uploads", "");
+        add_object(ask, &q->prefix);
+        add_item(q, "prefix", q->prefix.data);
+        return;
+    }
+}
+
+/* What is signed as the hash of the body. */
+static const char *payload_hash(const struct s3_ask *ask)
+{
+    static const char empty[] =
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    if (!operations[ask->operation].has_body)
+        return empty;
+    if (ask->endpoint->https)
+        return SIGV4_UNSIGNED_PAYLOAD;
+    if (ask->body_sha256)
+        return ask->body_sha256;
+    return ask->operation == S3_PUT ? ask->job->sha256 : SIGV4_UNSIGNED_PAYLOAD;
 }
 
 /* Sign, and put all headers together. */
 static enum err_code finish(struct s3_request *r, const struct s3_ask *ask,
-                            const struct texts *t, const char *method, struct err *e)
+                            const struct s3_texts *t, struct err *e)
 {
     CLEANUP(buf_release) struct buf host = BUF_INIT(512);
     CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_MAX_BYTES);
+    struct query query = {.prefix = BUF_INIT(PATH_MAX_BYTES)};
     struct sigv4_pair pairs[S3_HEADERS_MAX];
-    bool put = strcmp(method, "PUT") == 0;
-    const char *empty =
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     if (r->values.failed)
         return err_set(e, ERR_REJECT, "more headers than a request may have");
@@ -173,20 +172,23 @@ static enum err_code finish(struct s3_request *r, const struct s3_ask *ask,
     for (size_t i = 0; i < t->count; i++)
         pairs[i] = (struct sigv4_pair){r->values.data + t->at[i].name,
                                        r->values.data + t->at[i].value};
-    struct sigv4_request request = {.method = method,
+    fill_query(&query, ask);
+    struct sigv4_request request = {.method = operations[ask->operation].method,
                                     .host = host.data,
                                     .path = path.data,
+                                    .query = query.items,
+                                    .query_count = query.count,
                                     .headers = pairs,
                                     .header_count = t->count,
-                                    .payload_hash = !put ? empty
-                                                    : ask->endpoint->https
-                                                        ? SIGV4_UNSIGNED_PAYLOAD
-                                                        : ask->job->sha256,
+                                    .payload_hash = payload_hash(ask),
                                     .time_s = ask->time_s};
-    if (sigv4_sign(&r->signature, ask->key, &request, e) != ERR_OK)
-        return e->code;
-    buf_printf(&r->url, "%s://%s%s", ask->endpoint->https ? "https" : "http", host.data,
-               r->signature.path.data);
+    enum err_code code = sigv4_sign(&r->signature, ask->key, &request, e);
+    buf_release(&query.prefix);
+    if (code != ERR_OK)
+        return code;
+    buf_printf(&r->url, "%s://%s%s%s%s", ask->endpoint->https ? "https" : "http",
+               host.data, r->signature.path.data, query.count > 0 ? "?" : "",
+               query.count > 0 ? r->signature.query.data : "");
     for (size_t i = 0; i < t->count; i++)
         r->headers[r->header_count++] =
             (struct http_header){pairs[i].name, pairs[i].value};
@@ -199,32 +201,32 @@ static enum err_code finish(struct s3_request *r, const struct s3_ask *ask,
     return r->url.failed ? err_set(e, ERR_REJECT, "the URL is too long") : ERR_OK;
 }
 
-enum err_code s3_request_put(struct s3_request *ret, const struct s3_ask *ask,
-                             struct err *e)
-{
-    const struct job *j = ask->job;
-    const char *type = j->type && *j->type ? j->type : ask->config->content_type;
-    struct s3_checksums sums;
-    struct texts t = {.request = ret};
-
-    s3_checksums_of(j, &sums);
-    if (!sums.sha256[0])
-        return err_set(e, ERR_REJECT, "the record holds no SHA-256");
-    if (type && *type)
-        add_text(&t, "Content-Type", type);
-    if (ask->conditional)
-        add_text(&t, "If-None-Match", "*");
-    add_checksum(&t, ask->checksum, &sums);
-    add_metadata(&t, j);
-    return finish(ret, ask, &t, "PUT", e);
-}
-
-enum err_code s3_request_head(struct s3_request *ret, const struct s3_ask *ask,
+enum err_code s3_request_make(struct s3_request *ret, const struct s3_ask *ask,
                               struct err *e)
 {
-    struct texts t = {.request = ret};
+    struct s3_checksums of_job;
+    const struct s3_checksums *sums = ask->sums;
+    struct s3_texts t = {.request = ret};
 
-    if (ask->checksum != CONFIG_NO_CHECKSUM)
-        add_text(&t, "x-amz-checksum-mode", "ENABLED");
-    return finish(ret, ask, &t, "HEAD", e);
+    if (!sums) {
+        s3_checksums_of(ask->job, &of_job);
+        sums = &of_job;
+    }
+    if (ask->operation == S3_PUT && !sums->sha256[0])
+        return err_set(e, ERR_REJECT, "the record holds no SHA-256");
+    if (ask->operation == S3_PUT || ask->operation == S3_CREATE_PARTS)
+        s3_texts_add_object(&t, ask);
+    if (ask->conditional &&
+        (ask->operation == S3_PUT || ask->operation == S3_COMPLETE_PARTS))
+        s3_texts_add(&t, "If-None-Match", "*");
+    if (ask->operation == S3_PUT || ask->operation == S3_PUT_PART)
+        s3_texts_add_checksum(&t, ask->checksum, sums);
+    if (ask->operation == S3_CREATE_PARTS && ask->checksum != CONFIG_NO_CHECKSUM)
+        s3_texts_add(&t, "x-amz-checksum-algorithm",
+                     ask->checksum == CONFIG_CRC32C ? "CRC32C" : "SHA256");
+    if (ask->operation == S3_COMPLETE_PARTS)
+        s3_texts_add(&t, "Content-Type", "application/xml");
+    if (ask->operation == S3_HEAD && ask->checksum != CONFIG_NO_CHECKSUM)
+        s3_texts_add(&t, "x-amz-checksum-mode", "ENABLED");
+    return finish(ret, ask, &t, e);
 }

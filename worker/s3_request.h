@@ -1,5 +1,5 @@
 /*
- * s3_request: the PUT and the HEAD of one job's object, signed.  Pure: the time is an argument.
+ * s3_request: the requests about one job's object, signed.  Pure: the time is an argument.
  *
  *     config (endpoint, style, bucket, prefix, keys) + job (key, type, name, meta, sha256)  -->  url, headers
  *
@@ -7,6 +7,9 @@
  *      -crc32c (SHA-256 for a job that has no CRC-32C) and If-None-Match: * when asked for.  The payload hash that is signed is the manifest's SHA-256 over http, and
  *      UNSIGNED-PAYLOAD over https, where TLS guards the bytes already.
  * HEAD asks for the checksum too (x-amz-checksum-mode).
+ * The others are those of an upload in parts; CREATE_PARTS has what PUT has, but for checksum (only its algorithm) and condition,
+ * which COMPLETE_PARTS has.  A body that is not the job's own (a part, the list of parts, what a converter made) comes with its
+ * own digests.
  *
  * Metadata travels as printable ASCII: every other byte, '%' included, stands as %XX, and so does all that is
  * outside A-Z a-z 0-9 - . _ ~ in the file name.  S3 takes 2 KiB of it, names and values together; what no longer fits is
@@ -50,17 +53,19 @@ struct s3_request {
 
 void s3_request_release(struct s3_request *r);
 
-/* What to make of it. */
-struct s3_ask {
-    const struct config_destination *config;
-    const struct s3_endpoint *endpoint;
-    struct sigv4_key *key;
-    const struct job *job;
-    bool conditional; /* PUT: If-None-Match: * */
-    enum config_checksum
-        checksum;   /* PUT: send this one; HEAD: unless NO, ask for whatever there is */
-    int64_t time_s; /* as the store counts it */
+enum s3_operation {
+    S3_PUT,
+    S3_HEAD,
+    S3_CREATE_PARTS,   /* CreateMultipartUpload */
+    S3_PUT_PART,       /* UploadPart */
+    S3_COMPLETE_PARTS, /* CompleteMultipartUpload */
+    S3_ABORT_PARTS,    /* AbortMultipartUpload */
+    S3_LIST_PARTS,     /* of an upload, behind part `number` */
+    S3_LIST_UPLOADS    /* of the bucket, whose keys begin with that of the job */
 };
+
+/* "PUT" ... */
+const char *s3_operation_method(enum s3_operation operation);
 
 /* The digests of a job as the checksum headers carry them, base64; "" for one that it does not have. */
 struct s3_checksums {
@@ -70,10 +75,29 @@ struct s3_checksums {
 
 void s3_checksums_of(const struct job *j, struct s3_checksums *ret);
 
+/* What to make. */
+struct s3_ask {
+    enum s3_operation operation;
+    const struct config_destination *config;
+    const struct s3_endpoint *endpoint;
+    struct sigv4_key *key;
+    const struct job
+        *job; /* its key, and for PUT and CREATE_PARTS what an object is made with */
+    bool conditional; /* PUT, COMPLETE_PARTS: If-None-Match: * */
+    enum config_checksum
+        checksum; /* PUT, PUT_PART: send this one; CREATE_PARTS: announce it; HEAD: unless NO, ask for whatever there is */
+    int64_t time_s; /* as the store counts it */
+
+    /* Of a body that is not the job's own; NULL: those of the job. */
+    const struct s3_checksums *sums;
+    const char *body_sha256; /* hex; what is signed over http */
+
+    const char *upload_id; /* PUT_PART, COMPLETE_, ABORT_ and LIST_PARTS */
+    int number; /* PUT_PART: from 1; LIST_PARTS: those behind it, 0 for all */
+};
+
 /* ret is S3_REQUEST_INIT; its strings refer to ask and to itself.  Errors as of sigv4_sign. */
-MUST_CHECK enum err_code s3_request_put(struct s3_request *ret,
-                                        const struct s3_ask *ask, struct err *e);
-MUST_CHECK enum err_code s3_request_head(struct s3_request *ret,
+MUST_CHECK enum err_code s3_request_make(struct s3_request *ret,
                                          const struct s3_ask *ask, struct err *e);
 
 #endif

@@ -88,7 +88,7 @@ static void fail(struct destination_run *run, enum retry_class class, const char
 
 /* --- the destination has the bytes --- */
 
-/* Whether somebody has written to the file since it was hashed: a process that left the command's group. */
+/* Whether somebody has written to the file since it was hashed. */
 static bool was_changed(const struct destination_run *run)
 {
     const struct stat *before = &run->hashing.before;
@@ -267,7 +267,6 @@ static enum err_code look(struct destination_run *run, struct err *e)
     return run->inner ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for a look");
 }
 
-/* Its size has a limit in the kernel, too, unless a system call filter forbids that. */
 static void on_watch(uv_timer_t *timer)
 {
     struct destination_run *run = timer->data;
@@ -352,11 +351,7 @@ static struct destination_run *command_begin(struct destination *d,
         (void)uv_timer_start(&run->timer, on_watch, WATCH_MS, WATCH_MS);
         return run;
     }
-    outcome_fail(&run->outcome,
-                 e.code == ERR_CONFIG   ? RETRY_CONFIG
-                 : e.code == ERR_REJECT ? RETRY_NEVER
-                                        : RETRY_TRANSIENT,
-                 "%s", e.text);
+    outcome_fail_err(&run->outcome, &e);
     run->outcome.error_class = "command";
     (void)uv_timer_start(&run->timer, on_later, 0, 0);
     return run;
@@ -372,9 +367,12 @@ static void command_abort(struct destination_run *run)
         destination_abort(run->to, run->inner);
 }
 
-static int64_t command_sent(const struct destination_run *run)
+static void command_progress(const struct destination_run *run,
+                             struct destination_progress *ret)
 {
-    return run->inner ? destination_sent(run->to, run->inner) : 0;
+    ret->phase = DESTINATION_READING;
+    if (run->inner)
+        *ret = destination_progress(run->to, run->inner);
 }
 
 static void command_release(struct destination *d)
@@ -387,7 +385,7 @@ enum err_code source_command_open(const struct worker_env *env,
                                   struct destination **ret, struct err *e)
 {
     static const struct destination_ops ops = {command_begin, command_abort,
-                                               command_sent, command_release};
+                                               command_progress, command_release};
     struct source_command *s = calloc(1, sizeof *s);
 
     if (!s)

@@ -117,6 +117,15 @@ static void report_missing(struct transfer *t, struct outcome *o)
     }
 }
 
+/* The destination cannot take anything now, which is no fault of this job: back to the queue, no attempt counted. */
+static void report_held(struct transfer *t, const struct outcome *o)
+{
+    log_info("transfer", "held back", LOG_STR("id", t->name), LOG_STR("why", o->error),
+             LOG_INT("hold_ms", o->hold_ms));
+    t->hold_ms = o->hold_ms;
+    transfer_report(t, REPORT_RELEASE_LATER);
+}
+
 static void on_outcome(struct outcome *o, void *ctx)
 {
     struct transfer *t = ctx;
@@ -134,6 +143,8 @@ static void on_outcome(struct outcome *o, void *ctx)
             t->abort = ABORT_DEADLINE; /* the destination saw it first */
         t->outcome.sent = o->sent;
         transfer_report_aborted(t);
+    } else if (o->hold_ms > 0) {
+        report_held(t, o);
     } else if (t->looking) {
         report_missing(t, o);
     } else {

@@ -78,6 +78,7 @@ struct transfer {
         looking; /* its bytes are not in the spool: run only looks whether the object is there */
     struct outcome outcome;
     int64_t retry_ms;          /* of a failure; -1: dead */
+    int64_t hold_ms;           /* of RELEASE_LATER: not claimed again before */
     int64_t began_ms;          /* monotonic */
     enum queue_answer mark;    /* what start said, while its record is on its way */
     struct transfer *next_end; /* behind it among the ends of its queue */

@@ -1,0 +1,53 @@
+/*
+ * config_rows_destination: the rows of [destination NAME].  Only config_settings.c includes this, inside the array
+ * config_settings.
+ */
+/* clang-format off */
+    {DESTINATION(
+        CONFIG_TEXT, url, "file:///var/lib/hoist/objects",
+        "Where objects go: file:///dir or s3://bucket[/prefix].  A destination with\n"
+        "another name than default has no default url.")},
+    {DESTINATION(
+        CONFIG_TEXT, endpoint, "",
+        "S3: http://host[:port] or https://host[:port] of a store that is not\n"
+        "Amazon's; empty: https://s3.REGION.amazonaws.com.")},
+    {DESTINATION(CONFIG_TEXT, region, "us-east-1", "S3: the region.")},
+    {DESTINATION(
+         CONFIG_WORD, style, "auto",
+         "S3: path (endpoint/bucket/key) or virtual (bucket.endpoint/key); auto:\n"
+         "virtual where endpoint is empty and the bucket has no dot, else path."),
+     WORDS(style_words, 3)},
+    {DESTINATION(CONFIG_TEXT, access_key, "", "S3: the access key id.")},
+    {DESTINATION(CONFIG_TEXT, secret_key, "",
+                 "S3: the secret access key.  Not together with secret_key_file."),
+     .privacy = CONFIG_SECRET},
+    {DESTINATION(CONFIG_PATH, secret_key_file, "",
+                 "S3: a file with the secret access key, not readable by others.")},
+    {DESTINATION(
+         CONFIG_TEXT, session_token, "",
+         "S3: the token of temporary keys.  Not together with session_token_file."),
+     .privacy = CONFIG_SECRET},
+    {DESTINATION(CONFIG_PATH, session_token_file, "",
+                 "S3: a file with that token; they are longer than a line may be.")},
+    {DESTINATION(
+        CONFIG_BOOL, conditional, "yes",
+        "S3: create only (If-None-Match: *), so that nothing is overwritten.")},
+    {DESTINATION(
+         CONFIG_WORD, checksum, "sha256",
+         "S3: the checksum of the bytes that the store is sent, verifies and tells:\n"
+         "sha256, crc32c (which costs it less) or no."),
+     WORDS(checksum_words, 3), .takes_bool = true},
+    {DESTINATION(CONFIG_TEXT, content_type, "application/octet-stream",
+                 "Content type of objects whose upload named none.")},
+    {DESTINATION(CONFIG_SECONDS, connect_timeout_seconds, "10",
+                 "Limit for making a connection."),
+     RANGE(1, 3600)},
+    {DESTINATION(CONFIG_SECONDS, stall_timeout_seconds, "30",
+                 "An upload of which no byte moved for so long has failed."),
+     RANGE(1, 3600)},
+    {DESTINATION(CONFIG_SECONDS, answer_timeout_seconds, "120",
+                 "Limit for the answer after the last byte was sent."),
+     RANGE(1, 3600)},
+    {DESTINATION(CONFIG_PATH, ca_file, "",
+                 "Certificates (PEM) that are trusted; empty: the system's.")},
+    /* clang-format on */

@@ -1,0 +1,157 @@
+/*
+ * config_rows_programs: the rows of [redis] [spool] [http] [worker] [queue NAME], in the order in which they are shown.
+ * Only config_settings.c includes this, inside the array config_settings.
+ */
+/* clang-format off */
+    {REDIS(CONFIG_TEXT, url, "redis://127.0.0.1:6379",
+           "Where Redis is: redis://[user[:password]@]host[:port][/db] or\n"
+           "unix:///path[?db=N].  A password is better given in password_file."),
+     .privacy = CONFIG_SECRET_URL},
+    {REDIS(CONFIG_PATH, password_file, "",
+           "A file with the password of Redis; wins over one in url.")},
+    {REDIS(CONFIG_TEXT, password, "",
+           "The password itself; meant for HOIST_REDIS_PASSWORD.  Not with "
+           "password_file."),
+     .privacy = CONFIG_SECRET},
+    {REDIS(CONFIG_MS, connect_timeout_ms, "1000", "Limit for making a connection."),
+     RANGE(1, 600000)},
+    {REDIS(CONFIG_MS, timeout_ms, "1000", "Limit for one command."), RANGE(1, 600000)},
+    {REDIS(
+         CONFIG_NUMBER, wait_replicas, "0",
+         "A 202 waits, at most wait_ms, until so many replicas have its job, and says\n"
+         "how many had.  The file is safe in the spool without it."),
+     RANGE(0, 16)},
+    {REDIS(CONFIG_BOOL, wait_aof, "no",
+           "The same until Redis has synced its append-only file; from Redis 7.2 on.")},
+    {REDIS(CONFIG_MS, wait_ms, "100", "Limit for what a 202 waits for."),
+     RANGE(1, 10000)},
+    {REDIS(
+         CONFIG_NUMBER, high_water, "0",
+         "Percent of Redis' maxmemory from which on new uploads are refused with 503;\n"
+         "0: none, they wait in the spool."),
+     RANGE(0, 100)},
+    {REDIS(CONFIG_NUMBER, low_water, "0",
+           "Percent below which they are welcome again; 0: five less."),
+     RANGE(0, 100)},
+
+    {SPOOL(
+        CONFIG_PATH, dir, "/var/spool/hoist",
+        "The directory that keeps every accepted upload until it has arrived.  On a\n"
+        "local disk, mode 0700, of the user that the programs run as.")},
+    {SPOOL(
+         CONFIG_WORD, durability, "disk",
+         "disk: a 202 survives a power cut.  memory: no syncs, for a spool on tmpfs."),
+     WORDS(durability_words, 2)},
+    {SPOOL(CONFIG_SECONDS, reconcile_seconds, "30",
+           "How often spool and Redis are compared and repaired."),
+     RANGE(1, DAY)},
+    {SPOOL(CONFIG_BOOL, own_filesystem, "no",
+           "Refuse to use dir while nothing is mounted there, so that a spool whose\n"
+           "disk is missing never fills the disk below.")},
+    {SPOOL(CONFIG_SIZE, max_bytes, "0",
+           "Bytes that the spool may hold; 0: what its file system has."),
+     RANGE(0, T(1024))},
+    {SPOOL(CONFIG_NUMBER, max_files, "0",
+           "Uploads that the spool may hold; 0: what its file system has."),
+     RANGE(0, 1000000000)},
+    {SPOOL(CONFIG_NUMBER, high_water, "95",
+           "Percent of bytes, files or inodes from which on new uploads are refused\n"
+           "with 507."),
+     RANGE(1, 100)},
+    {SPOOL(CONFIG_NUMBER, low_water, "0",
+           "Percent below which they are welcome again; 0: five less."),
+     RANGE(0, 100)},
+
+    {HTTP(CONFIG_PATH, listen, "/run/hoist/fcgi.sock",
+          "The unix socket of the responder, unless it was given a descriptor by\n"
+          "systemd or spawn-fcgi.")},
+    {HTTP(CONFIG_OCTAL, socket_mode, "0660", "Permissions of that socket."),
+     RANGE(0, 0777)},
+    {HTTP(CONFIG_TEXT, socket_group, "",
+          "Group of that socket, that of the web server; empty: the program's own.")},
+    {HTTP(CONFIG_NUMBER, threads, "4",
+          "Requests that are handled at the same time, not counting those whose\n"
+          "client is slow."),
+     RANGE(1, 256)},
+    {HTTP(CONFIG_NUMBER, max_threads, "256",
+          "Threads in all: one more is started for each request that a slow client\n"
+          "holds up."),
+     RANGE(1, 4096)},
+    {HTTP(CONFIG_NUMBER, max_connections, "1024",
+          "Connections from the web server that may be open, idle ones included."),
+     RANGE(1, 65536)},
+    {HTTP(CONFIG_SECONDS, receive_timeout_seconds, "60",
+          "A request whose body stands still for so long is given up."),
+     RANGE(1, 3600)},
+    {HTTP(CONFIG_SECONDS, send_timeout_seconds, "60",
+          "An answer that the web server does not take for so long is given up."),
+     RANGE(1, 3600)},
+    {HTTP(CONFIG_NUMBER, max_parts, "64",
+          "Parts of one form, files and fields together."),
+     RANGE(1, 10000)},
+    {HTTP(CONFIG_SIZE, max_part_header_bytes, "16K", "Headers of one part of a form."),
+     RANGE(256, K(1024))},
+    {HTTP(CONFIG_SIZE, max_field_bytes, "4K", "One text field of a form."),
+     RANGE(64, K(1024))},
+    {HTTP(CONFIG_NUMBER, max_waiters, "256",
+          "Requests with ?wait= that may be parked at the same time."),
+     RANGE(0, 65536)},
+    {HTTP(CONFIG_SECONDS, wait_max_seconds, "60",
+          "The longest ?wait= that is granted."),
+     RANGE(0, 3600)},
+    {HTTP(CONFIG_WORD, log_level, "info", "The lowest level that hoist-fcgi logs."),
+     WORDS(level_words, 4)},
+
+    {WORKER(
+        CONFIG_TEXT, queues, "*",
+        "The queues that are worked on, the first ones first: names with commas "
+        "between\n"
+        "them.  With weights (media:5, docs:1) none waits for the others.  * stands "
+        "for\n"
+        "all that are configured, and then those that others add while this runs.")},
+    {WORKER(CONFIG_NUMBER, concurrency, "64",
+            "Uploads at the same time in one process."),
+     RANGE(1, 1024)},
+    {WORKER(CONFIG_SECONDS, drain_seconds, "30",
+            "After SIGTERM: how long running uploads may take to finish."),
+     RANGE(0, DAY)},
+    {WORKER(CONFIG_MS, lease_ms, "10000",
+            "A job of a worker that is silent for so long runs again elsewhere."),
+     RANGE(1000, 3600000)},
+    {WORKER(
+        CONFIG_TEXT, id, "",
+        "Name of the worker in Redis and in logs; empty: made from host and process.")},
+    {WORKER(
+        CONFIG_PATH, alive_file, "",
+        "A file that is touched every 2.5 seconds while the worker works, and removed\n"
+        "when nothing could be claimed for 15 seconds; each worker wants its own.")},
+    {WORKER(CONFIG_WORD, log_level, "info", "The lowest level that hoist-worker logs."),
+     WORDS(level_words, 4)},
+
+    {QUEUE(CONFIG_TEXT, to, "default", "The destination of jobs that name none.")},
+    {QUEUE(CONFIG_NUMBER, priority, "5", "Of jobs that name none; 0 runs first."),
+     RANGE(0, 9)},
+    {QUEUE(CONFIG_NUMBER, max_attempts, "10",
+           "A job that failed so often is dead: its bytes are kept, a person decides."),
+     RANGE(1, 1000)},
+    {QUEUE(CONFIG_NUMBER, max_crashes, "3",
+           "A job that was running in so many workers that died is dead, too."),
+     RANGE(1, 1000)},
+    {QUEUE(CONFIG_SIZE, max_bytes, "5G", "The largest file that is accepted."),
+     RANGE(0, T(5))},
+    {QUEUE_AS(
+         "retry_base", CONFIG_MS, retry_base_ms, "1s",
+         "Pause before the second attempt, doubled before each later one; the pause\n"
+         "taken is a random part of it."),
+     RANGE(1, DAY * 1000)},
+    {QUEUE_AS("retry_cap", CONFIG_MS, retry_cap_ms, "5m", "The longest such pause."),
+     RANGE(1, DAY * 1000)},
+    {QUEUE(CONFIG_SECONDS, keep_done_seconds, "7d",
+           "How long a finished job can still be looked up.  Not less than a minute: "
+           "who\n"
+           "waits for it, and the comparison of spool and Redis, must still find it."),
+     RANGE(60, DAY * 3650)},
+    {QUEUE(CONFIG_NUMBER, keep_done_count, "100000",
+           "How many finished jobs can still be looked up."),
+     RANGE(0, 100000000)},
+    /* clang-format on */
