@@ -16,34 +16,6 @@ void s3_request_release(struct s3_request *r)
     r->header_count = 0;
 }
 
-enum err_code s3_endpoint_parse(const struct config_destination *config,
-                                struct s3_endpoint *ret, struct err *e)
-{
-    struct s3_endpoint at = {.https = true};
-    const char *s = config->endpoint;
-
-    if (!s || !*s) {
-        (void)snprintf(at.authority, sizeof at.authority, "s3.%s.amazonaws.com",
-                       config->region);
-        *ret = at;
-        return ERR_OK;
-    }
-    if (strncmp(s, "https://", 8) != 0 && strncmp(s, "http://", 7) != 0)
-        return err_set(e, ERR_CONFIG, "endpoint: not http:// or https://");
-    at.https = s[4] == 's';
-    s += at.https ? 8 : 7;
-    size_t len = strcspn(s, "/?#");
-    const char *standard = at.https ? ":443" : ":80";
-    size_t port = strlen(standard);
-    if (len == 0 || len >= sizeof at.authority || (s[len] && strcmp(s + len, "/") != 0))
-        return err_set(e, ERR_CONFIG, "endpoint: not http(s)://host[:port]");
-    if (len > port && memcmp(s + len - port, standard, port) == 0)
-        len -= port;
-    memcpy(at.authority, s, len);
-    *ret = at;
-    return ERR_OK;
-}
-
 /* What is asked for, by operation. */
 static const struct {
     const char *method;
@@ -63,36 +35,6 @@ static const struct {
 const char *s3_operation_method(enum s3_operation operation)
 {
     return operations[operation].method;
-}
-
-/* Path of an object within the bucket, raw, without a slash in front. */
-static void add_object(const struct s3_ask *ask, struct buf *b)
-{
-    const struct config_destination *c = ask->config;
-
-    if (c->prefix && *c->prefix)
-        buf_printf(b, "%s/", c->prefix);
-    buf_puts(b, ask->job->key);
-}
-
-/* host and raw path of the resource. */
-static bool locate(const struct s3_ask *ask, struct buf *host, struct buf *path)
-{
-    const struct config_destination *c = ask->config;
-
-    if (c->style == CONFIG_VIRTUAL_STYLE) {
-        buf_printf(host, "%s.", c->bucket);
-    } else {
-        buf_printf(path, "/%s", c->bucket);
-    }
-    buf_puts(host, ask->endpoint->authority);
-    if (!operations[ask->operation].of_bucket) {
-        buf_putc(path, '/');
-        add_object(ask, path);
-    } else if (path->len == 0) {
-        buf_putc(path, '/');
-    }
-    return !host->failed && !path->failed;
 }
 
 /* The query of an operation; its texts stay in number and prefix. */
@@ -135,7 +77,7 @@ static void fill_query(struct query *q, const struct s3_ask *ask)
         return;
     case S3_LIST_UPLOADS:
         add_item(q, "uploads", "");
-        add_object(ask, &q->prefix);
+        s3_address_add_object(&q->prefix, ask->config, ask->job->key);
         add_item(q, "prefix", q->prefix.data);
         return;
     }
@@ -167,7 +109,8 @@ static enum err_code finish(struct s3_request *r, const struct s3_ask *ask,
 
     if (r->values.failed)
         return err_set(e, ERR_REJECT, "more headers than a request may have");
-    if (!locate(ask, &host, &path))
+    const char *key = operations[ask->operation].of_bucket ? NULL : ask->job->key;
+    if (!s3_address_locate(ask->config, ask->endpoint, key, &host, &path))
         return err_set(e, ERR_REJECT, "bucket, prefix and key are too long");
     for (size_t i = 0; i < t->count; i++)
         pairs[i] = (struct sigv4_pair){r->values.data + t->at[i].name,

@@ -21,21 +21,11 @@
 #include "shared/config.h"
 #include "shared/digest.h"
 #include "shared/job.h"
+#include "shared/s3_address.h"
+#include "shared/sigv4.h"
 #include "worker/http.h"
-#include "worker/sigv4.h"
 
 enum { S3_HEADERS_MAX = SIGV4_PAIRS_MAX };
-
-/* Where a destination is: parsed once. */
-struct s3_endpoint {
-    bool https;
-    char authority
-        [300]; /* host[:port], the port only where it is not the scheme's own */
-};
-
-/* ERR_CONFIG: not http(s)://host[:port][/]. */
-MUST_CHECK enum err_code s3_endpoint_parse(const struct config_destination *config,
-                                           struct s3_endpoint *ret, struct err *e);
 
 struct s3_request {
     struct buf url;

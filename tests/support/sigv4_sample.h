@@ -5,7 +5,7 @@
 #ifndef HOIST_TESTS_SUPPORT_SIGV4_SAMPLE_H
 #define HOIST_TESTS_SUPPORT_SIGV4_SAMPLE_H
 
-#include "worker/sigv4.h"
+#include "shared/sigv4.h"
 
 #define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 

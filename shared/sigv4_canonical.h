@@ -9,11 +9,11 @@
  *
  * Add them in any order, sort once, then format.  text.failed says that memory ran out.
  */
-#ifndef HOIST_WORKER_SIGV4_CANONICAL_H
-#define HOIST_WORKER_SIGV4_CANONICAL_H
+#ifndef HOIST_SHARED_SIGV4_CANONICAL_H
+#define HOIST_SHARED_SIGV4_CANONICAL_H
 
 #include "shared/buf.h"
-#include "worker/sigv4.h"
+#include "shared/sigv4.h"
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "worker/sigv4_canonical.h"
+#include "shared/sigv4_canonical.h"
 
 #include <assert.h>
 #include <stdbool.h>

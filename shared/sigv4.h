@@ -21,8 +21,8 @@
  * Strings are NUL-terminated and only read.
  * The structs belong to one thread.  Nothing secret is in the output, nor in an error's text.
  */
-#ifndef HOIST_WORKER_SIGV4_H
-#define HOIST_WORKER_SIGV4_H
+#ifndef HOIST_SHARED_SIGV4_H
+#define HOIST_SHARED_SIGV4_H
 
 #include "shared/buf.h"
 #include "shared/digest.h"

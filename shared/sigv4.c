@@ -1,4 +1,4 @@
-#include "worker/sigv4.h"
+#include "shared/sigv4.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "shared/cleanup.h"
-#include "worker/sigv4_canonical.h"
+#include "shared/sigv4_canonical.h"
 
 static const char algorithm[] = "AWS4-HMAC-SHA256";
 
