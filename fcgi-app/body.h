@@ -5,7 +5,7 @@
 #define HOIST_FCGI_BODY_H
 
 #include "fcgi-app/exchange.h"
-#include "fcgi-app/json_flat.h"
+#include "shared/json_flat.h"
 
 enum { BODY_MAX = 8 * 1024 };
 

@@ -12,7 +12,7 @@
 #ifndef HOIST_FCGI_QUEUE_LIMITS_H
 #define HOIST_FCGI_QUEUE_LIMITS_H
 
-#include "fcgi-app/json_flat.h"
+#include "shared/json_flat.h"
 #include "fcgi-app/problem.h"
 #include "shared/buf.h"
 #include "shared/redis.h"

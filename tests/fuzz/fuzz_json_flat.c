@@ -3,10 +3,26 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "fcgi-app/json_flat.h"
+#include "shared/json_flat.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Of the texts that are looked for. */
+static void look_for_texts(const uint8_t *data, size_t size)
+{
+    static char token[64], id[8];
+    struct json_text texts[] = {{.name = "Token", .ret = token, .size = sizeof token},
+                                {.name = "a", .ret = id, .size = sizeof id}};
+    struct err e = ERR_INIT;
+
+    if (json_flat_texts((const char *)data, size, texts, 2, &e) != ERR_OK) {
+        if (e.code != ERR_REJECT)
+            abort();
+    } else if (strlen(token) >= sizeof token || strlen(id) >= sizeof id) {
+        abort();
+    }
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -14,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err e = ERR_INIT;
     int64_t n;
 
+    look_for_texts(data, size);
     if (json_flat_parse((const char *)data, size, &json, &e) != ERR_OK) {
         if (e.code != ERR_REJECT || strncmp(e.text, "JSON: ", 6) != 0)
             abort();

@@ -1,7 +1,7 @@
 /* The cases of fcgi-app/ and worker/. */
 #include "tests/torture/units.h"
 
-#include "fcgi-app/json_flat.h"
+#include "shared/json_flat.h"
 #include "fcgi-app/multipart.h"
 #include "fcgi-app/options.h"
 #include "fcgi-app/publish_ring.h"

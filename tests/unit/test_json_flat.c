@@ -1,8 +1,9 @@
 /*
  * json_flat: flat objects are read as they are, and everything else is refused.
  */
-#include "fcgi-app/json_flat.h"
+#include "shared/json_flat.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -132,5 +133,53 @@ Test(json_flat, whole_numbers_have_a_range)
     for (const char *name = "bcdef"; *name; name++) {
         const char one[] = {*name, '\0'};
         cr_expect(not(json_member_int(json_flat_find(&json, one), 7, &n)), "%s", one);
+    }
+}
+
+static enum err_code texts(const char *s, struct json_text *t, size_t count,
+                           struct err *e)
+{
+    return json_flat_texts(s, strlen(s), t, count, e);
+}
+
+Test(json_flat, wanted_texts_are_found_whatever_is_around_them)
+{
+    static char long_text[JSON_FLAT_TEXT * 8], other[4], object[8192];
+    struct json_text t[] = {
+        {.name = "Token", .ret = long_text, .size = sizeof long_text},
+        {.name = "Id", .ret = other, .size = sizeof other}};
+    char want[JSON_FLAT_TEXT * 4 + 1];
+    struct err e = ERR_INIT;
+
+    memset(want, 'x', sizeof want - 1);
+    want[sizeof want - 1] = '\0';
+    int len = snprintf(object, sizeof object,
+                       "{\"a\":1,\"passed over\":\"%s\",\"Token\":\"%s\",\"b\":null}",
+                       want, want);
+    cr_assert(len > 0 && (size_t)len < sizeof object);
+    cr_assert(eq(int, texts(object, t, COUNT(t), &e), ERR_OK), "%s", e.text);
+    cr_expect(t[0].found && !t[1].found);
+    cr_expect(eq(str, long_text, want));
+    cr_expect(eq(str, other, ""));
+    cr_assert(eq(int, texts("{\"Id\":\"a\\u00e4\"}", t, COUNT(t), &e), ERR_OK), "%s",
+              e.text);
+    cr_expect(eq(str, other, "a\xC3\xA4"), "an escape is decoded, and fits exactly");
+}
+
+Test(json_flat, a_wanted_text_that_is_none_or_too_long_or_twice_is_refused)
+{
+    static const char *const rows[] = {
+        "{\"Id\":1}",        "{\"Id\":null}",
+        "{\"Id\":\"abcd\"}", "{\"Id\":\"a\",\"Id\":1}",
+        "{\"Id\":\"\xff\"}", "{\"x\":\"\xff\"}",
+        "{\"x\":{}}",        "{\"Id\":\"a\"} x",
+        "{\"Id\":\"a\"",     "{\"x\":\"\\q\"}",
+    };
+    char other[4];
+    struct json_text t[] = {{.name = "Id", .ret = other, .size = sizeof other}};
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct err e = ERR_INIT;
+        cr_expect(eq(int, texts(rows[i], t, COUNT(t), &e), ERR_REJECT), "%s", rows[i]);
     }
 }

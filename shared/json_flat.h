@@ -1,13 +1,13 @@
 /*
  * json_flat: a JSON object (RFC 8259) of a few scalars, {"rate": 0.5, "retry_place": "tail", "burst": null}: what the
- * steering requests carry.  Pure.
+ * steering requests carry, and services that hand out keys answer.  Pure.
  *
  * Refused with ERR_REJECT, the text saying what and at which byte: what is no JSON object, objects and arrays within it,
  * a name given twice, more members than JSON_FLAT_MAX, texts over JSON_FLAT_TEXT bytes, NUL in a text, invalid UTF-8,
  * numbers of more than JSON_FLAT_NUMBER characters, anything behind the object but blanks.
  */
-#ifndef HOIST_FCGI_JSON_FLAT_H
-#define HOIST_FCGI_JSON_FLAT_H
+#ifndef HOIST_SHARED_JSON_FLAT_H
+#define HOIST_SHARED_JSON_FLAT_H
 
 #include "shared/err.h"
 
@@ -34,6 +34,22 @@ struct json_flat {
 
 MUST_CHECK enum err_code json_flat_parse(const char *s, size_t len,
                                          struct json_flat *ret, struct err *e);
+
+/* A text that is looked for, of any length. */
+struct json_text {
+    const char *name;
+    char *ret; /* the caller's, of size bytes, at least 1; "" when there is none */
+    size_t size;
+    bool found;
+};
+
+/*
+ * Only these texts, each of up to size - 1 bytes; whatever else the object has is passed over, texts of any length and any
+ * number of members.  One that is not found is no error, one that is no text is.  After an error what ret holds means nothing.
+ */
+MUST_CHECK enum err_code json_flat_texts(const char *s, size_t len,
+                                         struct json_text *texts, size_t count,
+                                         struct err *e);
 
 /* The member of that name, or NULL. */
 const struct json_member *json_flat_find(const struct json_flat *j, const char *name);

@@ -1,4 +1,4 @@
-#include "fcgi-app/json_flat.h"
+#include "shared/json_flat.h"
 
 #include "shared/utf8.h"
 
@@ -100,11 +100,13 @@ static bool is_utf8(const char *s, size_t len)
     return true;
 }
 
-static bool take_text(struct reader *r, char ret[static JSON_FLAT_TEXT + 1])
+/* A text of up to max bytes into ret, which has room for one more; NULL: it is passed over, however long. */
+static bool take_text(struct reader *r, char *ret, size_t max)
 {
     size_t len = 0;
     if (!take(r, '"'))
         return wrong(r, "a text in quotes is wanted");
+    const char *from = r->s;
     while (r->s < r->end && *r->s != '"') {
         char bytes[4] = {*r->s};
         size_t n = 1;
@@ -115,15 +117,19 @@ static bool take_text(struct reader *r, char ret[static JSON_FLAT_TEXT + 1])
             n = take_escape(r, bytes);
         if (n == 0)
             return wrong(r, "a broken escape");
-        if (len + n > JSON_FLAT_TEXT)
+        if (!ret)
+            continue;
+        if (len + n > max)
             return wrong(r, "the text is too long");
         memcpy(ret + len, bytes, n);
         len += n;
     }
-    ret[len] = '\0';
-    if (!take(r, '"'))
-        return wrong(r, "the text has no end");
-    return is_utf8(ret, len) || wrong(r, "the text is no UTF-8");
+    if (ret)
+        ret[len] = '\0';
+    /* What escapes stand for is valid, so that the bytes as they came tell. */
+    if (!is_utf8(from, (size_t)(r->s - from)))
+        return wrong(r, "the text is no UTF-8");
+    return take(r, '"') || wrong(r, "the text has no end");
 }
 
 /* --- Other values --- */
@@ -168,12 +174,17 @@ static bool take_word(struct reader *r, const char *word)
     return true;
 }
 
-static bool take_value(struct reader *r, struct json_member *m)
+static bool is_text_next(struct reader *r)
 {
     skip_blanks(r);
-    if (r->s < r->end && *r->s == '"') {
+    return r->s < r->end && *r->s == '"';
+}
+
+static bool take_value(struct reader *r, struct json_member *m)
+{
+    if (is_text_next(r)) {
         m->type = JSON_TEXT;
-        return take_text(r, m->text);
+        return take_text(r, m->text, JSON_FLAT_TEXT);
     }
     if (take_word(r, "null")) {
         m->type = JSON_NULL;
@@ -192,44 +203,98 @@ static bool take_value(struct reader *r, struct json_member *m)
     return true;
 }
 
-static bool take_member(struct reader *r, struct json_flat *ret)
+static bool take_name(struct reader *r, char name[static JSON_FLAT_TEXT + 1])
 {
+    skip_blanks(r);
+    return take_text(r, name, JSON_FLAT_TEXT);
+}
+
+static bool take_colon(struct reader *r)
+{
+    return take(r, ':') || wrong(r, "a colon is wanted");
+}
+
+static bool take_member(struct reader *r, void *ctx)
+{
+    struct json_flat *ret = ctx;
     if (ret->count == JSON_FLAT_MAX)
         return wrong(r, "too many members");
     struct json_member *m = &ret->members[ret->count];
     *m = (struct json_member){.type = JSON_NULL};
-    skip_blanks(r);
-    if (!take_text(r, m->name))
+    if (!take_name(r, m->name))
         return false;
     if (json_flat_find(ret, m->name))
         return wrong(r, "a name is given twice");
-    if (!take(r, ':'))
-        return wrong(r, "a colon is wanted");
-    if (!take_value(r, m))
+    if (!take_colon(r) || !take_value(r, m))
         return false;
     ret->count++;
     return true;
+}
+
+/* The object, whose members are taken one by one. */
+static enum err_code
+read_object(struct reader *r, bool (*take_one)(struct reader *r, void *ctx), void *ctx)
+{
+    bool ok = take(r, '{') || wrong(r, "an object is wanted");
+    if (ok && !take(r, '}')) {
+        do {
+            ok = take_one(r, ctx);
+        } while (ok && take(r, ','));
+        if (ok && !take(r, '}'))
+            ok = wrong(r, "a comma or the end of the object is wanted");
+    }
+    skip_blanks(r);
+    if (ok && r->s < r->end)
+        ok = wrong(r, "nothing is wanted behind the object");
+    return ok ? ERR_OK : r->e->code;
 }
 
 enum err_code json_flat_parse(const char *s, size_t len, struct json_flat *ret,
                               struct err *e)
 {
     struct reader r = {s, s, s + len, e};
-    bool ok = true;
     ret->count = 0;
-    if (!take(&r, '{'))
-        ok = wrong(&r, "an object is wanted");
-    if (ok && !take(&r, '}')) {
-        do {
-            ok = take_member(&r, ret);
-        } while (ok && take(&r, ','));
-        if (ok && !take(&r, '}'))
-            ok = wrong(&r, "a comma or the end of the object is wanted");
+    return read_object(&r, take_member, ret);
+}
+
+struct texts {
+    struct json_text *items;
+    size_t count;
+};
+
+static struct json_text *find_text(const struct texts *t, const char *name)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (strcmp(t->items[i].name, name) == 0)
+            return &t->items[i];
+    return NULL;
+}
+
+static bool take_one_text(struct reader *r, void *ctx)
+{
+    struct json_member m = {.type = JSON_NULL};
+    if (!take_name(r, m.name) || !take_colon(r))
+        return false;
+    struct json_text *t = find_text(ctx, m.name);
+    if (t && t->found)
+        return wrong(r, "a name is given twice");
+    if (!is_text_next(r))
+        return t ? wrong(r, "a text in quotes is wanted") : take_value(r, &m);
+    if (t)
+        t->found = true;
+    return take_text(r, t ? t->ret : NULL, t ? t->size - 1 : 0);
+}
+
+enum err_code json_flat_texts(const char *s, size_t len, struct json_text *texts,
+                              size_t count, struct err *e)
+{
+    struct reader r = {s, s, s + len, e};
+    struct texts t = {texts, count};
+    for (size_t i = 0; i < count; i++) {
+        texts[i].found = false;
+        texts[i].ret[0] = '\0';
     }
-    skip_blanks(&r);
-    if (ok && r.s < r.end)
-        ok = wrong(&r, "nothing is wanted behind the object");
-    return ok ? ERR_OK : e->code;
+    return read_object(&r, take_one_text, &t);
 }
 
 const struct json_member *json_flat_find(const struct json_flat *j, const char *name)
