@@ -39,14 +39,10 @@ static const struct {
     {"AllAccessDisabled", RETRY_CONFIG},
     {"AuthorizationHeaderMalformed", RETRY_CONFIG},
     {"AuthorizationQueryParametersError", RETRY_CONFIG},
-    {"ExpiredToken", RETRY_CONFIG},
     {"IllegalLocationConstraintException", RETRY_CONFIG},
-    {"InvalidAccessKeyId", RETRY_CONFIG},
     {"InvalidBucketName", RETRY_CONFIG},
     {"InvalidRegion", RETRY_CONFIG},
-    {"InvalidSecurity", RETRY_CONFIG},
     {"InvalidStorageClass", RETRY_CONFIG},
-    {"InvalidToken", RETRY_CONFIG},
     {"MethodNotAllowed", RETRY_CONFIG},
     {"NoSuchBucket", RETRY_CONFIG},
     {"NotImplemented", RETRY_CONFIG},
@@ -54,10 +50,15 @@ static const struct {
     {"PermanentRedirect", RETRY_CONFIG},
     {"Redirect", RETRY_CONFIG},
     {"RequestTimeTooSkewed", RETRY_CONFIG},
-    {"SignatureDoesNotMatch", RETRY_CONFIG},
     {"TemporaryRedirect", RETRY_CONFIG},
-    {"TokenRefreshRequired", RETRY_CONFIG},
     {"XMinioStorageFull", RETRY_CONFIG},
+
+    {"ExpiredToken", RETRY_REFRESH},
+    {"InvalidAccessKeyId", RETRY_REFRESH},
+    {"InvalidSecurity", RETRY_REFRESH},
+    {"InvalidToken", RETRY_REFRESH},
+    {"SignatureDoesNotMatch", RETRY_REFRESH},
+    {"TokenRefreshRequired", RETRY_REFRESH},
 
     {"NoSuchUpload", RETRY_RESOLVE}, /* gone, or completed by an answer that was lost */
     {"PreconditionFailed", RETRY_RESOLVE},
@@ -152,7 +153,8 @@ const char *retry_class_name(enum retry_class class)
     static const char *const names[RETRY_CLASS_COUNT] = {
         [RETRY_NONE] = "none",           [RETRY_TRANSIENT] = "transient",
         [RETRY_THROTTLED] = "throttled", [RETRY_CONFIG] = "config",
-        [RETRY_RESOLVE] = "resolve",     [RETRY_NEVER] = "never"};
+        [RETRY_REFRESH] = "refresh",     [RETRY_RESOLVE] = "resolve",
+        [RETRY_NEVER] = "never"};
 
     return (size_t) class < RETRY_CLASS_COUNT ? names[class] : "unknown";
 }
@@ -168,6 +170,7 @@ enum err_code retry_class_err(enum retry_class class)
         return ERR_REJECT;
     case RETRY_TRANSIENT:
     case RETRY_THROTTLED:
+    case RETRY_REFRESH:
     case RETRY_RESOLVE:
     case RETRY_CLASS_COUNT:
         break;
@@ -207,7 +210,7 @@ int64_t retry_delay_ms(const struct retry_policy *p, enum retry_class class,
         return 0;
     if (class == RETRY_THROTTLED)
         first = most(base, 1000);
-    if (class == RETRY_CONFIG) {
+    if (class == RETRY_CONFIG || class == RETRY_REFRESH) {
         first = base > cap / 10 ? cap : base * 10;
         wait = most(wait, first);
     }

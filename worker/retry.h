@@ -10,6 +10,7 @@
  * | RETRY_TRANSIENT | transient | nothing was stored; it may work soon      | try again after the delay       |
  * | RETRY_THROTTLED | throttled | the store wants fewer requests            | the same, and slow down         |
  * | RETRY_CONFIG    | config    | credentials, clock, bucket, endpoint, TLS | try again rarely; tell a person |
+ * | RETRY_REFRESH   | refresh   | the keys are expired or were replaced     | get new ones, once more at once |
  * | RETRY_RESOLVE   | resolve   | something may have been stored            | HEAD the object, then decide    |
  * | RETRY_NEVER     | never     | the request itself is at fault            | dead letter                     |
  *
@@ -30,6 +31,7 @@ enum retry_class {
     RETRY_TRANSIENT,
     RETRY_THROTTLED,
     RETRY_CONFIG,
+    RETRY_REFRESH,
     RETRY_RESOLVE,
     RETRY_NEVER,
     RETRY_CLASS_COUNT /* not a class */
@@ -62,7 +64,8 @@ enum retry_class retry_classify(const struct retry_outcome *o);
 /* The word for job records and metrics ("none" ... "never"), as in the table above. */
 const char *retry_class_name(enum retry_class class);
 
-/* The same in the terms of shared/err.h: OK, RETRY (transient, throttled, resolve), CONFIG, REJECT. */
+/* The same in the terms of shared/err.h: OK, RETRY (transient, throttled, refresh, resolve), CONFIG,
+ * REJECT. */
 enum err_code retry_class_err(enum retry_class class);
 
 /* Milliseconds; a negative value counts as 0. */
@@ -74,7 +77,7 @@ struct retry_policy {
 /*
  * How long to wait before trying again after the attempt-th failure (1 is the first; 0 counts as 1).
  * Full jitter: uniform in [least, min(cap, least + first * 2^(attempt - 1))], where first is base, for throttled at
- * least 1000 ms, for config 10 * base; and least is 0, for config 10 * base, and never less than retry_after_ms (the
+ * least 1000 ms, for config and refresh 10 * base; and least is 0, for config and refresh 10 * base, and never less than retry_after_ms (the
  * store's Retry-After; 0 or less when there is none).  The jitter comes on top of it, so that those told the same
  * moment do not all come back in it.  The result is never below 0 or above cap.  none and never give 0: there is
  * nothing to wait for.  random: 64 random bits, fresh for each call.

@@ -57,7 +57,7 @@ static const struct {
      .faults = {{.kind = S3_FAULT_EARLY_STATUS,
                  .status = 403,
                  .code = "InvalidAccessKeyId"}},
-     .class = RETRY_CONFIG,
+     .class = RETRY_REFRESH,
      .error = "InvalidAccessKeyId",
      .puts = 1},
     {.label = "no bucket",
