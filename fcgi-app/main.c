@@ -69,7 +69,7 @@ static enum err_code act(enum what what, const char *file, struct err *e)
 {
     CLEANUP(config_release) struct config config;
     config_init(&config);
-    enum err_code code = config_load(&config, file, environ, e);
+    enum err_code code = config_load_unsigned(&config, file, environ, e);
     if (code)
         return code;
     if (what == WHAT_CHECK)

@@ -184,8 +184,7 @@ static enum err_code on_line(void *user, const struct config_line *line, struct 
     return set_from_line(l, line, e);
 }
 
-/* The value of a variable, or NULL; an empty one counts as not set. */
-static const char *env_value(char *const *env, const char *name)
+const char *config_env_value(char *const *env, const char *name)
 {
     size_t len = strlen(name);
 
@@ -204,8 +203,7 @@ static bool has_fallback(const struct config *c, struct config_where where,
 }
 
 static enum err_code complete_value(struct config_load *l, struct config_where where,
-                                    const struct config_setting *s, char *const *env,
-                                    struct err *e)
+                                    const struct config_setting *s, struct err *e)
 {
     CLEANUP(buf_release) struct buf name = BUF_INIT(CONFIG_ENV_NAME_MAX);
     int *origin = origin_at(l, where, s);
@@ -213,7 +211,7 @@ static enum err_code complete_value(struct config_load *l, struct config_where w
     config_env_name(&l->config, where, s, &name);
     if (name.failed)
         return err_set(e, ERR_NOMEM, "out of memory");
-    const char *text = env_value(env, name.data);
+    const char *text = config_env_value(l->env, name.data);
     if (text)
         *origin = CONFIG_FROM_ENVIRONMENT;
     else if (*origin == CONFIG_FROM_DEFAULT && has_fallback(&l->config, where, s))
@@ -224,22 +222,22 @@ static enum err_code complete_value(struct config_load *l, struct config_where w
 }
 
 /* Environment over file over defaults, for every setting of every section. */
-static enum err_code complete(struct config_load *l, char *const *env, struct err *e)
+static enum err_code complete(struct config_load *l, struct err *e)
 {
     for (size_t i = 0; i < config_setting_count; i++) {
         const struct config_setting *s = &config_settings[i];
         for (size_t k = 0; k < config_section_count(&l->config, s->kind); k++)
-            if (complete_value(l, (struct config_where){s->kind, k}, s, env, e))
+            if (complete_value(l, (struct config_where){s->kind, k}, s, e))
                 return e->code;
     }
     return ERR_OK;
 }
 
 static enum err_code load_text(struct config *c, struct config_load *l,
-                               const char *text, char *const *env, struct err *e)
+                               const char *text, struct err *e)
 {
     if (config_file_parse(l->name, text, on_line, l, e) ||
-        config_load_add_defaults(l, e) || complete(l, env, e) || config_check(l, e) ||
+        config_load_add_defaults(l, e) || complete(l, e) || config_check(l, e) ||
         keep_place(l, e))
         return e->code;
     config_release(c);
@@ -256,11 +254,12 @@ enum err_code config_parse(struct config *c, const char *name, const char *text,
     if (!l)
         return err_set(e, ERR_NOMEM, "out of memory");
     l->name = name;
-    return load_text(c, l, text, env, e);
+    l->env = env;
+    return load_text(c, l, text, e);
 }
 
-enum err_code config_load(struct config *c, const char *path, char *const *env,
-                          struct err *e)
+static enum err_code load_file(struct config *c, const char *path, char *const *env,
+                               bool without_store_secrets, struct err *e)
 {
     CLEANUP(load_cleanup) struct config_load *l = calloc(1, sizeof *l);
     CLEANUP(buf_release) struct buf text = BUF_INIT(CONFIG_FILE_MAX);
@@ -268,9 +267,23 @@ enum err_code config_load(struct config *c, const char *path, char *const *env,
     if (!l)
         return err_set(e, ERR_NOMEM, "out of memory");
     l->name = path ? path : "defaults";
+    l->env = env;
+    l->without_store_secrets = without_store_secrets;
     if (path && config_file_read(path, &text, &l->mode, e))
         return e->code;
-    return load_text(c, l, text.data, env, e);
+    return load_text(c, l, text.data, e);
+}
+
+enum err_code config_load(struct config *c, const char *path, char *const *env,
+                          struct err *e)
+{
+    return load_file(c, path, env, false, e);
+}
+
+enum err_code config_load_unsigned(struct config *c, const char *path, char *const *env,
+                                   struct err *e)
+{
+    return load_file(c, path, env, true, e);
 }
 
 /* --- Finding --- */

@@ -16,7 +16,8 @@
  * yes/no/true/false/on/off/1/0.
  * Environment: HOIST_REDIS_URL, HOIST_QUEUE_MEDIA_MAX_BYTES, HOIST_DESTINATION_DEFAULT_SECRET_KEY ...: section, name and
  * key in upper case, '-' as '_'.  Only known names of declared sections are looked at; an empty one counts as not set.
- * Secrets: secret_key_file, session_token_file and password_file are read at load (the newline at the end dropped; a file
+ * Secrets: secret_key_file, session_token_file and password_file (a path, or credential:NAME for the file NAME below
+ * $CREDENTIALS_DIRECTORY, where systemd puts what LoadCredential= names) are read at load (the newline at the end dropped; a file
  * that others can read, or its group write, is refused).  The secret itself and its file may not both be given; what is
  * in the environment wins over what is in the file.  A configuration file that holds a secret and is open to others
  * (mode & 0007) is refused.  --show-config prints secrets, and the user and password in a url, as "(set)".
@@ -53,6 +54,15 @@ enum config_style {
     CONFIG_AUTO_STYLE /* only while loading: resolved to one of the others */
 };
 enum config_checksum { CONFIG_NO_CHECKSUM, CONFIG_SHA256, CONFIG_CRC32C };
+enum config_credentials {
+    CONFIG_KEYS_AUTO,
+    CONFIG_KEYS_CONFIG,
+    CONFIG_KEYS_ENVIRONMENT,
+    CONFIG_KEYS_FILE,
+    CONFIG_KEYS_IMDS,
+    CONFIG_KEYS_CONTAINER,
+    CONFIG_KEYS_WEB_IDENTITY
+};
 enum config_scheme { CONFIG_FILE, CONFIG_S3 };
 
 struct config_redis {
@@ -116,10 +126,15 @@ struct config_destination {
     char *endpoint; /* http(s)://host[:port]; empty: https://s3.REGION.amazonaws.com */
     char *region;   /* us-east-1 */
     enum config_style style; /* path | virtual; default: virtual for Amazon's only */
+    enum config_credentials credentials; /* auto: where keys are from */
     char *access_key, *secret_key, *secret_key_file;
     char *session_token, *session_token_file; /* as secret_key and its file */
-    bool conditional;                         /* yes: If-None-Match: * */
-    enum config_checksum checksum;            /* which x-amz-checksum-… is sent */
+    char *credentials_file;                   /* empty: ~/.aws/credentials */
+    char *profile;                 /* in it; empty: that of AWS_PROFILE, or default */
+    char *imds_endpoint;           /* empty: http://169.254.169.254 */
+    char *sts_endpoint;            /* empty: https://sts.REGION.amazonaws.com */
+    bool conditional;              /* yes: If-None-Match: * */
+    enum config_checksum checksum; /* which x-amz-checksum-… is sent */
     char *content_type; /* where the upload named none: application/octet-stream */
     int64_t connect_timeout_seconds; /* 10 */
     int64_t stall_timeout_seconds;   /* 30: no byte moved for so long */
@@ -195,6 +210,9 @@ void config_release(struct config *c);
  * the place.  ERR_NOMEM. */
 MUST_CHECK enum err_code config_load(struct config *c, const char *path,
                                      char *const *env, struct err *e);
+/* The same for a program that signs nothing: files with secrets of s3: destinations are not read, and need not be readable. */
+MUST_CHECK enum err_code config_load_unsigned(struct config *c, const char *path,
+                                              char *const *env, struct err *e);
 /* The same from text, name standing for the file in errors; pure but for secret files.  For tests and fuzzing. */
 MUST_CHECK enum err_code config_parse(struct config *c, const char *name,
                                       const char *text, char *const *env,

@@ -8,134 +8,9 @@
 #include <string.h>
 #include <sys/un.h>
 
-enum { WORKER_ID_MAX = 63, CREDENTIAL_MAX = 128 };
-
-static const char alnum[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                            "0123456789";
-
-/* *e says what is wrong with that key. */
-static enum err_code blame(const struct config_load *l, struct config_where where,
-                           const char *key, struct err *e)
-{
-    return config_load_blame(l, where, config_find_setting(where.kind, key), e);
-}
-
-/* 1 to max characters of A-Z a-z 0-9 and more. */
-static bool is_word(const char *s, const char *more, size_t max)
-{
-    size_t len = strlen(s);
-
-    for (size_t i = 0; i < len; i++)
-        if (!strchr(alnum, s[i]) && !strchr(more, s[i]))
-            return false;
-    return len >= 1 && len <= max;
-}
-
-/* --- Secrets --- */
-
-/* The setting KEY for a setting KEY_file that names a file with a secret, or NULL. */
-static const struct config_setting *find_secret_of(const struct config_setting *file)
-{
-    static const char end[] = "_file";
-    size_t len = strlen(file->key);
-    char key[64];
-
-    if (len <= sizeof end - 1 || len >= sizeof key ||
-        strcmp(file->key + len - (sizeof end - 1), end) != 0)
-        return NULL;
-    memcpy(key, file->key, len);
-    key[len - (sizeof end - 1)] = '\0';
-    const struct config_setting *s = config_find_setting(file->kind, key);
-    return s && s->privacy == CONFIG_SECRET ? s : NULL;
-}
-
-/* Of a secret and a file with it, one may be given; the environment wins over the file of settings. */
-static enum err_code read_secret(struct config_load *l, struct config_where where,
-                                 const struct config_setting *file, struct err *e)
-{
-    void *section = config_load_section(l, where);
-    const struct config_setting *secret = find_secret_of(file);
-    char **path = config_value_string(file, section);
-    char **value = config_value_string(secret, section);
-    bool file_env = config_load_origin(l, where, file) == CONFIG_FROM_ENVIRONMENT;
-    bool value_env = config_load_origin(l, where, secret) == CONFIG_FROM_ENVIRONMENT;
-
-    if (**path == '\0')
-        return ERR_OK;
-    if (**value != '\0' && file_env == value_env) {
-        err_set(e, ERR_CONFIG, "%s is set, too: one of the two is allowed",
-                secret->key);
-        return config_load_blame(l, where, file, e);
-    }
-    if (**value != '\0' && value_env)
-        return config_value_set(file, "", section, e);
-    char *text;
-    if (config_file_read_secret(*path, &text, e))
-        return config_load_blame(l, where, file, e);
-    free(*value);
-    *value = text;
-    return ERR_OK;
-}
-
-/* A secret in a file that everybody can read is none. */
-static enum err_code check_exposure(const struct config_load *l,
-                                    struct config_where where,
-                                    const struct config_setting *s, const char *value,
-                                    struct err *e)
-{
-    size_t start, len;
-    bool secret = s->privacy == CONFIG_SECRET
-                      ? *value != '\0'
-                      : config_url_find_secret(value, &start, &len);
-
-    if (!secret || config_load_origin(l, where, s) <= 0 || !(l->mode & 0007))
-        return ERR_OK;
-    err_set(
-        e, ERR_CONFIG,
-        "the file has a secret and mode %04o: chmod o= it, or put the secret into a "
-        "file of its own",
-        (unsigned)l->mode);
-    return config_load_blame(l, where, s, e);
-}
-
-static enum err_code check_secrets(struct config_load *l, struct err *e)
-{
-    for (size_t i = 0; i < config_setting_count; i++) {
-        const struct config_setting *s = &config_settings[i];
-        for (size_t k = 0; k < config_section_count(&l->config, s->kind); k++) {
-            struct config_where where = {s->kind, k};
-            void *section = config_load_section(l, where);
-            if (s->privacy != CONFIG_PUBLIC &&
-                check_exposure(l, where, s, *config_value_string(s, section), e))
-                return e->code;
-            if (find_secret_of(s) && read_secret(l, where, s, e))
-                return e->code;
-        }
-    }
-    return ERR_OK;
-}
+enum { WORKER_ID_MAX = 63 };
 
 /* --- Destinations --- */
-
-static enum err_code check_credentials(const struct config_load *l,
-                                       struct config_where where, struct err *e)
-{
-    const struct config_destination *d = &l->config.destinations[where.index];
-
-    if (*d->access_key == '\0' || *d->secret_key == '\0') {
-        err_set(e, ERR_CONFIG,
-                "s3:// needs access_key, and secret_key or secret_key_file; uploads "
-                "without a signature are not supported");
-        return blame(l, where, *d->access_key ? "secret_key" : "access_key", e);
-    }
-    if (!is_word(d->access_key, "-_.+=@:", CREDENTIAL_MAX)) {
-        err_set(e, ERR_CONFIG,
-                "'%.60s' is not up to %d of A-Z a-z 0-9 -_.+=@:", d->access_key,
-                CREDENTIAL_MAX);
-        return blame(l, where, "access_key", e);
-    }
-    return ERR_OK;
-}
 
 /* Amazon's own endpoint where none is given; the style that fits. */
 static enum err_code complete_s3(struct config_load *l, struct config_where where,
@@ -144,17 +19,17 @@ static enum err_code complete_s3(struct config_load *l, struct config_where wher
     struct config_destination *d = &l->config.destinations[where.index];
     bool amazon = *d->endpoint == '\0';
 
-    if (!is_word(d->region, "-_", 64)) {
+    if (!config_is_word(d->region, "-_", 64)) {
         err_set(e, ERR_CONFIG, "'%.60s' is not up to 64 of A-Z a-z 0-9 - and _",
                 d->region);
-        return blame(l, where, "region", e);
+        return config_blame(l, where, "region", e);
     }
     if (!amazon && !config_url_is_endpoint(d->endpoint)) {
         err_set(e, ERR_CONFIG,
                 "'%.60s' is not http://HOST[:PORT] or https://HOST[:PORT], without a "
                 "path or a '/' at its end",
                 d->endpoint);
-        return blame(l, where, "endpoint", e);
+        return config_blame(l, where, "endpoint", e);
     }
     if (amazon) {
         CLEANUP(buf_release) struct buf b = BUF_INIT(128);
@@ -169,7 +44,7 @@ static enum err_code complete_s3(struct config_load *l, struct config_where wher
     if (d->style == CONFIG_AUTO_STYLE)
         d->style = amazon && !strchr(d->bucket, '.') ? CONFIG_VIRTUAL_STYLE
                                                      : CONFIG_PATH_STYLE;
-    return check_credentials(l, where, e);
+    return config_check_credentials(l, where.index, e);
 }
 
 static enum err_code check_destination(struct config_load *l, size_t index,
@@ -181,18 +56,18 @@ static enum err_code check_destination(struct config_load *l, size_t index,
 
     if (!d->url) {
         err_set(e, ERR_CONFIG, "is needed: file:///DIR or s3://BUCKET[/PREFIX]");
-        return blame(l, where, "url", e);
+        return config_blame(l, where, "url", e);
     }
     if (config_url_parse(d->url, &target, e))
-        return blame(l, where, "url", e);
+        return config_blame(l, where, "url", e);
     d->scheme = target.scheme;
     d->bucket = target.bucket;
     d->prefix = target.prefix;
     d->dir = target.dir;
-    if (!is_word(d->content_type, "!#$&^_.+-/;= ", 255) ||
+    if (!config_is_word(d->content_type, "!#$&^_.+-/;= ", 255) ||
         !strchr(d->content_type, '/')) {
         err_set(e, ERR_CONFIG, "'%.60s' is not TYPE/SUBTYPE", d->content_type);
-        return blame(l, where, "content_type", e);
+        return config_blame(l, where, "content_type", e);
     }
     if (d->scheme == CONFIG_S3)
         return complete_s3(l, where, e);
@@ -211,11 +86,11 @@ static enum err_code check_queue(const struct config_load *l, size_t index,
 
     if (!config_find_destination(&l->config, q->to, strlen(q->to))) {
         err_set(e, ERR_CONFIG, "there is no [destination %.60s]", q->to);
-        return blame(l, where, "to", e);
+        return config_blame(l, where, "to", e);
     }
     if (q->retry_cap_ms < q->retry_base_ms) {
         err_set(e, ERR_CONFIG, "is less than retry_base: at least that is allowed");
-        return blame(l, where, "retry_cap", e);
+        return config_blame(l, where, "retry_cap", e);
     }
     return ERR_OK;
 }
@@ -261,20 +136,20 @@ static enum err_code check_worker(const struct config_load *l, struct err *e)
     struct config_entry entry;
     size_t entries = 0;
 
-    if (*w->id && !is_word(w->id, "-_.", WORKER_ID_MAX)) {
+    if (*w->id && !config_is_word(w->id, "-_.", WORKER_ID_MAX)) {
         err_set(e, ERR_CONFIG, "'%.60s' is not up to %d of A-Z a-z 0-9 -_.", w->id,
                 WORKER_ID_MAX);
-        return blame(l, where, "id", e);
+        return config_blame(l, where, "id", e);
     }
     if (strcmp(w->queues, "*") == 0)
         return ERR_OK;
     for (; config_next_entry(&list, &entry); entries++)
         if (check_entry(l, &entry, e) != ERR_OK)
-            return blame(l, where, "queues", e);
+            return config_blame(l, where, "queues", e);
     if (entries > 0)
         return ERR_OK;
     err_set(e, ERR_CONFIG, "is empty: names of queues with commas, or *, are allowed");
-    return blame(l, where, "queues", e);
+    return config_blame(l, where, "queues", e);
 }
 
 static enum err_code check_places(const struct config_load *l, struct err *e)
@@ -287,17 +162,17 @@ static enum err_code check_places(const struct config_load *l, struct err *e)
         err_set(e, ERR_CONFIG,
                 "is not redis://[user[:password]@]host[:port][/db] or "
                 "unix:///path[?db=N]");
-        return blame(l, redis, "url", e);
+        return config_blame(l, redis, "url", e);
     }
     if (strlen(c->http.listen) > listen_max) {
         err_set(e, ERR_CONFIG, "'%.60s' is longer than the %zu bytes of a unix socket",
                 c->http.listen, listen_max);
-        return blame(l, http, "listen", e);
+        return config_blame(l, http, "listen", e);
     }
-    if (*c->http.socket_group && !is_word(c->http.socket_group, "-_.$", 64)) {
+    if (*c->http.socket_group && !config_is_word(c->http.socket_group, "-_.$", 64)) {
         err_set(e, ERR_CONFIG, "'%.60s' is not the name of a group",
                 c->http.socket_group);
-        return blame(l, http, "socket_group", e);
+        return config_blame(l, http, "socket_group", e);
     }
     return ERR_OK;
 }
@@ -311,7 +186,7 @@ static enum err_code check_mark(const struct config_load *l, enum config_kind ki
     if (*low <= high)
         return ERR_OK;
     err_set(e, ERR_CONFIG, "is more than high_water");
-    return blame(l, (struct config_where){kind, 0}, "low_water", e);
+    return config_blame(l, (struct config_where){kind, 0}, "low_water", e);
 }
 
 static enum err_code check_marks(struct config_load *l, struct err *e)
@@ -328,7 +203,7 @@ static enum err_code check_marks(struct config_load *l, struct err *e)
 
 enum err_code config_check(struct config_load *l, struct err *e)
 {
-    if (check_secrets(l, e) || check_places(l, e) || check_worker(l, e) ||
+    if (config_check_secrets(l, e) || check_places(l, e) || check_worker(l, e) ||
         check_marks(l, e))
         return e->code;
     for (size_t i = 0; i < l->config.destination_count; i++)

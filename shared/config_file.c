@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PIECE = 4096 };
+
 static const char blanks[] = " \t\r\v\f";
 
 /* What inih's handler needs to know. */
@@ -121,11 +123,11 @@ enum err_code config_file_parse(const char *name, const char *text, config_line_
     return ERR_OK;
 }
 
-static enum err_code read_all(int fd, const char *path, struct buf *b, struct err *e)
+static enum err_code read_pieces(int fd, const char *path, struct buf *b,
+                                 char chunk[static PIECE], struct err *e)
 {
     for (;;) {
-        char chunk[4096];
-        ssize_t n = read(fd, chunk, sizeof chunk);
+        ssize_t n = read(fd, chunk, PIECE);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -139,6 +141,15 @@ static enum err_code read_all(int fd, const char *path, struct buf *b, struct er
             return err_set(e, ERR_CONFIG, "%.120s: longer than %zu bytes", path,
                            b->max);
     }
+}
+
+static enum err_code read_all(int fd, const char *path, struct buf *b, struct err *e)
+{
+    char chunk[PIECE];
+    enum err_code code = read_pieces(fd, path, b, chunk, e);
+
+    explicit_bzero(chunk, sizeof chunk); /* it may be secret */
+    return code;
 }
 
 enum err_code config_file_read(const char *path, struct buf *b, mode_t *ret_mode,
@@ -158,6 +169,21 @@ enum err_code config_file_read(const char *path, struct buf *b, mode_t *ret_mode
     return ERR_OK;
 }
 
+enum err_code config_file_read_private(const char *path, struct buf *b, struct err *e)
+{
+    mode_t mode;
+
+    if (config_file_read(path, b, &mode, e))
+        return e->code;
+    if (mode & 0027)
+        return err_set(
+            e, ERR_CONFIG,
+            "%.120s: mode is %04o, but others must not read or write it, nor "
+            "its group write it: chmod 0400 or 0440",
+            path, (unsigned)mode);
+    return ERR_OK;
+}
+
 static bool is_one_line(const char *s)
 {
     for (; *s; s++)
@@ -166,33 +192,35 @@ static bool is_one_line(const char *s)
     return true;
 }
 
-enum err_code config_file_read_secret(const char *path, char **ret_secret,
-                                      struct err *e)
+/* The secret without its line end, of which a copy goes to *ret_secret. */
+static enum err_code take_secret(const char *path, struct buf *b, char **ret_secret,
+                                 struct err *e)
 {
-    CLEANUP(buf_release) struct buf b = BUF_INIT(CONFIG_SECRET_FILE_MAX);
-    mode_t mode;
+    size_t len = b->len;
 
-    if (config_file_read(path, &b, &mode, e))
-        return e->code;
-    if (mode & 0027)
-        return err_set(
-            e, ERR_CONFIG,
-            "%.120s: mode is %04o, but others must not read or write it, nor "
-            "its group write it: chmod 0400 or 0440",
-            path, (unsigned)mode);
-    size_t len = b.len;
-    if (len > 0 && b.data[len - 1] == '\n')
+    if (len > 0 && b->data[len - 1] == '\n')
         len--;
-    if (len > 0 && b.data[len - 1] == '\r')
+    if (len > 0 && b->data[len - 1] == '\r')
         len--;
-    if (b.len > 0)
-        b.data[len] = '\0';
-    if (len == 0 || !is_one_line(b.data))
+    if (b->len > 0)
+        b->data[len] = '\0';
+    if (len == 0 || !is_one_line(b->data))
         return err_set(e, ERR_CONFIG, "%.120s: is not one line of text", path);
-    char *secret = strndup(b.data, len);
-    explicit_bzero(b.data, b.len);
+    char *secret = strndup(b->data, len);
     if (!secret)
         return err_set(e, ERR_NOMEM, "out of memory");
     *ret_secret = secret;
     return ERR_OK;
+}
+
+enum err_code config_file_read_secret(const char *path, char **ret_secret,
+                                      struct err *e)
+{
+    CLEANUP(buf_release) struct buf b = BUF_INIT(CONFIG_SECRET_FILE_MAX);
+    enum err_code code = config_file_read_private(path, &b, e);
+
+    if (code == ERR_OK)
+        code = take_secret(path, &b, ret_secret, e);
+    explicit_bzero(b.data, b.len);
+    return code;
 }

@@ -1,5 +1,6 @@
 /*
- * config_file: reading files and taking INI text apart.  Private to config*.c; the only module that sees inih.
+ * config_file: reading files and taking INI text apart.  The only module that sees inih.  Private to config*.c, but for the
+ * two that read a secret: whoever was told where one is may read it again.
  *
  * The form of the text:
  *
@@ -56,9 +57,13 @@ MUST_CHECK enum err_code config_file_parse(const char *name, const char *text,
 MUST_CHECK enum err_code config_file_read(const char *path, struct buf *b,
                                           mode_t *ret_mode, struct err *e);
 
+/* The same for a file with secrets.  ERR_CONFIG too for one that others may read or write, or its group write (0027).  What
+ * is in b is then the caller's to wipe. */
+MUST_CHECK enum err_code config_file_read_private(const char *path, struct buf *b,
+                                                  struct err *e);
+
 /* Read a file that holds one secret, without the line end at its end.  The caller frees *ret_secret.
- * ERR_CONFIG as above, and for a file that others may read or write, or its group write (0027), or that holds more than a
- * line.  Group may read: systemd hands credentials over with an access list, which shows as mode 0440. */
+ * ERR_CONFIG as above, and for a file that holds more than a line.  Group may read: systemd hands credentials over with an access list, which shows as mode 0440. */
 MUST_CHECK enum err_code config_file_read_secret(const char *path, char **ret_secret,
                                                  struct err *e);
 

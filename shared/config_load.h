@@ -30,6 +30,8 @@ struct config_load {
     struct config config;
     const char *name;            /* of the file, for errors */
     mode_t mode;                 /* permissions of the file; 0 when there is none */
+    char *const *env;            /* the environment; NULL: none */
+    bool without_store_secrets;  /* what signs for s3: destinations stays unread */
     struct config_where current; /* the section that the lines being read belong to */
     bool in_section;             /* false before the first one */
     /* Where each value is from: a line, or one of CONFIG_FROM_*; by kind, index and place in config_settings. */
@@ -67,6 +69,21 @@ void config_env_add(struct buf *b, const char *word);
 /* HOIST_QUEUE_MEDIA_TO. */
 void config_env_name(const struct config *c, struct config_where where,
                      const struct config_setting *s, struct buf *b);
+
+/* The value of a variable, or NULL; an empty one counts as not set. */
+const char *config_env_value(char *const *env, const char *name);
+
+/* *e says what is wrong with that key. */
+enum err_code config_blame(const struct config_load *l, struct config_where where,
+                           const char *key, struct err *e);
+/* 1 to max characters of A-Z a-z 0-9 and more. */
+bool config_is_word(const char *s, const char *more, size_t max);
+
+/* What is secret, and who signs: config_secret.c.  Reads secret files, names those of systemd. */
+MUST_CHECK enum err_code config_check_secrets(struct config_load *l, struct err *e);
+/* Of an s3: destination. */
+MUST_CHECK enum err_code config_check_credentials(struct config_load *l, size_t index,
+                                                  struct err *e);
 
 /* The commands and schedules: config_schedule.c.  Derives what they have. */
 MUST_CHECK enum err_code config_check_schedules(struct config_load *l, struct err *e);

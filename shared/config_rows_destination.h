@@ -17,18 +17,45 @@
          "S3: path (endpoint/bucket/key) or virtual (bucket.endpoint/key); auto:\n"
          "virtual where endpoint is empty and the bucket has no dot, else path."),
      WORDS(style_words, 3)},
+    {DESTINATION(
+         CONFIG_WORD, credentials, "auto",
+         "S3: where the keys are from: config, access_key and secret_key here;\n"
+         "environment, AWS_ACCESS_KEY_ID and so on; file, see credentials_file; imds, the\n"
+         "role of an EC2 instance; container, that of a task or pod;\n"
+         "web_identity, AWS_WEB_IDENTITY_TOKEN_FILE at STS; auto: the first that\n"
+         "is there, web_identity and container before imds."),
+     WORDS(credentials_words, 7)},
     {DESTINATION(CONFIG_TEXT, access_key, "", "S3: the access key id.")},
     {DESTINATION(CONFIG_TEXT, secret_key, "",
                  "S3: the secret access key.  Not together with secret_key_file."),
      .privacy = CONFIG_SECRET},
     {DESTINATION(CONFIG_PATH, secret_key_file, "",
-                 "S3: a file with the secret access key, not readable by others.")},
+                 "S3: a file with the secret access key, not readable by others; the\n"
+                 "worker reads it again when it changes."),
+     .takes_credential = true},
     {DESTINATION(
          CONFIG_TEXT, session_token, "",
          "S3: the token of temporary keys.  Not together with session_token_file."),
      .privacy = CONFIG_SECRET},
     {DESTINATION(CONFIG_PATH, session_token_file, "",
-                 "S3: a file with that token; they are longer than a line may be.")},
+                 "S3: a file with that token; they are longer than a line may be."),
+     .takes_credential = true},
+    {DESTINATION(
+         CONFIG_PATH, credentials_file, "",
+         "S3: a file like ~/.aws/credentials, which it is when this is empty and\n"
+         "AWS_SHARED_CREDENTIALS_FILE names none.  Read again when it changes."),
+     .takes_credential = true},
+    {DESTINATION(
+        CONFIG_TEXT, profile, "",
+        "S3: the section of that file; empty: AWS_PROFILE, else default.")},
+    {DESTINATION(
+        CONFIG_TEXT, imds_endpoint, "",
+        "S3: where an EC2 instance asks for its role's keys; empty:\n"
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT, else http://169.254.169.254.")},
+    {DESTINATION(
+        CONFIG_TEXT, sts_endpoint, "",
+        "S3: where a web identity becomes keys; empty: AWS_ENDPOINT_URL_STS,\n"
+        "else https://sts.REGION.amazonaws.com.")},
     {DESTINATION(
         CONFIG_BOOL, conditional, "yes",
         "S3: create only (If-None-Match: *), so that nothing is overwritten.")},

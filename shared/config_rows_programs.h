@@ -8,7 +8,8 @@
            "unix:///path[?db=N].  A password is better given in password_file."),
      .privacy = CONFIG_SECRET_URL},
     {REDIS(CONFIG_PATH, password_file, "",
-           "A file with the password of Redis; wins over one in url.")},
+           "A file with the password of Redis; wins over one in url."),
+     .takes_credential = true},
     {REDIS(CONFIG_TEXT, password, "",
            "The password itself; meant for HOIST_REDIS_PASSWORD.  Not with "
            "password_file."),

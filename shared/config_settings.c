@@ -6,6 +6,8 @@
 static const char *const durability_words[] = {"disk", "memory", NULL};
 static const char *const style_words[] = {"path", "virtual", "auto", NULL};
 static const char *const checksum_words[] = {"no", "sha256", "crc32c", NULL};
+static const char *const credentials_words[] = {
+    "auto", "config", "environment", "file", "imds", "container", "web_identity", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 
 #define K(n) ((int64_t)(n) << 10)

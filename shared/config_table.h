@@ -53,10 +53,14 @@ struct config_setting {
     const char *help;         /* one or two lines, '\n' between them */
     int64_t min, max;         /* of the stored value; numbers alone */
     const char *const *words; /* CONFIG_WORD: ends with NULL */
+    bool takes_credential;    /* CONFIG_PATH: credential:NAME is allowed, too */
     size_t word_count;        /* words that can be configured; more may only be shown */
     bool
         takes_bool; /* the first word may be said as no, the second as yes, and so on */
 };
+
+/* Stands in front of the name of a file that systemd hands over. */
+#define CONFIG_CREDENTIAL "credential:"
 
 enum { CONFIG_SETTINGS_MAX = 192 };
 

@@ -148,8 +148,10 @@ static bool is_string_allowed(const struct config_setting *s, const char *text)
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
             return false;
-    bool optional = s->fallback[0] == '\0';
-    if (s->type == CONFIG_PATH && text[0] != '/' && !(optional && len == 0))
+    bool optional = s->fallback[0] == '\0' && len == 0;
+    bool credential = s->takes_credential && strncmp(text, CONFIG_CREDENTIAL,
+                                                     sizeof CONFIG_CREDENTIAL - 1) == 0;
+    if (s->type == CONFIG_PATH && text[0] != '/' && !optional && !credential)
         return false;
     return len <= CONFIG_TEXT_MAX;
 }
@@ -284,7 +286,9 @@ void config_value_describe(const struct config_setting *s, struct buf *b)
         buf_printf(b, "text without control characters, up to %d bytes",
                    CONFIG_TEXT_MAX);
     } else if (s->type == CONFIG_PATH) {
-        buf_puts(b, "an absolute path");
+        buf_puts(b, s->takes_credential ? "an absolute path, or " CONFIG_CREDENTIAL
+                                          "NAME (systemd's)"
+                                        : "an absolute path");
     } else if (s->type == CONFIG_BOOL) {
         buf_puts(b, "yes or no");
     } else if (s->type == CONFIG_WORD) {

@@ -181,3 +181,75 @@ Test(config_files, what_is_no_text_file_is_refused)
     cr_expect(eq(int, config_load(&c, "t.ini", NULL, &e), ERR_CONFIG));
     cr_expect(eq(str, e.text, "t.ini: longer than 262144 bytes"));
 }
+
+Test(config_files, a_credential_is_the_file_that_systemd_put_there)
+{
+    CLEANUP(config_release) struct config c;
+    CLEANUP(str_free) char *here = getcwd(NULL, 0);
+    CLEANUP(buf_release) struct buf variable = BUF_INIT(8192);
+    struct err e = ERR_INIT;
+
+    config_init(&c);
+    buf_printf(&variable, "CREDENTIALS_DIRECTORY=%s", here);
+    char *env[] = {variable.data, NULL};
+    write_file("f", "hush\n", 5, 0440);
+    cr_assert(eq(int,
+                 config_parse(&c, "t.ini",
+                              "[destination x]\nurl=s3://abc\naccess_key=AK\n"
+                              "secret_key_file=credential:f\n"
+                              "[destination y]\nurl=s3://abc\ncredentials=file\n"
+                              "credentials_file=credential:g\n",
+                              env, &e),
+                 ERR_OK),
+              "%s", e.text);
+    const struct config_destination *x = config_find_destination(&c, "x", 1);
+    const struct config_destination *y = config_find_destination(&c, "y", 1);
+    cr_expect(eq(str, x->secret_key, "hush"));
+    cr_expect(eq(str, x->secret_key_file + strlen(here), "/f"),
+              "the path, to read it again");
+    cr_expect(eq(str, y->credentials_file + strlen(here), "/g"),
+              "which need not be there yet");
+}
+
+#define UNREADABLE                                                                     \
+    "[destination x]\nurl=s3://abc\naccess_key=AK\nsecret_key_file=/does/not/exist\n"  \
+    "session_token_file=credential:none\n"
+
+Test(config_files, who_signs_nothing_needs_no_secrets_of_stores)
+{
+    CLEANUP(config_release) struct config c;
+    struct err e = ERR_INIT;
+
+    config_init(&c);
+    write_file("t.ini", UNREADABLE, sizeof UNREADABLE - 1, 0600);
+    cr_expect(eq(int, config_load(&c, "t.ini", NULL, &e), ERR_CONFIG));
+    cr_expect(ne(ptr, strstr(e.text, "t.ini:4: [destination x] secret_key_file: /does"),
+                 NULL),
+              "%s", e.text);
+    cr_assert(eq(int, config_load_unsigned(&c, "t.ini", NULL, &e), ERR_OK), "%s",
+              e.text);
+    cr_expect(eq(str, config_find_destination(&c, "x", 1)->secret_key, ""));
+    write_file("t.ini", "[redis]\npassword_file=/does/not/exist\n", 39, 0600);
+    cr_expect(eq(int, config_load_unsigned(&c, "t.ini", NULL, &e), ERR_CONFIG),
+              "that of Redis it needs");
+}
+
+Test(config_files, a_store_without_keys_of_its_own_takes_them_from_elsewhere)
+{
+    CLEANUP(config_release) struct config c;
+    struct err e = ERR_INIT;
+
+    config_init(&c);
+    cr_assert(eq(int,
+                 config_parse(&c, "t.ini",
+                              "[destination x]\nurl=s3://abc\n"
+                              "[destination y]\nurl=s3://abc\n"
+                              "credentials=web_identity\nsts_endpoint=http://sts:81\n",
+                              NULL, &e),
+                 ERR_OK),
+              "%s", e.text);
+    cr_expect(
+        eq(int, config_find_destination(&c, "x", 1)->credentials, CONFIG_KEYS_AUTO));
+    cr_expect(eq(int, config_find_destination(&c, "y", 1)->credentials,
+                 CONFIG_KEYS_WEB_IDENTITY));
+}
