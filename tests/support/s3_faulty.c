@@ -72,6 +72,8 @@ void s3_faulty_hash_update(struct s3_faulty_hashes *h, void *data, size_t len)
     digest_sha256_update(&h->sha256, data, len);
     digest_md5_update(&h->md5, data, len);
     h->crc32c = digest_crc32c(h->crc32c, data, len);
+    if (h->keep)
+        memcpy(h->keep + h->at, data, len);
     h->at += (int64_t)len;
 }
 
@@ -105,7 +107,7 @@ void s3_faulty_hash_begin(struct s3_faulty_hashes *h)
 {
     struct err e = ERR_INIT;
 
-    *h = (struct s3_faulty_hashes){DIGEST_SHA256_INIT, DIGEST_MD5_INIT, 0, 0, -1};
+    *h = (struct s3_faulty_hashes){DIGEST_SHA256_INIT, DIGEST_MD5_INIT, 0, 0, -1, NULL};
     if (digest_sha256_init(&h->sha256, &e) != ERR_OK ||
         digest_md5_init(&h->md5, &e) != ERR_OK)
         s3_faulty_die(e.text);
@@ -189,6 +191,7 @@ void s3_faulty_stop(struct s3_faulty *s)
     for (size_t i = 0; i < s->connection_count; i++)
         (void)pthread_join(s->connections[i].thread, NULL);
     (void)close(s->listen_fd);
+    s3_faulty_forget_parts(s);
     free(s->objects);
     free(s);
 }
@@ -260,6 +263,14 @@ int s3_faulty_count(struct s3_faulty *s, const char *method)
     return count;
 }
 
+int s3_faulty_count_of(struct s3_faulty *s, enum s3_op op)
+{
+    pthread_mutex_lock(&s->lock);
+    int count = s->op_counts[op];
+    pthread_mutex_unlock(&s->lock);
+    return count;
+}
+
 int s3_faulty_connections(struct s3_faulty *s)
 {
     pthread_mutex_lock(&s->lock);
@@ -299,5 +310,12 @@ void s3_faulty_head(struct s3_faulty *s, const char *method, char *ret, int size
 {
     pthread_mutex_lock(&s->lock);
     (void)snprintf(ret, (size_t)size, "%s", s->heads[s3_faulty_method(method)]);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void s3_faulty_head_of(struct s3_faulty *s, enum s3_op op, char *ret, int size)
+{
+    pthread_mutex_lock(&s->lock);
+    (void)snprintf(ret, (size_t)size, "%s", s->op_heads[op]);
     pthread_mutex_unlock(&s->lock);
 }

@@ -1,8 +1,12 @@
 /*
- * s3_faulty_internal: what the two files of s3_faulty share.
+ * s3_faulty_internal: what the files of s3_faulty share.
  *
- *     s3_faulty.c        the test's side, connections, objects
- *     s3_faulty_serve.c  one request: its head, its body, its answer
+ *     s3_faulty.c          the test's side, connections, objects
+ *     s3_faulty_io.c       reading and answering on a connection, the gate
+ *     s3_faulty_request.c  what a head asks for, and the fault it meets
+ *     s3_faulty_serve.c    PUT and HEAD: their bodies, their answers
+ *     s3_faulty_parts.c    uploads in parts: what is kept of them
+ *     s3_faulty_op.c       the requests that are about them, but for the bodies of parts
  */
 #ifndef HOIST_TESTS_SUPPORT_S3_FAULTY_INTERNAL_H
 #define HOIST_TESTS_SUPPORT_S3_FAULTY_INTERNAL_H
@@ -21,6 +25,8 @@ enum {
     CONNECTIONS_MAX = 512,
     OBJECTS_MAX = 4096,
     FAULTS_MAX = 1024,
+    UPLOADS_MAX = 512,
+    PARTS_MAX = 10000,
     HEAD_MAX = 16 * 1024,
     PATH_SIZE = 512,
     CHUNK = 64 * 1024
@@ -29,6 +35,20 @@ enum {
 struct object {
     char path[PATH_SIZE];
     struct s3_faulty_object is;
+};
+
+/* A part that is there, and what it was stored with. */
+struct part {
+    struct s3_faulty_object is;
+    char etag[200]; /* without quotes */
+    void *data;     /* NULL: it is not there */
+};
+
+struct upload {
+    bool open;
+    char id[32];
+    char path[PATH_SIZE];
+    struct part *parts; /* PARTS_MAX */
 };
 
 struct s3_faulty {
@@ -41,7 +61,8 @@ struct s3_faulty {
     int waiting;
     struct s3_faulty_traits traits;
     struct s3_fault faults[FAULTS_MAX];
-    size_t fault_count, fault_at;
+    bool fault_used[FAULTS_MAX];
+    size_t fault_count;
     struct object *objects;
     size_t object_count;
     struct {
@@ -50,7 +71,11 @@ struct s3_faulty {
     } connections[CONNECTIONS_MAX];
     size_t connection_count;
     int counts[3]; /* as in methods */
+    int op_counts[S3_OP_COUNT];
     char heads[3][HEAD_MAX + 1];
+    char op_heads[S3_OP_COUNT][HEAD_MAX + 1];
+    struct upload uploads[UPLOADS_MAX];
+    size_t upload_count;
 };
 
 struct connection {
@@ -64,7 +89,11 @@ struct connection {
 
 struct request {
     int method; /* index into s3_faulty_methods */
-    char path[PATH_SIZE];
+    enum s3_op op;
+    char path[PATH_SIZE]; /* without the query */
+    char upload_id[64], prefix[PATH_SIZE];
+    int part;
+    enum s3_faulty_checksum algorithm; /* CREATE */
     int64_t length;
     bool conditional, expect;
     enum s3_faulty_checksum checksum;
@@ -78,6 +107,7 @@ struct s3_faulty_hashes {
     struct digest_md5 md5;
     uint32_t crc32c;
     int64_t at, flip_at; /* a bit of this byte is another; -1: of none */
+    char *keep;          /* the bytes are copied to here; NULL: nowhere */
 };
 
 extern const char *const s3_faulty_methods[3]; /* "PUT", "HEAD", "other" */
@@ -104,5 +134,46 @@ void s3_faulty_store(struct s3_faulty *s, const char *path,
 
 /* Serve one connection to its end. */
 void s3_faulty_serve(struct connection *c);
+
+/* --- s3_faulty_io.c --- */
+
+/* False: the client has gone. */
+bool s3_faulty_send(struct connection *c, const char *text);
+/* The value of a header in the NUL-terminated head, or NULL. */
+const char *s3_faulty_header(const char *head, const char *name);
+/* Read one head; what came after it stays in c->head from *ret_rest on. */
+bool s3_faulty_read_head(struct connection *c, size_t *ret_rest);
+/* Take len bytes of the body; what was read too far stays in c->head.  Fewer: the client has gone. */
+int64_t s3_faulty_read_body(struct connection *c, int64_t len,
+                            struct s3_faulty_hashes *h);
+void s3_faulty_answer_error(struct connection *c, int status, const char *code,
+                            const char *headers, bool with_body);
+/* Until the test is over. */
+void s3_faulty_hang(struct s3_faulty *s);
+/* Wait while the gate is closed. */
+void s3_faulty_pass_gate(struct s3_faulty *s);
+
+/* --- s3_faulty_request.c --- */
+
+/* What the head in c asks for, counted, with the fault it meets. */
+void s3_faulty_take_request(struct connection *c, struct request *r);
+
+/* --- s3_faulty_parts.c; with the lock held --- */
+
+/* NULL: there is none of this id and path that is unfinished. */
+struct upload *s3_faulty_find_upload(struct s3_faulty *s, const struct request *r);
+struct upload *s3_faulty_new_upload(struct s3_faulty *s, const char *path);
+void s3_faulty_end_upload(struct upload *u);
+/* Take a part whose bytes are data, which becomes the store's.  False: no such upload; data stays the caller's. */
+bool s3_faulty_store_part(struct s3_faulty *s, const struct request *r,
+                          const struct s3_faulty_object *is, char *data);
+/* Put the object together from the parts that body lists.  NULL: *ret is what is to be stored; else the error's code. */
+const char *s3_faulty_assemble(const struct s3_faulty *s, const struct upload *u,
+                               const char *body, struct s3_faulty_object *ret);
+
+/* --- s3_faulty_op.c --- */
+
+/* Every operation on uploads in parts but UploadPart.  False: close the connection. */
+bool s3_faulty_serve_op(struct connection *c, const struct request *r);
 
 #endif
