@@ -139,6 +139,9 @@ struct config_destination {
     int64_t connect_timeout_seconds; /* 10 */
     int64_t stall_timeout_seconds;   /* 30: no byte moved for so long */
     int64_t answer_timeout_seconds;  /* 120: waiting for the answer after the body */
+    int64_t max_requests;            /* 256: at once, per worker: worker/flow.h */
+    int64_t breaker_failures;        /* 5: in a row, worker/circuit.h; 0: never */
+    int64_t breaker_max_seconds;     /* 60: the longest delay between two probes */
     char *ca_file;                   /* PEM; empty: the system's */
 
     /* Derived from url at load. */
