@@ -127,6 +127,8 @@ static void send_put(struct destination_run *run)
     run->was_conditional = ask.conditional;
     run->was_checksummed = ask.checksum != CONFIG_NO_CHECKSUM;
     run->hash.with_md5 = !run->was_checksummed || !run->dest->tells_checksum;
+    run->hash.sha256_is_checked =
+        ask.checksum == CONFIG_SHA256 || !run->dest->endpoint.https;
     enum err_code code = s3_request_make(&request, &ask, &e);
     if (code == ERR_OK && run->work.job->size == 0 &&
         !spool_hash_pass(&run->hash, "", 0, 0))

@@ -14,12 +14,15 @@
 
 #include <uv.h>
 
+struct removals;
+
 struct worker_env {
     uv_loop_t *loop;
     const struct config *config;
     struct spool *spool;
     struct redis_async *redis; /* for everything but the blocking wait for work */
     struct queue_worker self;  /* our name and lease length, as scripts see them */
+    struct removals *removals; /* spool files on their way out: removal.h */
     bool only_looks;           /* nothing is delivered: no directory is made for it */
 };
 

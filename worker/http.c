@@ -233,8 +233,10 @@ static void on_timer_closed(uv_handle_t *handle)
 {
     struct http *h = handle->data;
 
-    if (--h->open_handles == 0)
-        free(h);
+    if (--h->open_handles > 0)
+        return;
+    free(h->sockets);
+    free(h);
 }
 
 void http_close(struct http *h)

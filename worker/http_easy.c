@@ -160,6 +160,10 @@ static void set_options(struct http_call *call, const struct http_request *r)
     CURL *easy = call->easy;
 
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, http_loop_on_open);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, call->http);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, http_loop_on_close);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, call->http);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     curl_easy_setopt(easy, CURLOPT_URL, r->url);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

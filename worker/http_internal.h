@@ -24,6 +24,8 @@ struct http {
     size_t count;
     CURL *pool[HTTP_POOL_MAX];
     size_t pooled;
+    struct http_socket **sockets; /* by descriptor, NULL where there is none */
+    size_t socket_room;
     int open_handles;
 };
 
@@ -57,7 +59,10 @@ bool http_easy_prepare(struct http_call *call, const struct http_request *r);
 /* What a result of libcurl means. */
 enum retry_net http_easy_net(CURLcode code);
 
-/* http_loop.c: let the multi handle run on the loop.  kick does what its timer would. */
+/* http_loop.c: let the multi handle run on the loop.  kick does what its timer would.  on_open and on_close are to be told of
+ * each connection's socket (CURLOPT_SOCKOPTFUNCTION, CURLOPT_CLOSESOCKETFUNCTION), ctx being the struct http. */
+int http_loop_on_open(void *ctx, curl_socket_t fd, curlsocktype purpose);
+int http_loop_on_close(void *ctx, curl_socket_t fd);
 void http_loop_attach(struct http *h);
 void http_loop_kick(struct http *h);
 

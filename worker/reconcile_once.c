@@ -5,12 +5,14 @@
 
 #include "shared/redis_check.h"
 #include "worker/looks.h"
+#include "worker/removal.h"
 #include "worker/reconciler.h"
 
 enum { LOOKS_A_ROUND = 4096 };
 
 struct once {
     struct worker_env env;
+    struct removals removals;
     uv_loop_t loop;
     struct destinations *destinations;
     struct redis *redis; /* of the passes; env.redis is that of the looks */
@@ -252,8 +254,10 @@ enum err_code reconcile_once(const struct config *config, struct spool *spool,
         .loop = &o->loop,
         .config = config,
         .spool = spool,
+        .removals = &o->removals,
         .self = {.id = "reconcile", .lease_ms = config->worker.lease_ms},
         .only_looks = true};
+    removals_init(&o->removals, &o->loop);
     (void)uv_timer_init(&o->loop, &o->deadline); /* cannot fail */
     o->deadline.data = o;
     enum err_code code = open_parts(o, e);

@@ -1,11 +1,28 @@
 /*
  * removal: the spool files of a job that has ended go, on the thread pool.  Whatever hinders it is logged, or found by
- * reconcile.  Belongs to the loop's thread.
+ * reconcile.
+ *
+ *     removal_begin --> waiting --> a batch of all that wait, on one thread of the pool --> done for each, on the loop
+ *
+ * While one batch is under way others gather for the next one, so that a thousand small jobs a second do not wake a thousand
+ * threads; behind a slow disk up to four batches are under way.  Belongs to the loop's thread.
  */
 #ifndef HOIST_WORKER_REMOVAL_H
 #define HOIST_WORKER_REMOVAL_H
 
 #include "worker/env.h"
+
+struct removal;
+
+/* Those that wait; one for each loop, named in its env.  The storage is the caller's and outlives the loop. */
+struct removals {
+    uv_loop_t *loop;
+    struct removal *first, *last;
+    size_t waiting;
+    unsigned batches; /* under way */
+};
+
+void removals_init(struct removals *set, uv_loop_t *loop);
 
 struct removal_order {
     const struct job_id *id; /* copied */

@@ -33,6 +33,8 @@ static bool conclude(struct spool_hash *h)
     (void)snprintf(hex, sizeof hex, "%08" PRIx32, h->crc32c); /* fits */
     if (h->job->crc32c && strcasecmp(hex, h->job->crc32c) != 0)
         h->corrupt = "CRC-32C";
+    if (!h->with_sha256)
+        return !h->corrupt;
     hex[0] = '\0';
     if (digest_sha256_final(&h->sha256_state, sum, &e) == ERR_OK)
         digest_hex_encode(sum, sizeof sum, hex);
@@ -47,13 +49,15 @@ bool spool_hash_pass(struct spool_hash *h, const void *data, size_t len, int64_t
 
     if (offset == 0) {
         h->md5[0] = '\0';
-        if (digest_sha256_init(&h->sha256_state, &e) != ERR_OK)
+        h->with_sha256 = !h->sha256_is_checked || !h->job->crc32c;
+        if (h->with_sha256 && digest_sha256_init(&h->sha256_state, &e) != ERR_OK)
             return false;
         if (h->with_md5 && digest_md5_init(&h->md5_state, &e) != ERR_OK)
             h->md5[0] = '\0'; /* not on this machine (FIPS): final tells again */
         h->crc32c = 0;
     }
-    digest_sha256_update(&h->sha256_state, data, len);
+    if (h->with_sha256)
+        digest_sha256_update(&h->sha256_state, data, len);
     if (h->job->crc32c)
         h->crc32c = digest_crc32c(h->crc32c, data, len);
     if (h->with_md5)

@@ -19,10 +19,14 @@ struct spool_hash {
     const struct job
         *job;      /* its size, SHA-256 and, where it has one, CRC-32C; the caller's */
     bool with_md5; /* compute it, too; to be set before the body starts */
+    /* Whoever gets the body was told its SHA-256 and refuses another one: CRC-32C alone is compared here, where the job has
+     * one.  A SHA-256 costs several times what sending does.  To be set before the body starts. */
+    bool sha256_is_checked;
     const char *corrupt; /* the name of a digest that is another; NULL: none is */
     char md5
         [DIGEST_MD5_HEX +
          1]; /* once all has passed; "" before, unwanted, or where there is no MD5 (FIPS) */
+    bool with_sha256; /* it is computed this time */
     uint32_t crc32c;
     struct digest_sha256 sha256_state;
     struct digest_md5 md5_state;

@@ -14,6 +14,7 @@
 #include "worker/identity.h"
 #include "worker/reconciler.h"
 #include "worker/registration.h"
+#include "worker/removal.h"
 #include "worker/scheduler.h"
 
 enum { GRACE_MS = 1000 }; /* for giving jobs back */
@@ -30,6 +31,7 @@ struct worker {
     struct beats *beats;
     struct reconciler *reconciler;
     struct scheduler *scheduler;
+    struct removals removals;
     struct registration registration;
     struct alive alive;
     uv_timer_t phase_timer; /* end of the drain, then of giving back */
@@ -312,7 +314,9 @@ enum err_code worker_open(const struct config *config, struct spool *spool,
         (struct worker_env){.loop = &w->loop,
                             .config = config,
                             .spool = spool,
+                            .removals = &w->removals,
                             .self = {.id = w->id, .lease_ms = config->worker.lease_ms}};
+    removals_init(&w->removals, &w->loop);
     init_handles(w);
     registration_init(&w->registration, &w->env, &w->transfers);
     alive_init(&w->alive, &w->env);

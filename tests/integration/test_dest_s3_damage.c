@@ -70,7 +70,7 @@ Test(dest_s3_damage, a_bit_that_flipped_in_the_spool_never_becomes_an_object)
         struct dest_result r = send_body(&j, body);
         cr_expect(not(r.outcome.done), "byte %d", (int)at);
         cr_expect(eq(int, r.outcome.class, RETRY_NEVER), "byte %d", (int)at);
-        cr_expect(strstr(r.outcome.error, "spool corrupt: its SHA-256") != NULL, "%s",
+        cr_expect(strstr(r.outcome.error, "spool corrupt: its CRC-32C") != NULL, "%s",
                   r.outcome.error);
         cr_expect(eq(int, stored(), 0));
         body[at] = damaged;

@@ -1,5 +1,6 @@
 /* looks: what follows a look at the object of a done job, as Redis stands at that moment. */
 #include "worker/looks.h"
+#include "worker/removal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@ static struct tmpdir dir;
 static struct config config;
 static uv_loop_t loop;
 static struct worker_env env;
+static struct removals removals;
 static struct destinations *destinations;
 
 static void on_ready(void *ctx)
@@ -66,7 +68,9 @@ static void up(void)
     config_init(&config);
     cr_assert(not(config_load(&config, file.path, none, &e)), "%s", e.text);
     cr_assert(eq(int, uv_loop_init(&loop), 0));
+    removals_init(&removals, &loop);
     env = (struct worker_env){.loop = &loop,
+                              .removals = &removals,
                               .config = &config,
                               .spool = spool.spool,
                               .self = {.id = "test", .lease_ms = 10000}};
