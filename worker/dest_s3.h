@@ -12,7 +12,8 @@
  *              '-- anything else -----------------------------------------------> by retry.h
  *
  * Guarantees, besides those of destination.h: the last piece of a body is not sent before all of it was hashed and found
- * to be what the manifest says, by SHA-256 and CRC-32C; so a damaged spool file never becomes an object ("spool corrupt").
+ * to be what the manifest says, by CRC-32C, and by SHA-256 where the store is not sent that to compare it itself, or the job
+ * has no CRC-32C; so a damaged spool file never becomes an object ("spool corrupt").
  * An object is called done when what the store tells of it is that of the bytes: a checksum of either kind, or an MD5.  The MD5
  * is computed along with the others only for stores that answer a PUT without a checksum: it halves the rate of the pass.
  * Where the store knows no conditions (501), or conditional = no, an object of this key is overwritten.
