@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/convert.h"
+
 void batch_init(struct batch *b, struct spool *spool)
 {
     *b = (struct batch){.spool = spool};
@@ -45,9 +47,24 @@ static enum problem of_spool(const struct err *e)
     return e->code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
 }
 
+/* The key of a job whose client chose none. */
+static enum problem choose_key(const struct config *config, struct job *j,
+                               struct err *e)
+{
+    char key[CONVERT_KEY_SIZE];
+    struct convert convert;
+
+    if (!j->convert)
+        job_default_key(j, key);
+    else if (convert_find(config, j->convert, strlen(j->convert), &convert, e) ||
+             convert_key(j, convert.extension, key, e))
+        return PROBLEM_INTERNAL;
+    return job_set_key(j, key, strlen(key), e) ? PROBLEM_INTERNAL : PROBLEM_NONE;
+}
+
 /* Name, type and key of a job that is otherwise filled in. */
-static enum problem describe(struct job *j, const struct batch_file *file,
-                             struct err *e)
+static enum problem describe(const struct config *config, struct job *j,
+                             const struct batch_file *file, struct err *e)
 {
     if (file->name && job_set_name(j, file->name, file->name_len, e))
         return PROBLEM_INTERNAL;
@@ -55,11 +72,7 @@ static enum problem describe(struct job *j, const struct batch_file *file,
         return PROBLEM_INTERNAL;
     if (*file->type && job_set_type(j, file->type, strlen(file->type), e))
         return e->code == ERR_REJECT ? PROBLEM_BAD_REQUEST : PROBLEM_INTERNAL;
-    if (j->key)
-        return PROBLEM_NONE;
-    char key[ID_UUID_LEN + 10];
-    job_default_key(j, key);
-    return job_set_key(j, key, strlen(key), e) ? PROBLEM_INTERNAL : PROBLEM_NONE;
+    return j->key ? PROBLEM_NONE : choose_key(config, j, e);
 }
 
 static bool is_same(const char *a, const char *b)
@@ -112,7 +125,7 @@ enum problem batch_begin_file(struct batch *b, const struct options *o,
     b->count++;
     b->max_bytes = o->queue->max_bytes;
     j->id.uuid = u->uuid;
-    p = describe(j, file, e);
+    p = describe(o->config, j, file, e);
     return p ? p : check_key(b, j, e);
 }
 

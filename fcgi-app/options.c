@@ -2,6 +2,7 @@
 
 #include "fcgi-app/options_ties.h"
 #include "shared/clock.h"
+#include "shared/convert.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,32 @@ static enum problem set_to(struct options *o, const struct request_text *v,
     return o->job.to ? PROBLEM_NONE : problem_set(e, PROBLEM_INTERNAL, "out of memory");
 }
 
+/* The list as a job has it; NULL where it is empty. */
+static enum problem store_convert(struct job *j, const struct config *config,
+                                  const struct request_text *v, struct err *e)
+{
+    char names[JOB_CONVERT_TEXT_MAX + 1];
+    struct convert convert;
+
+    if (convert_find(config, v->s, v->len, &convert, e))
+        return PROBLEM_UNKNOWN_CONVERTER;
+    convert_format(&convert, names);
+    free(j->convert);
+    j->convert = *names ? strdup(names) : NULL;
+    return !*names || j->convert ? PROBLEM_NONE
+                                 : problem_set(e, PROBLEM_INTERNAL, "out of memory");
+}
+
+static enum problem set_convert(struct options *o, const struct request_text *v,
+                                struct err *e)
+{
+    o->convert_given = true;
+    enum problem p = store_convert(&o->job, o->config, v, e);
+    if (p)
+        (void)err_prefix(e, "convert");
+    return p;
+}
+
 /* What a setter of job.h said, as an answer to the client; its text names the field. */
 static enum problem of_code(enum err_code code)
 {
@@ -132,7 +159,7 @@ static const struct {
     {"unique_until", options_set_unique_until},
     {"unique_window", options_set_unique_window},
     {"batch", options_set_batch},
-    {"convert", refuse},
+    {"convert", set_convert},
     {"callback", refuse},
 };
 
@@ -181,11 +208,12 @@ enum problem options_set(struct options *o, const struct request_text *name,
             (void)err_prefix(e, "%s", table[i].name);
         return p;
     }
-    return problem_set(e, PROBLEM_BAD_OPTION,
-                       "'%.*s' is no option; there are queue, priority, delay, at, to, "
-                       "key, name, meta.NAME, group, after, after_failure, unique, "
-                       "unique_until, unique_window, batch",
-                       name->len < 64 ? (int)name->len : 64, name->s);
+    return problem_set(
+        e, PROBLEM_BAD_OPTION,
+        "'%.*s' is no option; there are queue, priority, delay, at, to, "
+        "convert, key, name, meta.NAME, group, after, after_failure, unique, "
+        "unique_until, unique_window, batch",
+        name->len < 64 ? (int)name->len : 64, name->s);
 }
 
 /* HTTP_X_HOIST_META_FIRST_NAME=me -> meta.first-name; other names: X-Hoist-After-Failure -> after_failure. */
@@ -278,9 +306,13 @@ enum problem options_make_job(const struct options *o, struct job *ret, struct e
     ret->source = strdup("spool");
     if (!ret->to)
         ret->to = strdup(o->queue->to);
-    if (!ret->source || !ret->to) {
+    if (!o->convert_given)
+        p = store_convert(
+            ret, o->config,
+            &(struct request_text){o->queue->convert, strlen(o->queue->convert)}, e);
+    if (p || !ret->source || !ret->to) {
         job_release(ret);
-        return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+        return p ? p : problem_set(e, PROBLEM_INTERNAL, "out of memory");
     }
     return PROBLEM_NONE;
 }

@@ -7,13 +7,14 @@
  *     delay       seconds, up to a year                     none
  *     at          RFC 3339, up to a year ahead; the past is now
  *     to          a configured destination                  the queue's
+ *     convert     configured converters, "a, b"             the queue's; empty: none
  *     key         object key (job_key_is_safe)              <uuid>.<extension>
  *     name        file name of a raw body
  *     meta.NAME   user metadata (header X-Hoist-Meta-NAME)
  *     group, after, after_failure, unique, unique_until, unique_window, batch: see options_ties.h
  *
  * Query and headers together may give an option once, and delay or at, not both.  A form field overrides what was there, for the files after it.
- * What the API knows and this version cannot do (convert, callback; Idempotency-Key and the digest headers) is refused
+ * What the API knows and this version cannot do (callback; Idempotency-Key and the digest headers) is refused
  * with PROBLEM_UNSUPPORTED: never silently left out.
  */
 #ifndef HOIST_FCGI_OPTIONS_H
@@ -35,6 +36,7 @@ struct options {
     const struct config_queue *queue; /* never NULL after options_init succeeded */
     struct job job; /* a template: due, to, key, name, meta, ties; owned */
     char after_queue[ID_QUEUE_MAX + 1]; /* the queue of job.after */
+    bool convert_given;                 /* job.convert counts, and NULL there is none */
     bool after_failure_given, unique_until_given;
     int64_t priority; /* -1: the queue's */
     unsigned seen;    /* options given by query or headers */

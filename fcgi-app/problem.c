@@ -24,6 +24,8 @@ static const struct problem_row rows[] = {
     [PROBLEM_UNKNOWN_QUEUE] = {422, "unknown-queue", "There is no such queue", 0},
     [PROBLEM_UNKNOWN_DESTINATION] = {422, "unknown-destination",
                                      "There is no such destination", 0},
+    [PROBLEM_UNKNOWN_CONVERTER] = {422, "unknown-converter",
+                                   "There is no such converter", 0},
     [PROBLEM_UNSUPPORTED] = {422, "unsupported", "This version cannot do that", 0},
     [PROBLEM_INTERNAL] = {500, "internal", "The server is at fault", 0},
     [PROBLEM_UNAVAILABLE] = {503, "unavailable", "Not possible now", 5},

@@ -28,6 +28,7 @@ enum problem {
     PROBLEM_BAD_VALUE, /* 422: a value of group, after, unique ..., or a member of a JSON body, that cannot be */
     PROBLEM_UNKNOWN_QUEUE,       /* 422 */
     PROBLEM_UNKNOWN_DESTINATION, /* 422 */
+    PROBLEM_UNKNOWN_CONVERTER,   /* 422 */
     PROBLEM_UNSUPPORTED,         /* 422: known to the API, not to this version */
     PROBLEM_INTERNAL,    /* 500: out of memory, or a setting an operator must mend */
     PROBLEM_UNAVAILABLE, /* 503: spool or Redis cannot now */

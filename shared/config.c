@@ -311,6 +311,15 @@ const struct config_command *config_find_command(const struct config *c,
     return NULL;
 }
 
+const struct config_converter *config_find_converter(const struct config *c,
+                                                     const char *name, size_t len)
+{
+    for (size_t i = 0; i < c->converter_count; i++)
+        if (is_name(c->converters[i].name, name, len))
+            return &c->converters[i];
+    return NULL;
+}
+
 const struct config_destination *config_find_destination(const struct config *c,
                                                          const char *name, size_t len)
 {

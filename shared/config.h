@@ -21,7 +21,7 @@
  * that others can read, or its group write, is refused).  The secret itself and its file may not both be given; what is
  * in the environment wins over what is in the file.  A configuration file that holds a secret and is open to others
  * (mode & 0007) is refused.  --show-config prints secrets, and the user and password in a url, as "(set)".
- * Not in this version: [auth NAME] [converter NAME]; they are refused by name.
+ * Not in this version: [auth NAME]; it is refused by name.
  *
  * Strings are owned by the struct config and live until config_release.
  */
@@ -43,6 +43,7 @@ enum {
     CONFIG_DESTINATIONS_MAX = 64,
     CONFIG_COMMANDS_MAX = 64,
     CONFIG_SCHEDULES_MAX = 64,
+    CONFIG_CONVERTERS_MAX = 64,
     CONFIG_NAME_MAX = 32,
     CONFIG_WEIGHT_MAX = 1000 /* of a queue among those of a worker */
 };
@@ -63,6 +64,7 @@ enum config_credentials {
     CONFIG_KEYS_CONTAINER,
     CONFIG_KEYS_WEB_IDENTITY
 };
+enum config_sandbox { CONFIG_NO_SANDBOX, CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_REQUIRE };
 enum config_scheme { CONFIG_FILE, CONFIG_S3 };
 
 struct config_redis {
@@ -110,6 +112,7 @@ struct config_http {
 struct config_queue {
     char name[CONFIG_NAME_MAX + 1];
     char *to;                  /* destination name; default */
+    char *convert;             /* names of converters, "a, b"; empty: none */
     int64_t priority;          /* 5 */
     int64_t max_attempts;      /* 10 */
     int64_t max_crashes;       /* 3 */
@@ -178,6 +181,20 @@ struct config_schedule {
     const char *command; /* NAME, within source */
 };
 
+/* A program that an upload goes through on its way: worker/pipeline.h. */
+struct config_converter {
+    char name[CONFIG_NAME_MAX + 1];
+    char *run;       /* a line of words (words.h) */
+    char *type;      /* media type of what it writes; empty: that of what it reads */
+    char *extension; /* of the object's default key, ".png"; empty: unchanged */
+    int64_t time_limit_ms;       /* setting time_limit, 10m */
+    int64_t cpu_seconds;         /* setting cpu_limit, 10m; 0: none */
+    int64_t memory_max;          /* bytes of address space, 512M; 0: no limit */
+    int64_t processes_max;       /* 64, threads too; 0: no limit */
+    int64_t max_bytes;           /* of its output, 5G */
+    enum config_sandbox sandbox; /* auto */
+};
+
 struct config_worker {
     char *queues; /* "media, docs", "media:5, docs:1", or "*" for all there are */
     int64_t concurrency;   /* 64, 1..1024 */
@@ -201,6 +218,8 @@ struct config {
     size_t command_count;
     struct config_schedule schedules[CONFIG_SCHEDULES_MAX];
     size_t schedule_count;
+    struct config_converter converters[CONFIG_CONVERTERS_MAX];
+    size_t converter_count;
 };
 
 /* All zero: it can be released; config_load fills in the defaults. */
@@ -231,6 +250,8 @@ const struct config_destination *config_find_destination(const struct config *c,
                                                          const char *name, size_t len);
 const struct config_command *config_find_command(const struct config *c,
                                                  const char *name, size_t len);
+const struct config_converter *config_find_converter(const struct config *c,
+                                                     const char *name, size_t len);
 
 /* An entry of [worker] queues: NAME or NAME:WEIGHT. */
 struct config_entry {

@@ -212,5 +212,5 @@ enum err_code config_check(struct config_load *l, struct err *e)
     for (size_t i = 0; i < l->config.queue_count; i++)
         if (check_queue(l, i, e))
             return e->code;
-    return config_check_schedules(l, e);
+    return config_check_schedules(l, e) ? e->code : config_check_converters(l, e);
 }

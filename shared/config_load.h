@@ -41,7 +41,8 @@ struct config_load {
 
 _Static_assert(CONFIG_QUEUES_MAX == CONFIG_DESTINATIONS_MAX &&
                    CONFIG_QUEUES_MAX == CONFIG_COMMANDS_MAX &&
-                   CONFIG_QUEUES_MAX == CONFIG_SCHEDULES_MAX,
+                   CONFIG_QUEUES_MAX == CONFIG_SCHEDULES_MAX &&
+                   CONFIG_QUEUES_MAX == CONFIG_CONVERTERS_MAX,
                "one size of arrays for all");
 
 /* The struct of a section. */
@@ -87,6 +88,10 @@ MUST_CHECK enum err_code config_check_credentials(struct config_load *l, size_t 
 
 /* The commands and schedules: config_schedule.c.  Derives what they have. */
 MUST_CHECK enum err_code config_check_schedules(struct config_load *l, struct err *e);
+
+/* The converters, and where they are named: config_converter.c. */
+MUST_CHECK enum err_code config_check_converters(const struct config_load *l,
+                                                 struct err *e);
 
 /* Everything that one value alone does not show; reads secret files, fills in what is derived. */
 MUST_CHECK enum err_code config_check(struct config_load *l, struct err *e);

@@ -130,6 +130,10 @@
      WORDS(level_words, 4)},
 
     {QUEUE(CONFIG_TEXT, to, "default", "The destination of jobs that name none.")},
+    {QUEUE(
+        CONFIG_TEXT, convert, "",
+        "The converters of uploads that name none, one after the other: names with\n"
+        "commas between them.")},
     {QUEUE(CONFIG_NUMBER, priority, "5", "Of jobs that name none; 0 runs first."),
      RANGE(0, 9)},
     {QUEUE(CONFIG_NUMBER, max_attempts, "10",

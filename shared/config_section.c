@@ -84,7 +84,7 @@ static enum err_code open_named(struct config_load *l, struct config_where where
 
 static bool is_for_later(const char *word, size_t len)
 {
-    static const char *const words[] = {"auth", "converter"};
+    static const char *const words[] = {"auth"};
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strlen(words[i]) == len && memcmp(words[i], word, len) == 0)
@@ -122,7 +122,8 @@ enum err_code config_load_open(struct config_load *l, const char *section, int l
     return err_set(
         e, ERR_CONFIG,
         "unknown section [%.60s]: allowed are [redis] [spool] [http] [worker] "
-        "[queue NAME] [destination NAME] [command NAME] [schedule NAME]",
+        "[queue NAME] [destination NAME] [command NAME] [schedule NAME] "
+        "[converter NAME]",
         section);
 }
 

@@ -8,6 +8,7 @@ static const char *const style_words[] = {"path", "virtual", "auto", NULL};
 static const char *const checksum_words[] = {"no", "sha256", "crc32c", NULL};
 static const char *const credentials_words[] = {
     "auto", "config", "environment", "file", "imds", "container", "web_identity", NULL};
+static const char *const sandbox_words[] = {"no", "auto", "require", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 
 #define K(n) ((int64_t)(n) << 10)
@@ -41,6 +42,10 @@ static const char *const level_words[] = {"debug", "info", "warn", "error", NULL
     ROW(CONFIG_KIND_SCHEDULE, type, config_schedule, field, #field, fallback, help)
 #define SCHEDULE_AS(key, type, field, fallback, help)                                  \
     ROW(CONFIG_KIND_SCHEDULE, type, config_schedule, field, key, fallback, help)
+#define CONVERTER(type, field, fallback, help)                                         \
+    ROW(CONFIG_KIND_CONVERTER, type, config_converter, field, #field, fallback, help)
+#define CONVERTER_AS(key, type, field, fallback, help)                                 \
+    ROW(CONFIG_KIND_CONVERTER, type, config_converter, field, key, fallback, help)
 #define RANGE(min_, max_) .min = (min_), .max = (max_)
 #define WORDS(words_, count_) .words = (words_), .word_count = (count_)
 
@@ -48,6 +53,7 @@ const struct config_setting config_settings[] = {
 #include "shared/config_rows_programs.h"
 #include "shared/config_rows_destination.h"
 #include "shared/config_rows_work.h"
+#include "shared/config_rows_converter.h"
 };
 
 const size_t config_setting_count = sizeof config_settings / sizeof config_settings[0];
@@ -57,5 +63,6 @@ _Static_assert(sizeof config_settings / sizeof config_settings[0] <=
                "struct config_load has an array of that size");
 _Static_assert(sizeof(enum config_durability) == sizeof(int) &&
                    sizeof(enum config_style) == sizeof(int) &&
+                   sizeof(enum config_sandbox) == sizeof(int) &&
                    sizeof(enum log_level) == sizeof(int),
                "CONFIG_WORD is stored as an int");

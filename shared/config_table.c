@@ -30,11 +30,16 @@ static const struct {
                               offsetof(struct config, schedules),
                               sizeof(struct config_schedule),
                               offsetof(struct config, schedule_count)},
+    [CONFIG_KIND_CONVERTER] = {"converter", true, false,
+                               offsetof(struct config, converters),
+                               sizeof(struct config_converter),
+                               offsetof(struct config, converter_count)},
 };
 _Static_assert(offsetof(struct config_queue, name) == 0 &&
                    offsetof(struct config_destination, name) == 0 &&
                    offsetof(struct config_command, name) == 0 &&
-                   offsetof(struct config_schedule, name) == 0,
+                   offsetof(struct config_schedule, name) == 0 &&
+                   offsetof(struct config_converter, name) == 0,
                "a section with a name begins with it");
 
 const char *config_kind_name(enum config_kind kind)

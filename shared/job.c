@@ -274,7 +274,7 @@ enum err_code job_check(const struct job *j, struct err *e)
         if (job_field_check(j, f, e))
             return e->code;
     }
-    if (job_is_spooled(j) && j->sent > j->size)
+    if (job_is_spooled(j) && !j->convert && j->sent > j->size)
         return err_set(e, ERR_REJECT, "job: sent is more than bytes");
     if (check_meta(j, e))
         return e->code;

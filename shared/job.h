@@ -51,6 +51,8 @@ enum {
     JOB_KEY_MAX = 1024,    /* bytes of an object key (S3's limit) */
     JOB_ERROR_MAX = 4352,  /* 4 KiB that a command wrote, and what we say of it */
     JOB_SOURCE_MAX = 40,
+    JOB_CONVERT_MAX = 8, /* converters of one job */
+    JOB_CONVERT_TEXT_MAX = JOB_CONVERT_MAX * (ID_QUEUE_MAX + 1) - 1, /* their names */
     JOB_GROUP_MAX = 64,        /* bytes of a group's name */
     JOB_UNIQUE_MAX = 128,      /* bytes of a unique key */
     JOB_RECORD_MAX = 32 * 1024 /* bytes of any text form of a record within them */
@@ -85,12 +87,13 @@ struct job {
     char *crc32c;         /* of them, 8 hex digits; old jobs and commands have none */
     char *schedule;       /* name of the schedule that made it */
     char *name;           /* file name as sanitised metadata; never a path */
-    char *type;  /* media type as the client said: type/subtype[; parameters] */
-    char *to;    /* name of a configured destination */
-    char *batch; /* UUIDv7, one for all jobs of a request; old records have none */
-    char *key;   /* object key below the destination's prefix; job_key_is_safe */
-    char *group; /* one after the other within it: [A-Za-z0-9][A-Za-z0-9._-]* */
-    char *after; /* uuid of a job of the same queue that must end first */
+    char *type;    /* media type as the client said: type/subtype[; parameters] */
+    char *to;      /* name of a configured destination */
+    char *convert; /* names of converters, "a,b", that its bytes go through */
+    char *batch;   /* UUIDv7, one for all jobs of a request; old records have none */
+    char *key;     /* object key below the destination's prefix; job_key_is_safe */
+    char *group;   /* one after the other within it: [A-Za-z0-9][A-Za-z0-9._-]* */
+    char *after;   /* uuid of a job of the same queue that must end first */
     char *
         after_failure; /* when that one ends dead or cancelled: "run"; else cancelled too */
     char *unique;      /* no other job with this key while it is held: graphic ASCII */
@@ -111,6 +114,9 @@ struct job {
     char *worker;      /* id of the worker that has it */
     char *url;         /* where the object is, once done */
     char *etag;        /* as the store gave it */
+    int64_t out_bytes; /* of what converters made of it, once done */
+    char *out_sha256;  /* of the same */
+    char *sandbox;     /* what held its converters: "landlock,seccomp", or "none" */
     char *error;       /* the latest failure, for people */
     char *error_class; /* the latest failure, one word */
 
@@ -187,7 +193,7 @@ MUST_CHECK enum err_code job_decode_manifest(const char *text, size_t len,
 
 /* Append the status object, see design section 2: {"id":…,"queue":…,"batch":…,"name":…,"type":…,"size":N,"sha256":…,"crc32c":…,
  * "state":…,"priority":N,"attempts":N,"max_attempts":N,"sent":N,"to":…,"key":…,"created":"RFC 3339",…,"url":"/v1/jobs/…"}.
- * Members that are not set are left out; "result":{"url":…,"etag":…} once done; "error":{"class":…,"text":…} when the
+ * Members that are not set are left out; "result":{"url":…,"etag":…} once done, with "size" and "sha256" of what converters made; "error":{"class":…,"text":…} when the
  * latest attempt failed; "cancelling":true while a running job is asked to stop.  False when the buf is full. */
 bool job_add_status(struct buf *b, const struct job *j);
 

@@ -39,6 +39,7 @@ const struct job_field job_fields[] = {
     {"max_attempts",  "max_attempts", JOB_KIND_INT,   ASKED_REQUIRED, AT(max_attempts), 1, 1000,             NULL},
     {"sent",          "sent",         JOB_KIND_INT,   0,              AT(sent),         0, SIZE_MAX_BYTES,   NULL},
     {"to",            "to",           JOB_KIND_TEXT,  ASKED_REQUIRED, AT(to),           1, 32,               job_text_is_word},
+    {"convert",       "convert",      JOB_KIND_TEXT,  JOB_ASKED,      AT(convert),      1, JOB_CONVERT_TEXT_MAX, job_text_is_names},
     {"key",           "key",          JOB_KIND_TEXT,  ASKED_REQUIRED, AT(key),          1, JOB_KEY_MAX,      job_key_is_safe},
     {"created",       "created",      JOB_KIND_TIME,  ASKED_REQUIRED, AT(created),      1, TIME_MAX,         NULL},
     {"due",           "due",          JOB_KIND_TIME,  JOB_ASKED | JOB_SCRIPT, AT(due),  0, TIME_MAX,         NULL},
@@ -58,6 +59,9 @@ const struct job_field job_fields[] = {
     {"worker",        NULL,           JOB_KIND_TEXT,  0,              AT(worker),       1, 63,               job_text_is_word},
     {"url",           NULL,           JOB_KIND_TEXT,  0,              AT(url),          1, JOB_URL_MAX,      job_text_is_plain},
     {"etag",          NULL,           JOB_KIND_TEXT,  0,              AT(etag),         1, JOB_ETAG_MAX,     job_text_is_plain},
+    {"out_bytes",     NULL,           JOB_KIND_INT,   JOB_OPTIONAL,   AT(out_bytes),    0, SIZE_MAX_BYTES,   NULL},
+    {"out_sha256",    NULL,           JOB_KIND_TEXT,  0,              AT(out_sha256),  64, 64,               job_text_is_hex},
+    {"sandbox",       "sandbox",      JOB_KIND_TEXT,  0,              AT(sandbox),      1, 64,               job_text_is_names},
     {"error",         NULL,           JOB_KIND_NOTE,  0,              AT(error),        1, JOB_ERROR_MAX,    job_text_is_plain},
     {"error_class",   NULL,           JOB_KIND_TEXT,  0,              AT(error_class),  1, 32,               job_text_is_word},
 };

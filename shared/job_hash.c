@@ -38,8 +38,11 @@ enum err_code job_decode_rest(struct job *j, struct err *e)
     }
     (void)job_field_mark(j, job_field_find("priority"));
     (void)job_field_mark(j, job_field_find("v")); /* JOB_INIT's: 1 */
-    if (j->state == JOB_DONE && job_is_spooled(j))
-        j->sent = j->size; /* finish writes no more than what a beat wrote before */
+    /* Finish writes no more than what a beat wrote before. */
+    if (j->state == JOB_DONE && j->convert)
+        j->sent = j->out_bytes > 0 ? j->out_bytes : j->sent;
+    else if (j->state == JOB_DONE && job_is_spooled(j))
+        j->sent = j->size;
     return j->source && j->key ? ERR_OK
                                : err_set(e, ERR_NOMEM, "job: no memory for a record");
 }

@@ -139,22 +139,43 @@ static void add_status_field(struct buf *b, const struct job *j,
     }
 }
 
-/* ,"outer":{"first":…,"second":…} of what is set; nothing when neither is. */
-static void add_pair(struct buf *b, const char *outer, const char *const names[2],
-                     const char *const values[2])
+/* ,"name":"value" where it is set; comma is what stands before it, and moves on. */
+static void add_member(struct buf *b, const char **comma, const char *name,
+                       const char *value)
+{
+    if (!value)
+        return;
+    buf_printf(b, "%s\"%s\":", *comma, name);
+    buf_add_json(b, value, strlen(value));
+    *comma = ",";
+}
+
+static void add_result(struct buf *b, const struct job *j)
 {
     const char *comma = "";
 
-    if (!values[0] && !values[1])
+    if (!j->url && !j->etag && !j->out_sha256 && j->out_bytes == 0)
         return;
-    buf_printf(b, ",\"%s\":{", outer);
-    for (size_t i = 0; i < 2; i++) {
-        if (!values[i])
-            continue;
-        buf_printf(b, "%s\"%s\":", comma, names[i]);
-        buf_add_json(b, values[i], strlen(values[i]));
+    buf_puts(b, ",\"result\":{");
+    add_member(b, &comma, "url", j->url);
+    add_member(b, &comma, "etag", j->etag);
+    if (j->out_bytes > 0) {
+        buf_printf(b, "%s\"size\":%" PRId64, comma, j->out_bytes);
         comma = ",";
     }
+    add_member(b, &comma, "sha256", j->out_sha256);
+    buf_putc(b, '}');
+}
+
+static void add_error(struct buf *b, const struct job *j)
+{
+    const char *comma = "";
+
+    if (!j->error_class && !j->error)
+        return;
+    buf_puts(b, ",\"error\":{");
+    add_member(b, &comma, "class", j->error_class);
+    add_member(b, &comma, "text", j->error);
     buf_putc(b, '}');
 }
 
@@ -168,11 +189,9 @@ bool job_add_status(struct buf *b, const struct job *j)
         if (job_fields[i].status && job_field_is_set(j, &job_fields[i]))
             add_status_field(b, j, &job_fields[i]);
     if (j->state == JOB_DONE)
-        add_pair(b, "result", (const char *const[]){"url", "etag"},
-                 (const char *const[]){j->url, j->etag});
+        add_result(b, j);
     else
-        add_pair(b, "error", (const char *const[]){"class", "text"},
-                 (const char *const[]){j->error_class, j->error});
+        add_error(b, j);
     return buf_printf(b, ",\"url\":\"/v1/jobs/%s\"}", id);
 }
 

@@ -68,6 +68,18 @@ bool job_text_is_source(const char *s, size_t len)
            id_is_queue(s + head, len - head);
 }
 
+bool job_text_is_names(const char *s, size_t len)
+{
+    for (size_t start = 0; start <= len;) {
+        const char *comma = memchr(s + start, ',', len - start);
+        size_t end = comma ? (size_t)(comma - s) : len;
+        if (!id_is_queue(s + start, end - start))
+            return false;
+        start = end + 1;
+    }
+    return true;
+}
+
 bool job_text_is_graphic(const char *s, size_t len)
 {
     for (size_t i = 0; i < len; i++)

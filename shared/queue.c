@@ -134,7 +134,8 @@ static void add_text(struct redis_cmd *c, const char *text)
 
 static void add_end(struct redis_cmd *c, const struct queue_end *end)
 {
-    bool whole = end->state == JOB_DONE && end->sent == end->size;
+    bool converted = end->out_bytes > 0 || end->out_sha256 || end->sandbox;
+    bool whole = end->state == JOB_DONE && (end->sent == end->size || converted);
     bool more = !whole || end->url || end->etag || end->had_error || end->sha256;
 
     redis_cmd_add_str(c, end->lease.id.uuid.text);
@@ -142,8 +143,8 @@ static void add_end(struct redis_cmd *c, const struct queue_end *end)
     redis_cmd_add_str(c, job_state_name(end->state));
     queue_add_number(c, end->attempts);
     queue_add_number(c, end->size);
-    redis_cmd_add_str(c, more ? "1" : "");
-    if (!more)
+    redis_cmd_add_str(c, converted ? "2" : more ? "1" : "");
+    if (!more && !converted)
         return;
     if (whole && !end->sha256)
         redis_cmd_add_str(c, ""); /* that is what done means */
@@ -153,6 +154,11 @@ static void add_end(struct redis_cmd *c, const struct queue_end *end)
     add_text(c, end->etag);
     redis_cmd_add_str(c, end->had_error ? "1" : "");
     add_text(c, end->sha256);
+    if (!converted)
+        return;
+    queue_add_number(c, end->out_bytes);
+    add_text(c, end->out_sha256);
+    add_text(c, end->sandbox);
 }
 
 void queue_finish_cmd(struct redis_cmd *c, const struct queue_finish *f,
@@ -189,6 +195,8 @@ void queue_fail_cmd(struct redis_cmd *c, const struct queue_fail *f,
     queue_add_number(c, f->sent);
     redis_cmd_add(c, error, error_length(error));
     redis_cmd_add_str(c, f->error_class ? f->error_class : "");
+    if (f->sandbox)
+        redis_cmd_add_str(c, f->sandbox);
 }
 
 void queue_release_cmd(struct redis_cmd *c, const struct queue_lease *l,

@@ -214,6 +214,9 @@ struct queue_end {
     const char *
         sha256; /* of a done job whose bytes were not known before: they get into the record, as does sent for
                            their number; else NULL */
+    /* Of a done job that went through converters, else 0 and NULL: what came out, and what held them. */
+    int64_t out_bytes;
+    const char *out_sha256, *sandbox;
     int64_t attempts; /* with this one */
     bool
         had_error; /* an error of an earlier attempt, or a wish to cancel, stands in the record */
@@ -235,6 +238,7 @@ struct queue_fail {
     struct queue_lease lease;
     const char *error;       /* for people, at most JOB_ERROR_MAX bytes are kept */
     const char *error_class; /* one word */
+    const char *sandbox;     /* what held its converters; NULL: it has none */
     int64_t retry_ms;        /* run again in so long; -1, or attempts used up: dead */
     int64_t sent;
 };

@@ -1,7 +1,8 @@
 -- finish: jobs have ended, done or cancelled; and claim the next ones in the same call.
 -- KEYS: one job key for each item.  ARGV: worker turn lease_ms want keep_ms keep_count, then for each item
 -- id token state attempts bytes more, and with more = 1 also: sent url etag clear sha256 ("" for none; clear: 1 when an
--- error or the wish to cancel stands in the record; sha256: of bytes that were not known before, sent is their number).
+-- error or the wish to cancel stands in the record; sha256: of bytes that were not known before, sent is their number);
+-- with more = 2 then also: out_bytes out_sha256 sandbox, of what converters made.
 -- Answers OK or LOST (the lease is another's: nothing is done) for each, within what claim returns.
 local worker, turn, lease_ms, want = ARGV[1], ARGV[2], int(ARGV[3]), int(ARGV[4])
 local keep_ms, keep_count = math.max(int(ARGV[5]), 1), int(ARGV[6])
@@ -16,10 +17,11 @@ if known then
   return look_again(answers, again, lease_ms)
 end
 
+local MORE = {['1'] = 11, ['2'] = 14}
 local places, ids, at = {}, {}, 7
 for item = 1, items do
   places[item], ids[item] = at, ARGV[at]
-  at = at + (ARGV[at + 5] == '1' and 11 or 6)
+  at = at + (MORE[ARGV[at + 5]] or 6)
 end
 local owners = redis.call('HMGET', owner, unpack(ids))
 local linked = redis.call('HLEN', unique) + redis.call('HLEN', batches) > 0
@@ -39,6 +41,11 @@ local function write_more(p)
   if ARGV[p + 10] ~= '' then
     redis.call('HSET', job, 'bytes', ARGV[p + 6], 'sha256', ARGV[p + 10])
   end
+  for offset, name in pairs(ARGV[p + 5] == '2' and {[11] = 'out_bytes', [12] = 'out_sha256', [13] = 'sandbox'} or {}) do
+    if ARGV[p + offset] ~= '' then
+      redis.call('HSET', job, name, ARGV[p + offset])
+    end
+  end
 end
 
 -- False when there is no record to write the end into: somebody deleted or replaced it while the job ran.
@@ -53,7 +60,7 @@ local function write(p, since)
     redis.call('DEL', job)
     return false
   end
-  if ARGV[p + 5] == '1' then
+  if ARGV[p + 5] ~= '' then
     write_more(p)
   end
   redis.call('PEXPIRE', job, keep)

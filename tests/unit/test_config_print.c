@@ -117,7 +117,7 @@ static void replace(struct buf *b, const char *text, const char *from, const cha
 }
 
 Test(config_print,
-     the_values_of_commands_and_schedules_in_the_example_file_are_defaults)
+     the_values_of_commands_schedules_and_converters_in_the_example_file_are_defaults)
 {
     CLEANUP(config_release) struct config with, without;
     CLEANUP(str_free) char *example = file_text(HOIST_EXAMPLE_INI);
@@ -129,6 +129,8 @@ Test(config_print,
     replace(&b, a.data, ";cron =", "cron = @daily");
     replace(&a, b.data, ";source =", "source = command:c");
     replace(&b, a.data, ";to =", ";to = default"); /* that of the queue */
+    replace(&a, b.data, ";[converter NAME]", "[converter v]");
+    replace(&b, a.data, ";run =", "run = true");
     for (char *line = b.data; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         if (*line == ';')
@@ -136,7 +138,9 @@ Test(config_print,
     }
     parse(&with, b.data, NULL);
     parse(&without,
-          "[command c]\nrun=true\n[schedule s]\ncron=@daily\nsource=command:c\n", NULL);
+          "[command c]\nrun=true\n[schedule s]\ncron=@daily\nsource=command:c\n"
+          "[converter v]\nrun=true\n",
+          NULL);
     CLEANUP(str_free) char *shown_with = shown(&with);
     CLEANUP(str_free) char *shown_without = shown(&without);
     cr_expect(eq(str, shown_with, shown_without));

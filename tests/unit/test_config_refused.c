@@ -41,7 +41,6 @@ static const struct {
     {"[destination ../x]", "t.ini:1: [destination ../x]: a name", NULL},
     {"[queue a_b]\n[queue a-b]", "t.ini:2: [queue a-b]: '-' and '_'", "[queue a_b]"},
     {"[auth admin]", "t.ini:1: [auth admin] is not supported by version", "hoist"},
-    {"[converter thumb]", "t.ini:1: [converter thumb] is not supported", NULL},
     {"[command x]\nargv=x", "t.ini:2: [command x] unknown key 'argv'", "run, time_lim"},
     {"[authority]", "t.ini:1: unknown section [authority]", NULL},
     /* Keys and values. */

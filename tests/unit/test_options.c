@@ -28,7 +28,9 @@ static void up(void)
         eq(int,
            config_parse(&config, "t",
                         "[queue media]\npriority = 2\nto = disk\nmax_attempts = 4\n"
-                        "[destination disk]\nurl = file:///srv/x\n",
+                        "[destination disk]\nurl = file:///srv/x\n"
+                        "[queue shots]\nconvert = thumb, gzip\n"
+                        "[converter thumb]\nrun = true\n[converter gzip]\nrun = true\n",
                         NULL, &e),
            ERR_OK),
         "%s", e.text);
@@ -189,7 +191,13 @@ static const struct {
     {"queue=media", "HTTP_X_HOIST_QUEUE=media", PROBLEM_BAD_OPTION, "twice"},
     {"", "HTTP_X_HOIST_QUEU=media", PROBLEM_BAD_OPTION, "queu"},
     {"", "HTTP_X_HOIST_=media", PROBLEM_BAD_OPTION, "no option"},
-    {"convert=x", NULL, PROBLEM_UNSUPPORTED, "convert"},
+    {"convert=x", NULL, PROBLEM_UNKNOWN_CONVERTER,
+     "convert: there is no [converter x]"},
+    {"convert=thumb,x", NULL, PROBLEM_UNKNOWN_CONVERTER, "[converter x]"},
+    {"convert=thumb:2", NULL, PROBLEM_UNKNOWN_CONVERTER, "convert"},
+    {"convert=gzip,gzip,gzip,gzip,gzip,gzip,gzip,gzip,gzip", NULL,
+     PROBLEM_UNKNOWN_CONVERTER, "at most 8"},
+    {"convert=gzip&convert=gzip", NULL, PROBLEM_BAD_OPTION, "twice"},
     {"", "HTTP_X_HOIST_CALLBACK=http://x", PROBLEM_UNSUPPORTED, "callback"},
     {"", "HTTP_IDEMPOTENCY_KEY=x", PROBLEM_UNSUPPORTED, "Idempotency-Key"},
     {"", "HTTP_CONTENT_MD5=x", PROBLEM_UNSUPPORTED, "Content-MD5"},
@@ -204,4 +212,26 @@ Test(options, what_is_wrong_is_refused_by_name, .init = up, .fini = down)
                   "row %zu: %s %s", i, bad[i].query, e.text);
         cr_expect(strstr(e.text, bad[i].names) != NULL, "row %zu: %s", i, e.text);
     }
+}
+
+/* What convert becomes in the job that these options make. */
+static void expect_convert(const char *query, const char *want)
+{
+    CLEANUP(job_release) struct job j = JOB_INIT;
+    struct err e = ERR_INIT;
+
+    cr_assert(eq(int, take(query, NULL, &e), PROBLEM_NONE), "%s", e.text);
+    cr_assert(eq(int, options_make_job(&options, &j, &e), PROBLEM_NONE), "%s", e.text);
+    cr_expect(eq(str, j.convert ? j.convert : "none", (char *)want), "%s", query);
+}
+
+Test(options, converters_are_those_of_the_queue_unless_others_or_none_are_named,
+     .init = up, .fini = down)
+{
+    expect_convert("", "none");
+    expect_convert("convert=thumb", "thumb");
+    expect_convert("convert=thumb,%20gzip", "thumb,gzip");
+    expect_convert("queue=shots", "thumb,gzip");
+    expect_convert("convert=gzip&queue=shots", "gzip");
+    expect_convert("queue=shots&convert=", "none");
 }
