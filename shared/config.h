@@ -198,6 +198,7 @@ struct config_converter {
 struct config_worker {
     char *queues; /* "media, docs", "media:5, docs:1", or "*" for all there are */
     int64_t concurrency;   /* 64, 1..1024 */
+    int64_t bandwidth;     /* bytes a second of all bodies sent; 0: no limit */
     int64_t drain_seconds; /* 30 */
     int64_t lease_ms;      /* 10000, 1000.. */
     char *id;              /* default: host-pid-random, made by the worker */

@@ -62,7 +62,12 @@ enum err_code destinations_open(const struct worker_env *env, struct destination
 
     if (!d)
         return err_set(e, ERR_NOMEM, "no memory for destinations");
-    if (http_open(env->loop, &d->http, e) != ERR_OK || open_all(env, d, e) != ERR_OK ||
+    if (http_open(env->loop, &d->http, e) != ERR_OK) {
+        destinations_close(d);
+        return e->code;
+    }
+    http_limit(d->http, env->config->worker.bandwidth);
+    if (open_all(env, d, e) != ERR_OK ||
         source_command_open(env, d, &d->commands, e) != ERR_OK) {
         destinations_close(d);
         return e->code;

@@ -27,6 +27,7 @@ static void detach_easy(struct http_call *call)
     struct http *h = call->http;
 
     update_sent(call);
+    http_limit_forget(call);
     (void)curl_multi_remove_handle(h->multi, call->easy); /* it is in there */
     if (h->pooled < HTTP_POOL_MAX) {
         curl_easy_reset(call->easy);
@@ -100,6 +101,8 @@ void http_reap(struct http *h)
 static const char *overdue(struct http_call *call, int64_t now)
 {
     update_sent(call);
+    if (call->paused)
+        call->quiet_ms = now; /* it is we who do not send */
     if (call->sent < call->body.len)
         return now - call->quiet_ms >= call->stall_ms ? "time-out: the upload stalled"
                                                       : NULL;
@@ -217,7 +220,7 @@ enum err_code http_open(uv_loop_t *loop, struct http **ret, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory for libcurl");
     }
     h->loop = loop;
-    uv_timer_t *timers[] = {&h->timer, &h->tick, &h->deliver};
+    uv_timer_t *timers[] = {&h->timer, &h->tick, &h->deliver, &h->refill};
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         (void)uv_timer_init(loop, timers[i]); /* cannot fail */
         timers[i]->data = h;
@@ -250,4 +253,5 @@ void http_close(struct http *h)
     uv_close((uv_handle_t *)&h->timer, on_timer_closed);
     uv_close((uv_handle_t *)&h->tick, on_timer_closed);
     uv_close((uv_handle_t *)&h->deliver, on_timer_closed);
+    uv_close((uv_handle_t *)&h->refill, on_timer_closed);
 }

@@ -16,6 +16,8 @@
  *     on a fresh connection when a kept one turns out to be dead.
  *   - Memory: a buffer of 64 to 512 KiB per upload under way, 8 MiB for all together where they are many; at most
  *     64 KiB of an answer's body is kept.
+ *   - Where a bandwidth is set (http_limit), all bodies together leave at this rate at most, piece by piece in turns
+ *     (bandwidth.h).  A body that waits for its turn has not stalled.
  *   - Bodies of 1 MiB and more wait up to 1 s for "100 Continue", so that a refused upload is not sent in vain.
  *
  * Everything belongs to the loop's thread.
@@ -76,6 +78,8 @@ struct http_request {
 };
 
 MUST_CHECK enum err_code http_open(uv_loop_t *loop, struct http **ret, struct err *e);
+/* Bytes a second, 0 to BANDWIDTH_MAX, of all bodies that are sent; 0, as after open: no limit.  No call may be under way. */
+void http_limit(struct http *h, int64_t bytes_per_s);
 /* No call may be under way.  Handles close on later turns of the loop.  Takes NULL. */
 void http_close(struct http *h);
 

@@ -75,6 +75,9 @@ static size_t on_read(char *data, size_t size, size_t count, void *ctx)
         return 0;
     if ((int64_t)room > left)
         room = (size_t)left;
+    room = http_limit_room(call, room);
+    if (room == 0)
+        return CURL_READFUNC_PAUSE;
     n = read_body(b, data, room, call->at);
     if (n <= 0 || (b->pass && !b->pass(data, (size_t)n, call->at, b->ctx))) {
         call->source_failed = true;
@@ -99,6 +102,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
     struct http_call *call = ctx;
 
     http_response_add_line(&call->response, line, size * count);
+    if (call->response.has_whole_head && call->response.status >= 300)
+        http_limit_resume(call);
     return size * count;
 }
 

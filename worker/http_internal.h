@@ -1,13 +1,15 @@
 /*
- * http_internal: what the three files of http share.  The only header that includes libcurl's.
+ * http_internal: what the four files of http share.  The only header that includes libcurl's.
  *
  *     http.c       requests: sending, deadlines, cancelling, ending
  *     http_easy.c  one request as libcurl sees it: options, the body going out, the answer coming in
  *     http_loop.c  libcurl's sockets and timer on the libuv loop
+ *     http_limit.c whose turn it is where bandwidth is limited
  */
 #ifndef HOIST_WORKER_HTTP_INTERNAL_H
 #define HOIST_WORKER_HTTP_INTERNAL_H
 
+#include "worker/bandwidth.h"
 #include "worker/http.h"
 
 #include <curl/curl.h>
@@ -27,6 +29,9 @@ struct http {
     struct http_socket **sockets; /* by descriptor, NULL where there is none */
     size_t socket_room;
     int open_handles;
+    struct bandwidth bandwidth;                   /* of all bodies together */
+    uv_timer_t refill;                            /* runs while a call waits for it */
+    struct http_call *paused_first, *paused_last; /* whose turn is next */
 };
 
 struct http_call {
@@ -44,7 +49,10 @@ struct http_call {
     struct http_response response;
     bool source_failed;
     bool cancelled;
-    bool lost; /* its socket cannot be watched */
+    bool lost;   /* its socket cannot be watched */
+    bool paused; /* waits for bandwidth, in the list of those that do */
+    struct http_call *next_paused;
+    int64_t granted; /* bytes that may be read now; where bandwidth is limited */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -58,6 +66,14 @@ void http_lose(struct http_call *call);
 bool http_easy_prepare(struct http_call *call, const struct http_request *r);
 /* What a result of libcurl means. */
 enum retry_net http_easy_net(CURLcode code);
+
+/* http_limit.c: of the bytes that libcurl has room for, how many may leave now.  0: the call must pause; it goes on by
+ * itself when its turn has come. */
+size_t http_limit_room(struct http_call *call, size_t want);
+/* No more of the body is wanted, as the answer is a refusal: what libcurl ends only where it is not paused. */
+void http_limit_resume(struct http_call *call);
+/* The call ends: it waits for nothing. */
+void http_limit_forget(struct http_call *call);
 
 /* http_loop.c: let the multi handle run on the loop.  kick does what its timer would.  on_open and on_close are to be told of
  * each connection's socket (CURLOPT_SOCKOPTFUNCTION, CURLOPT_CLOSESOCKETFUNCTION), ctx being the struct http. */
