@@ -31,6 +31,7 @@
 #include "shared/buf.h"
 #include "shared/cron.h"
 #include "shared/err.h"
+#include "shared/fetch_filter.h"
 #include "shared/id.h"
 #include "shared/log.h"
 
@@ -161,6 +162,21 @@ struct config_command {
     int64_t time_limit_ms; /* setting time_limit, 1h */
     int64_t max_bytes;     /* 5G */
     char *type;            /* media type of what it writes; empty: not known */
+    bool http;             /* no: POST /v1/jobs may name it */
+};
+
+/* What may be fetched for clients, whose jobs name a URL: worker/source_url.h. */
+struct config_fetch {
+    bool enabled;          /* no */
+    char *allow, *deny;    /* lists (fetch_filter.h) */
+    bool only_allowed;     /* no */
+    int64_t max_bytes;     /* 5G */
+    int64_t time_limit_ms; /* setting time_limit, 1h */
+    int64_t redirects_max; /* 3 */
+    char *ca_file;         /* PEM; empty: the system's */
+
+    /* Derived at load. */
+    struct fetch_rules rules;
 };
 
 /* A job that is made again and again: worker/scheduler.h. */
@@ -221,6 +237,7 @@ struct config {
     size_t schedule_count;
     struct config_converter converters[CONFIG_CONVERTERS_MAX];
     size_t converter_count;
+    struct config_fetch fetch;
 };
 
 /* All zero: it can be released; config_load fills in the defaults. */

@@ -204,7 +204,7 @@ static enum err_code check_marks(struct config_load *l, struct err *e)
 enum err_code config_check(struct config_load *l, struct err *e)
 {
     if (config_check_secrets(l, e) || check_places(l, e) || check_worker(l, e) ||
-        check_marks(l, e))
+        check_marks(l, e) || config_check_fetch(l, e))
         return e->code;
     for (size_t i = 0; i < l->config.destination_count; i++)
         if (check_destination(l, i, e))

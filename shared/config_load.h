@@ -93,6 +93,9 @@ MUST_CHECK enum err_code config_check_schedules(struct config_load *l, struct er
 MUST_CHECK enum err_code config_check_converters(const struct config_load *l,
                                                  struct err *e);
 
+/* [fetch]: config_fetch.c.  Derives its rules. */
+MUST_CHECK enum err_code config_check_fetch(struct config_load *l, struct err *e);
+
 /* Everything that one value alone does not show; reads secret files, fills in what is derived. */
 MUST_CHECK enum err_code config_check(struct config_load *l, struct err *e);
 

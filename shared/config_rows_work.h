@@ -16,6 +16,8 @@
      RANGE(1, T(5))},
     {COMMAND(CONFIG_TEXT, type, "",
              "Content type of what it writes; empty: that of the destination.")},
+    {COMMAND(CONFIG_BOOL, http, "no",
+             "Whether clients may have it run (POST /v1/jobs).")},
 
     {SCHEDULE(CONFIG_TEXT, queue, "default", "The queue that its jobs go to.")},
     {SCHEDULE(CONFIG_TEXT, to, "", "Their destination; empty: that of the queue.")},

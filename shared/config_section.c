@@ -122,7 +122,7 @@ enum err_code config_load_open(struct config_load *l, const char *section, int l
     return err_set(
         e, ERR_CONFIG,
         "unknown section [%.60s]: allowed are [redis] [spool] [http] [worker] "
-        "[queue NAME] [destination NAME] [command NAME] [schedule NAME] "
+        "[fetch] [queue NAME] [destination NAME] [command NAME] [schedule NAME] "
         "[converter NAME]",
         section);
 }

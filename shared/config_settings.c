@@ -46,12 +46,17 @@ static const char *const level_words[] = {"debug", "info", "warn", "error", NULL
     ROW(CONFIG_KIND_CONVERTER, type, config_converter, field, #field, fallback, help)
 #define CONVERTER_AS(key, type, field, fallback, help)                                 \
     ROW(CONFIG_KIND_CONVERTER, type, config_converter, field, key, fallback, help)
+#define FETCH(type, field, fallback, help)                                             \
+    ROW(CONFIG_KIND_FETCH, type, config_fetch, field, #field, fallback, help)
+#define FETCH_AS(key, type, field, fallback, help)                                     \
+    ROW(CONFIG_KIND_FETCH, type, config_fetch, field, key, fallback, help)
 #define RANGE(min_, max_) .min = (min_), .max = (max_)
 #define WORDS(words_, count_) .words = (words_), .word_count = (count_)
 
 const struct config_setting config_settings[] = {
 #include "shared/config_rows_programs.h"
 #include "shared/config_rows_destination.h"
+#include "shared/config_rows_fetch.h"
 #include "shared/config_rows_work.h"
 #include "shared/config_rows_converter.h"
 };

@@ -23,6 +23,7 @@ static const struct {
                                  offsetof(struct config, destinations),
                                  sizeof(struct config_destination),
                                  offsetof(struct config, destination_count)},
+    [CONFIG_KIND_FETCH] = {"fetch", false, false, offsetof(struct config, fetch), 0, 0},
     [CONFIG_KIND_COMMAND] = {"command", true, false, offsetof(struct config, commands),
                              sizeof(struct config_command),
                              offsetof(struct config, command_count)},

@@ -1,7 +1,7 @@
 /*
  * config_table: the one list of all settings.  Private to config*.c; drives parsing, checks, --help and --show-config.
  *
- *     section kind   [redis] [spool] [http] [worker] once each; [queue NAME] [destination NAME] [command NAME]
+ *     section kind   [redis] [spool] [http] [worker] [fetch] once each; [queue NAME] [destination NAME] [command NAME]
  *                    [schedule NAME] [converter NAME] many times
  *     setting        key, type, range or words, default, help, and where in the section's struct its value goes
  *
@@ -20,6 +20,7 @@ enum config_kind {
     CONFIG_KIND_WORKER,
     CONFIG_KIND_QUEUE,
     CONFIG_KIND_DESTINATION,
+    CONFIG_KIND_FETCH,
     CONFIG_KIND_COMMAND,
     CONFIG_KIND_SCHEDULE,
     CONFIG_KIND_CONVERTER,

@@ -67,7 +67,12 @@ enum err_code job_copy(const struct job *src, struct job *ret, struct err *e)
 
 bool job_is_spooled(const struct job *j)
 {
-    return !job_source_command(j);
+    return !j->source || strcmp(j->source, "spool") == 0;
+}
+
+const char *job_source_url(const struct job *j)
+{
+    return j->source && strcmp(j->source, "url") == 0 ? j->source_url : NULL;
 }
 
 const char *job_source_command(const struct job *j)
@@ -274,6 +279,9 @@ enum err_code job_check(const struct job *j, struct err *e)
         if (job_field_check(j, f, e))
             return e->code;
     }
+    bool is_url = j->source && strcmp(j->source, "url") == 0;
+    if (is_url != (j->source_url != NULL))
+        return err_set(e, ERR_REJECT, "job: source_url is of the source url alone");
     if (job_is_spooled(j) && !j->convert && j->sent > j->size)
         return err_set(e, ERR_REJECT, "job: sent is more than bytes");
     if (check_meta(j, e))

@@ -26,7 +26,14 @@
  * alphabet) and says which one is wrong.  Unknown fields of a hash are ignored (a newer version may have written
  * them); unknown fields of a manifest are kept out and ignored too.  A record of a newer version `v` is refused.
  *
- * A manifest is of a job from the spool; no other has one.
+ * Where the bytes are from:
+ *
+ *     source           its bytes                               manifest                     size and digests
+ *     spool            <id>.data, uploaded                     always                       from the beginning
+ *     url              what source_url gives when it runs      always: accepted over HTTP   once it is done
+ *     command:NAME     what a configured command writes then   of those accepted over HTTP  once it is done
+ *
+ * A job that a schedule made has no manifest: its schedule makes it again (worker/scheduler.h).
  *
  * Strings are heap copies owned by the struct; NULL means "not set".  Times are ms since the epoch (UTC), 0 means
  * "not set".  job_release frees all and leaves JOB_INIT.  A struct job belongs to one thread.
@@ -82,18 +89,19 @@ struct job {
     int64_t priority;     /* 0 .. 9 */
     int64_t max_attempts; /* 1 .. 1000 */
     int64_t size;         /* bytes of the upload; field `bytes` in Redis */
-    char *source;         /* where the bytes are from: "spool" or "command:NAME" */
-    char *sha256;         /* of the bytes, 64 hex digits */
-    char *crc32c;         /* of them, 8 hex digits; old jobs and commands have none */
-    char *schedule;       /* name of the schedule that made it */
-    char *name;           /* file name as sanitised metadata; never a path */
-    char *type;    /* media type as the client said: type/subtype[; parameters] */
-    char *to;      /* name of a configured destination */
-    char *convert; /* names of converters, "a,b", that its bytes go through */
-    char *batch;   /* UUIDv7, one for all jobs of a request; old records have none */
-    char *key;     /* object key below the destination's prefix; job_key_is_safe */
-    char *group;   /* one after the other within it: [A-Za-z0-9][A-Za-z0-9._-]* */
-    char *after;   /* uuid of a job of the same queue that must end first */
+    char *source;     /* where the bytes are from: "spool", "url" or "command:NAME" */
+    char *source_url; /* of "url": the whole of it (url.h); it may carry a signature */
+    char *sha256;     /* of the bytes, 64 hex digits */
+    char *crc32c;     /* of them, 8 hex digits; old jobs and commands have none */
+    char *schedule;   /* name of the schedule that made it */
+    char *name;       /* file name as sanitised metadata; never a path */
+    char *type;       /* media type as the client said: type/subtype[; parameters] */
+    char *to;         /* name of a configured destination */
+    char *convert;    /* names of converters, "a,b", that its bytes go through */
+    char *batch;      /* UUIDv7, one for all jobs of a request; old records have none */
+    char *key;        /* object key below the destination's prefix; job_key_is_safe */
+    char *group;      /* one after the other within it: [A-Za-z0-9][A-Za-z0-9._-]* */
+    char *after;      /* uuid of a job of the same queue that must end first */
     char *
         after_failure; /* when that one ends dead or cancelled: "run"; else cancelled too */
     char *unique;      /* no other job with this key while it is held: graphic ASCII */
@@ -133,9 +141,11 @@ void job_release(struct job *j);
 MUST_CHECK enum err_code job_copy(const struct job *src, struct job *ret,
                                   struct err *e);
 
-/* Whether its bytes are in the spool: all of the record is known from the beginning, and there is a manifest.  Of a
- * command's output size and sha256 are 0 and NULL until it has arrived. */
+/* Whether its bytes are in the spool: all of the record is known from the beginning.  Of others size and sha256 are 0 and
+ * NULL until they have arrived. */
 bool job_is_spooled(const struct job *j);
+/* Its source_url when the source is "url"; else NULL. */
+const char *job_source_url(const struct job *j);
 /* NAME when the source is "command:NAME"; else NULL. */
 const char *job_source_command(const struct job *j);
 
@@ -181,7 +191,7 @@ MUST_CHECK enum err_code job_decode_field(struct job *j, const char *name,
                                           struct err *e);
 /* Fill in what job_encode_hash leaves out.  ERR_NOMEM. */
 MUST_CHECK enum err_code job_decode_rest(struct job *j, struct err *e);
-/* What no single field shows: required fields are there, version known, sizes and states fit together. */
+/* What no single field shows: required fields are there, version known, sizes, states and sources fit together. */
 MUST_CHECK enum err_code job_check(const struct job *j, struct err *e);
 
 /* Manifest text, one line of JSON; its last member "checksum" is the SHA-256 of all bytes before it. */

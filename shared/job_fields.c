@@ -1,5 +1,7 @@
 #include "shared/job_fields.h"
 
+#include "shared/url.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +55,7 @@ const struct job_field job_fields[] = {
     {"unique_until",  "unique_until", JOB_KIND_TEXT,  JOB_ASKED,      AT(unique_until), 1, 8,                is_unique_until},
     {"unique_ms",     "unique_window", JOB_KIND_INT,   JOB_ASKED | JOB_OPTIONAL, AT(unique_ms), 0, TIME_MAX,   NULL},
     {"source",        NULL,           JOB_KIND_TEXT,  ASKED_REQUIRED, AT(source),       1, JOB_SOURCE_MAX,   job_text_is_source},
+    {"source_url",    "source_url",   JOB_KIND_TEXT,  JOB_ASKED,      AT(source_url),   1, URL_MAX,          url_is_valid},
     {"schedule",      "schedule",     JOB_KIND_TEXT,  JOB_ASKED,      AT(schedule),     1, ID_QUEUE_MAX,     id_is_queue},
     {"seq",           NULL,           JOB_KIND_INT,   0,              AT(seq),          0, SEQ_MAX,          NULL},
     {"crashes",       NULL,           JOB_KIND_INT,   0,              AT(crashes),      0, COUNT_MAX,        NULL},

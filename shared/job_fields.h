@@ -84,7 +84,7 @@ enum {
 bool job_text_is_plain(const char *s, size_t len);  /* UTF-8, no control characters */
 bool job_text_is_word(const char *s, size_t len);   /* [A-Za-z0-9][A-Za-z0-9._-]* */
 bool job_text_is_hex(const char *s, size_t len);    /* lower-case hex digits */
-bool job_text_is_source(const char *s, size_t len); /* spool, command:NAME */
+bool job_text_is_source(const char *s, size_t len); /* spool, url, command:NAME */
 bool job_text_is_names(const char *s, size_t len);  /* id_is_queue, commas between */
 bool job_text_is_type(const char *s, size_t len);   /* RFC 9110 section 8.3.1 */
 bool job_text_is_name(const char *s, size_t len);   /* what job_text_clean_name gives */

@@ -1,6 +1,7 @@
 #include "shared/clock.h"
 #include "shared/digest.h"
 #include "shared/job_fields.h"
+#include "shared/url.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -100,7 +101,8 @@ static void add_time(struct buf *b, const char *name, int64_t ms)
     buf_putc(b, '"');
 }
 
-/* What clients see otherwise than Redis has it: whole ids, and seconds as they gave them. */
+/* What clients see otherwise than Redis has it: whole ids, seconds as they gave them, and addresses without the query, in
+ * which signatures stand. */
 static bool add_translated(struct buf *b, const struct job *j,
                            const struct job_field *f)
 {
@@ -108,7 +110,10 @@ static bool add_translated(struct buf *b, const struct job *j,
         buf_printf(b, ",\"%s\":\"%s.%s\"", f->status, j->id.queue, j->after);
     else if (f->offset == offsetof(struct job, unique_ms))
         add_int(b, f->status, j->unique_ms / 1000);
-    else
+    else if (f->offset == offsetof(struct job, source_url)) {
+        buf_printf(b, ",\"%s\":", f->status);
+        buf_add_json(b, j->source_url, url_shown_len(j->source_url));
+    } else
         return false;
     return true;
 }
@@ -266,8 +271,6 @@ static enum err_code decode_members(struct job *j, json_t *root, struct err *e)
     (void)job_field_mark(j, job_field_find("state")); /* a manifest says "accepted" */
     if (job_check(j, e))
         return e->code;
-    if (!job_is_spooled(j))
-        return err_set(e, ERR_REJECT, "job: a manifest of what is not in the spool");
     j->seen = 0;
     return ERR_OK;
 }

@@ -59,10 +59,10 @@ bool job_text_is_word(const char *s, size_t len)
 
 bool job_text_is_source(const char *s, size_t len)
 {
-    static const char spool[] = "spool", command[] = "command:";
+    static const char command[] = "command:";
     const size_t head = sizeof command - 1;
 
-    if (len == sizeof spool - 1 && memcmp(s, spool, len) == 0)
+    if (job_text_is_one_of(s, len, "spool", "url"))
         return true;
     return len > head && memcmp(s, command, head) == 0 &&
            id_is_queue(s + head, len - head);

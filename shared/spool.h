@@ -2,7 +2,7 @@
  * spool: the directory that holds every accepted upload.  It is the truth; Redis is an index of it.
  *
  *     <dir>/tmp/   <uuid>.data <uuid>.json     being written, belongs to one request
- *     <dir>/jobs/  <queue>.<uuid>.data         the bytes alone
+ *     <dir>/jobs/  <queue>.<uuid>.data         the bytes alone; none where they are yet to be fetched (job_is_spooled)
  *                  <queue>.<uuid>.json         the manifest (shared/job.h)
  *
  * Commit, in this order:  data written, synced  ->  manifest written, synced  ->  data renamed into jobs/
@@ -28,6 +28,18 @@
  *   | -    | .json             | done, cancelled               | the same                       | reconcile                       |
  *   | -    | two .data + .json | one live, one no job          | on its way to another queue    | reconcile: both run, one object |
  *   | -    | -                 | done, cancelled, no job       | over                           | nothing                         |
+ *
+ * Of a job whose bytes are not in the spool (its source is a URL or a command), accepted over HTTP:
+ *
+ *   | tmp/  | jobs/             | Redis                         | meaning                        | next                            |
+ *   | ----- | ----------------- | ----------------------------- | ------------------------------ | ------------------------------- |
+ *   | .json | -                 | -                             | request in progress, or debris | request; swept in minutes       |
+ *   | -     | .json             | no job                        | accepted; push lost or to come | publisher, else reconcile       |
+ *   | -     | .json             | live job                      | accepted, indexed              | a worker fetches the bytes      |
+ *   | -     | .json             | done, cancelled               | ended; unlink did not happen   | worker, else reconcile          |
+ *   | -     | .json             | dead                          | kept for people                | retry or cancel                 |
+ *   | -     | -                 | live job                      | made by a schedule; or done,   | a worker: fetched (again), the  |
+ *   |       |                   |                               | then Redis set back            | object there must be the same   |
  *
  * Errors of fsync, fdatasync and close: never tried again (the kernel may have dropped the pages and would report
  * success): the upload is refused, its files unlinked (a power cut at that moment may undo the unlinks: then it is one
@@ -123,7 +135,11 @@ MUST_CHECK enum err_code spool_commit(struct spool *s, struct spool_upload *uplo
 MUST_CHECK enum err_code spool_clone(struct spool *s, const struct job_id *from,
                                      struct job *j, struct err *e);
 
-/* Whether an error of begin, expect, write or commit meant "no space left" (ENOSPC, EDQUOT, EFBIG): answer 507. */
+/* Make the promise of a job whose bytes are not in the spool: its manifest alone.  j is complete but for `created`, which is
+ * set where it is 0, and for id.uuid where that is "".  Errors as of commit; not ERR_OK: nothing has been added. */
+MUST_CHECK enum err_code spool_promise(struct spool *s, struct job *j, struct err *e);
+
+/* Whether an error of begin, expect, write, commit or promise meant "no space left" (ENOSPC, EDQUOT, EFBIG): answer 507. */
 bool spool_is_full(const struct err *e);
 
 /* --- How much there is --- */

@@ -1,3 +1,4 @@
+/* Manifests that come without an upload: a second one for the same bytes, one for bytes that are yet to be fetched. */
 #include "shared/spool_internal.h"
 
 #include <fcntl.h>
@@ -40,17 +41,39 @@ static enum err_code publish_manifest(struct spool *s, const struct job *j,
     return code;
 }
 
+static void take_back(struct spool *s, const struct job_id *id)
+{
+    struct err ignored = ERR_INIT;
+    enum err_code removed = spool_remove(s, id, &ignored);
+
+    (void)
+        removed; /* data alone is swept; a manifest that stays is one more job of the same bytes */
+}
+
+enum err_code spool_promise(struct spool *s, struct job *j, struct err *e)
+{
+    if (j->id.uuid.text[0] == '\0')
+        j->id.uuid = id_new();
+    if (j->created == 0)
+        j->created = id_uuid_ms(j->id.uuid.text);
+    if (spool_refuse_unsynced(s, e))
+        return e->code;
+    if (publish_manifest(s, j, e)) {
+        take_back(s, &j->id);
+        return e->code;
+    }
+    spool_note_synced(s);
+    return ERR_OK;
+}
+
 enum err_code spool_clone(struct spool *s, const struct job_id *from, struct job *j,
                           struct err *e)
 {
-    struct err ignored = ERR_INIT;
-
     j->id.uuid = id_new();
     if (link_data(s, from, j, e))
         return e->code;
     if (publish_manifest(s, j, e)) {
-        enum err_code removed = spool_remove(s, &j->id, &ignored);
-        (void)removed; /* data alone is swept */
+        take_back(s, &j->id);
         return e->code;
     }
     spool_note_synced(s);

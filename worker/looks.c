@@ -151,19 +151,14 @@ static void on_outcome(struct outcome *o, void *ctx)
         revive(k);
 }
 
-/* Begin to look, or say why not. */
-static void begin(struct look *k)
+/* Begin to look, or say why not.  The job's bytes are known, wherever they came from: they have arrived. */
+static void look_at_object(struct look *k)
 {
     const struct looks_options *o = &k->set->options;
     struct err e = ERR_INIT;
-    bool missing = false;
     int fd = -1;
 
-    if (spool_read_manifest(o->env->spool, &k->item.id, &k->job, &missing, &e)) {
-        finish(k, missing ? LOOK_MOOT : LOOK_LEFT, missing ? "" : e.text);
-        return;
-    }
-    k->destination = destinations_route(o->destinations, &k->job);
+    k->destination = destinations_find(o->destinations, k->job.to);
     if (!k->destination) {
         finish(k, LOOK_LEFT, "destination is not configured");
         return;
@@ -177,6 +172,55 @@ static void begin(struct look *k)
         return;
     fd_close(&fd);
     finish(k, LOOK_LEFT, "no memory for a look");
+}
+
+/* Size and digest of bytes that were fetched stand in its record alone. */
+static void on_fetched(enum err_code code, const struct redis_value *reply,
+                       const struct err *e, void *ctx)
+{
+    struct look *k = ctx;
+    size_t len = 0;
+    const char *sha256 = redis_value_str(redis_value_at(reply, 0), &len);
+
+    if (code != ERR_OK) {
+        finish(k, LOOK_LEFT, e->text);
+    } else if (k->set->stopped) {
+        finish(k, LOOK_LEFT, "stopped");
+    } else if (!sha256 || len != DIGEST_SHA256_HEX) {
+        finish(k, LOOK_LEFT, "its record does not tell what was fetched");
+    } else if (!(k->job.sha256 = strndup(sha256, len))) {
+        finish(k, LOOK_LEFT, "no memory for a look");
+    } else {
+        k->job.size = redis_value_int(redis_value_at(reply, 1));
+        look_at_object(k);
+    }
+}
+
+static void ask_fetched(struct look *k)
+{
+    struct redis_cmd cmd;
+
+    redis_cmd_init(&cmd);
+    redis_cmd_begin(&cmd, "HMGET");
+    queue_add_job_key(&cmd, &k->item.id);
+    redis_cmd_add_str(&cmd, "sha256");
+    redis_cmd_add_str(&cmd, "bytes");
+    redis_async_send(k->set->options.env->redis, &cmd, 0, on_fetched, k);
+    redis_cmd_release(&cmd);
+}
+
+static void begin(struct look *k)
+{
+    struct spool *spool = k->set->options.env->spool;
+    struct err e = ERR_INIT;
+    bool missing = false;
+
+    if (spool_read_manifest(spool, &k->item.id, &k->job, &missing, &e))
+        finish(k, missing ? LOOK_MOOT : LOOK_LEFT, missing ? "" : e.text);
+    else if (job_is_spooled(&k->job))
+        look_at_object(k);
+    else
+        ask_fetched(k);
 }
 
 static void on_closed(uv_handle_t *handle)

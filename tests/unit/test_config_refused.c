@@ -42,6 +42,11 @@ static const struct {
     {"[queue a_b]\n[queue a-b]", "t.ini:2: [queue a-b]: '-' and '_'", "[queue a_b]"},
     {"[auth admin]", "t.ini:1: [auth admin] is not supported by version", "hoist"},
     {"[command x]\nargv=x", "t.ini:2: [command x] unknown key 'argv'", "run, time_lim"},
+    {"[fetch x]", "t.ini:1: [fetch] takes no name", NULL},
+    {"[fetch]\nallow=a b/", "t.ini:2: [fetch] allow: 'b/' is not HOST", "ADDRESS/BITS"},
+    {"[fetch]\n\ndeny=1.2.3.4/33", "t.ini:3: [fetch] deny: '1.2.3.4/33' is not", NULL},
+    {"[fetch]\nredirects_max=21", "t.ini:2: [fetch] redirects_max: ", "0 to 20"},
+    {"[command x]\nrun=a\nhttp=maybe", "t.ini:3: [command x] http: ", "yes"},
     {"[authority]", "t.ini:1: unknown section [authority]", NULL},
     /* Keys and values. */
     {"[spool]\n\ndri=/x", "t.ini:3: [spool] unknown key 'dri'",

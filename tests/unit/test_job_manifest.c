@@ -29,17 +29,76 @@ Test(job_manifest, a_manifest_gives_the_job_back)
     job_release(&got);
 }
 
-Test(job_manifest, none_is_read_of_a_job_that_is_not_in_the_spool)
+/* One whose bytes are not in the spool. */
+static struct job fetched_job(const char *source, const char *url)
 {
-    struct job j = full_job(), got = JOB_INIT;
+    struct job j = full_job();
+
+    free(j.source);
+    free(j.sha256);
+    free(j.crc32c);
+    j.source = strdup(source);
+    j.source_url = url ? strdup(url) : NULL;
+    j.sha256 = j.crc32c = NULL;
+    j.size = 0;
+    return j;
+}
+
+Test(job_manifest, one_of_a_job_whose_bytes_are_yet_to_be_fetched_says_where_they_are)
+{
+    static const char url[] = "https://files.example.com/a.pdf?sig=abc&x=%22";
+    struct job want = fetched_job("url", url), got = JOB_INIT;
     struct err e = ERR_INIT;
     CLEANUP(buf_release) struct buf b = BUF_INIT(JOB_RECORD_MAX);
 
-    free(j.source);
-    j.source = strdup("command:rm");
+    cr_assert(not(job_encode_manifest(&want, &b, &e)), "%s", e.text);
+    cr_expect(eq(ptr, strstr(b.data, "\"bytes\""), NULL), "%s", b.data);
+    cr_assert(not(job_decode_manifest(b.data, b.len, &got, &e)), "%s", e.text);
+    cr_expect(eq(str, got.source, "url"));
+    cr_expect(eq(str, (char *)job_source_url(&got), (char *)url));
+    cr_expect(not(job_is_spooled(&got)));
+    job_release(&got);
+    buf_clear(&b);
+    cr_assert(job_add_status(&b, &want));
+    cr_expect(ne(ptr,
+                 strstr(b.data, "\"source_url\":\"https://files.example.com/a.pdf\""),
+                 NULL),
+              "%s", b.data);
+    cr_expect(eq(ptr, strstr(b.data, "abc"), NULL), "a signature is not shown: %s",
+              b.data);
+    job_release(&want);
+}
+
+Test(job_manifest, a_source_url_is_one_and_of_the_source_url_alone)
+{
+    static const char *const bad[][2] = {{"url", NULL},
+                                         {"url", "file:///etc/passwd"},
+                                         {"url", "http://u:p@a/"},
+                                         {"spool", "http://a/"},
+                                         {"command:rm", "http://a/"}};
+    CLEANUP(buf_release) struct buf b = BUF_INIT(JOB_RECORD_MAX);
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct job j = fetched_job(bad[i][0], bad[i][1]);
+        struct err e = ERR_INIT;
+        if (strcmp(bad[i][0], "spool") == 0)
+            j.sha256 = strdup(EMPTY_SUM);
+        cr_expect(eq(int, job_encode_manifest(&j, &b, &e), ERR_REJECT), "%zu", i);
+        cr_expect(ne(ptr, strstr(e.text, "source_url"), NULL), "%s", e.text);
+        job_release(&j);
+    }
+}
+
+Test(job_manifest, one_of_a_command_that_was_asked_for_is_read)
+{
+    struct job j = fetched_job("command:rm", NULL), got = JOB_INIT;
+    struct err e = ERR_INIT;
+    CLEANUP(buf_release) struct buf b = BUF_INIT(JOB_RECORD_MAX);
+
     cr_assert(not(job_encode_manifest(&j, &b, &e)), "%s", e.text);
-    cr_expect(eq(int, job_decode_manifest(b.data, b.len, &got, &e), ERR_REJECT));
-    cr_expect(eq(str, e.text, "job: a manifest of what is not in the spool"));
+    cr_assert(not(job_decode_manifest(b.data, b.len, &got, &e)), "%s", e.text);
+    cr_expect(eq(str, (char *)job_source_command(&got), "rm"));
+    job_release(&got);
     job_release(&j);
 }
 
