@@ -3,6 +3,7 @@
 #include "fcgi-app/options_ties.h"
 #include "shared/clock.h"
 #include "shared/convert.h"
+#include "shared/to_list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -74,14 +75,18 @@ static enum problem set_at(struct options *o, const struct request_text *v,
 static enum problem set_to(struct options *o, const struct request_text *v,
                            struct err *e)
 {
-    const struct config_destination *d =
-        config_find_destination(o->config, v->s, v->len);
-    if (!d)
-        return problem_set(e, PROBLEM_UNKNOWN_DESTINATION,
-                           "to: '%.*s' is not configured",
-                           v->len < 64 ? (int)v->len : 64, v->s);
+    char text[TO_LIST_TEXT_MAX + 1];
+    struct to_list list;
+
+    if (to_list_parse(v->s, v->len, &list, e))
+        return wrong(e, "to", e->text);
+    for (size_t i = 0; i < list.count; i++)
+        if (!config_find_destination(o->config, list.names[i], strlen(list.names[i])))
+            return problem_set(e, PROBLEM_UNKNOWN_DESTINATION,
+                               "to: '%s' is not configured", list.names[i]);
+    to_list_format(&list, text);
     free(o->job.to);
-    o->job.to = strdup(d->name);
+    o->job.to = strdup(text);
     return o->job.to ? PROBLEM_NONE : problem_set(e, PROBLEM_INTERNAL, "out of memory");
 }
 

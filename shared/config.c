@@ -23,6 +23,8 @@ void config_release(struct config *c)
     for (size_t i = 0; i < c->destination_count; i++) {
         free(c->destinations[i].bucket);
         free(c->destinations[i].prefix);
+        free(c->destinations[i].base);
+        free(c->destinations[i].command);
         free(c->destinations[i].dir);
     }
     config_init(c);

@@ -16,7 +16,7 @@
  * yes/no/true/false/on/off/1/0.
  * Environment: HOIST_REDIS_URL, HOIST_QUEUE_MEDIA_MAX_BYTES, HOIST_DESTINATION_DEFAULT_SECRET_KEY ...: section, name and
  * key in upper case, '-' as '_'.  Only known names of declared sections are looked at; an empty one counts as not set.
- * Secrets: secret_key_file, session_token_file and password_file (a path, or credential:NAME for the file NAME below
+ * Secrets: secret_key_file, session_token_file, bearer_token_file, hmac_secret_file and password_file (a path, or credential:NAME for the file NAME below
  * $CREDENTIALS_DIRECTORY, where systemd puts what LoadCredential= names) are read at load (the newline at the end dropped; a file
  * that others can read, or its group write, is refused).  The secret itself and its file may not both be given; what is
  * in the environment wins over what is in the file.  A configuration file that holds a secret and is open to others
@@ -66,7 +66,8 @@ enum config_credentials {
     CONFIG_KEYS_WEB_IDENTITY
 };
 enum config_sandbox { CONFIG_NO_SANDBOX, CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_REQUIRE };
-enum config_scheme { CONFIG_FILE, CONFIG_S3 };
+enum config_scheme { CONFIG_FILE, CONFIG_S3, CONFIG_HTTP, CONFIG_COMMAND };
+enum config_method { CONFIG_PUT, CONFIG_POST };
 
 struct config_redis {
     char *url;                  /* unix:///… | redis://… */
@@ -112,7 +113,7 @@ struct config_http {
 
 struct config_queue {
     char name[CONFIG_NAME_MAX + 1];
-    char *to;                  /* destination name; default */
+    char *to;                  /* destinations, as to_list.h writes them; default */
     char *convert;             /* names of converters, "a, b"; empty: none */
     int64_t priority;          /* 5 */
     int64_t max_attempts;      /* 10 */
@@ -126,7 +127,8 @@ struct config_queue {
 
 struct config_destination {
     char name[CONFIG_NAME_MAX + 1];
-    char *url;      /* file:///dir | s3://bucket/prefix */
+    char *
+        url; /* file:///dir | s3://bucket/prefix | http(s)://host/path | command:NAME */
     char *endpoint; /* http(s)://host[:port]; empty: https://s3.REGION.amazonaws.com */
     char *region;   /* us-east-1 */
     enum config_style style; /* path | virtual; default: virtual for Amazon's only */
@@ -134,9 +136,12 @@ struct config_destination {
     char *access_key, *secret_key, *secret_key_file;
     char *session_token, *session_token_file; /* as secret_key and its file */
     char *credentials_file;                   /* empty: ~/.aws/credentials */
-    char *profile;                 /* in it; empty: that of AWS_PROFILE, or default */
-    char *imds_endpoint;           /* empty: http://169.254.169.254 */
-    char *sts_endpoint;            /* empty: https://sts.REGION.amazonaws.com */
+    char *profile;             /* in it; empty: that of AWS_PROFILE, or default */
+    char *imds_endpoint;       /* empty: http://169.254.169.254 */
+    char *sts_endpoint;        /* empty: https://sts.REGION.amazonaws.com */
+    enum config_method method; /* http: PUT | POST */
+    char *bearer_token, *bearer_token_file; /* http: as secret_key and its file */
+    char *hmac_secret, *hmac_secret_file;
     bool conditional;              /* yes: If-None-Match: * */
     enum config_checksum checksum; /* which x-amz-checksum-… is sent */
     char *content_type; /* where the upload named none: application/octet-stream */
@@ -150,9 +155,11 @@ struct config_destination {
 
     /* Derived from url at load. */
     enum config_scheme scheme;
-    char *bucket; /* s3 */
-    char *prefix; /* s3: without slashes at its ends, may be "" */
-    char *dir;    /* file: absolute path */
+    char *bucket;  /* s3 */
+    char *prefix;  /* s3: without slashes at its ends, may be "" */
+    char *dir;     /* file: absolute path */
+    char *base;    /* http: url without the slashes at its end */
+    char *command; /* command: NAME */
 };
 
 /* A program whose standard output is the bytes of jobs: worker/source_command.h. */
@@ -183,7 +190,7 @@ struct config_fetch {
 struct config_schedule {
     char name[CONFIG_NAME_MAX + 1];
     char *queue;       /* default */
-    char *to;          /* destination name; that of the queue */
+    char *to;          /* destinations, likewise; those of the queue */
     int64_t priority;  /* that of the queue */
     char *cron;        /* a line (cron.h); empty: every_ms counts */
     char *time_zone;   /* UTC; of cron */

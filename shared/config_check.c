@@ -55,7 +55,10 @@ static enum err_code check_destination(struct config_load *l, size_t index,
     struct config_target target;
 
     if (!d->url) {
-        err_set(e, ERR_CONFIG, "is needed: file:///DIR or s3://BUCKET[/PREFIX]");
+        err_set(
+            e, ERR_CONFIG,
+            "is needed: file:///DIR, s3://BUCKET[/PREFIX], http(s)://HOST[/PATH] or "
+            "command:NAME");
         return config_blame(l, where, "url", e);
     }
     if (config_url_parse(d->url, &target, e))
@@ -64,6 +67,8 @@ static enum err_code check_destination(struct config_load *l, size_t index,
     d->bucket = target.bucket;
     d->prefix = target.prefix;
     d->dir = target.dir;
+    d->base = target.base;
+    d->command = target.command;
     if (!config_is_word(d->content_type, "!#$&^_.+-/;= ", 255) ||
         !strchr(d->content_type, '/')) {
         err_set(e, ERR_CONFIG, "'%.60s' is not TYPE/SUBTYPE", d->content_type);
@@ -73,21 +78,18 @@ static enum err_code check_destination(struct config_load *l, size_t index,
         return complete_s3(l, where, e);
     if (d->style == CONFIG_AUTO_STYLE)
         d->style = CONFIG_PATH_STYLE;
-    return ERR_OK;
+    return config_check_delivery(l, where, e);
 }
 
 /* --- Queues, worker, the rest --- */
 
-static enum err_code check_queue(const struct config_load *l, size_t index,
-                                 struct err *e)
+static enum err_code check_queue(struct config_load *l, size_t index, struct err *e)
 {
     struct config_where where = {CONFIG_KIND_QUEUE, index};
     const struct config_queue *q = &l->config.queues[index];
 
-    if (!config_find_destination(&l->config, q->to, strlen(q->to))) {
-        err_set(e, ERR_CONFIG, "there is no [destination %.60s]", q->to);
-        return config_blame(l, where, "to", e);
-    }
+    if (config_check_to(l, where, e))
+        return e->code;
     if (q->retry_cap_ms < q->retry_base_ms) {
         err_set(e, ERR_CONFIG, "is less than retry_base: at least that is allowed");
         return config_blame(l, where, "retry_cap", e);

@@ -96,6 +96,14 @@ MUST_CHECK enum err_code config_check_converters(const struct config_load *l,
 /* [fetch]: config_fetch.c.  Derives its rules. */
 MUST_CHECK enum err_code config_check_fetch(struct config_load *l, struct err *e);
 
+/* config_delivery.c.  A destination that is neither file: nor s3:; its url has been parsed. */
+MUST_CHECK enum err_code config_check_delivery(const struct config_load *l,
+                                               struct config_where where,
+                                               struct err *e);
+/* The setting `to` of a queue or schedule: destinations that there are, as to_list.h writes them from then on. */
+MUST_CHECK enum err_code config_check_to(struct config_load *l,
+                                         struct config_where where, struct err *e);
+
 /* Everything that one value alone does not show; reads secret files, fills in what is derived. */
 MUST_CHECK enum err_code config_check(struct config_load *l, struct err *e);
 

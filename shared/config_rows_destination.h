@@ -5,7 +5,8 @@
 /* clang-format off */
     {DESTINATION(
         CONFIG_TEXT, url, "file:///var/lib/hoist/objects",
-        "Where objects go: file:///dir or s3://bucket[/prefix].  A destination with\n"
+        "Where objects go: file:///dir, s3://bucket[/prefix], http(s)://host[/path] or\n"
+        "command:NAME, a [command NAME] that is given the bytes.  A destination with\n"
         "another name than default has no default url.")},
     {DESTINATION(
         CONFIG_TEXT, endpoint, "",
@@ -56,9 +57,25 @@
         CONFIG_TEXT, sts_endpoint, "",
         "S3: where a web identity becomes keys; empty: AWS_ENDPOINT_URL_STS,\n"
         "else https://sts.REGION.amazonaws.com.")},
+    {DESTINATION(CONFIG_WORD, method, "PUT",
+                 "http: PUT to the url, a slash and the key, or POST to the url itself."),
+     WORDS(method_words, 2)},
+    {DESTINATION(CONFIG_TEXT, bearer_token, "",
+                 "http: is sent as Authorization: Bearer.  Not together with its file."),
+     .privacy = CONFIG_SECRET},
+    {DESTINATION(CONFIG_PATH, bearer_token_file, "",
+                 "http: a file with that token, not readable by others."),
+     .takes_credential = true},
+    {DESTINATION(CONFIG_TEXT, hmac_secret, "",
+                 "http: requests are signed with it (Hoist-Signature).  Not together with\n"
+                 "hmac_secret_file."),
+     .privacy = CONFIG_SECRET},
+    {DESTINATION(CONFIG_PATH, hmac_secret_file, "",
+                 "http: a file with that secret, not readable by others."),
+     .takes_credential = true},
     {DESTINATION(
         CONFIG_BOOL, conditional, "yes",
-        "S3: create only (If-None-Match: *), so that nothing is overwritten.")},
+        "S3, http PUT: create only (If-None-Match: *), so that nothing is overwritten.")},
     {DESTINATION(
          CONFIG_WORD, checksum, "sha256",
          "S3: the checksum of the bytes that the store is sent, verifies and tells:\n"

@@ -132,7 +132,9 @@
     {WORKER(CONFIG_WORD, log_level, "info", "The lowest level that hoist-worker logs."),
      WORDS(level_words, 4)},
 
-    {QUEUE(CONFIG_TEXT, to, "default", "The destination of jobs that name none.")},
+    {QUEUE(CONFIG_TEXT, to, "default",
+           "The destination of jobs that name none; or several, up to 8, with commas:\n"
+           "each has its own tries, and a job is done when it has arrived at all.")},
     {QUEUE(
         CONFIG_TEXT, convert, "",
         "The converters of uploads that name none, one after the other: names with\n"

@@ -20,7 +20,7 @@
              "Whether clients may have it run (POST /v1/jobs).")},
 
     {SCHEDULE(CONFIG_TEXT, queue, "default", "The queue that its jobs go to.")},
-    {SCHEDULE(CONFIG_TEXT, to, "", "Their destination; empty: that of the queue.")},
+    {SCHEDULE(CONFIG_TEXT, to, "", "Their destination, or several; empty: that of the queue.")},
     {SCHEDULE(CONFIG_NUMBER, priority, "5",
               "Their priority, 0 runs first; if not set, that of the queue."),
      RANGE(0, 9)},

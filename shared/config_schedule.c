@@ -55,10 +55,8 @@ static enum err_code check_names(struct config_load *l, struct config_where wher
     }
     if (!*s->to && config_value_set(to, q->to, s, e))
         return e->code;
-    if (!config_find_destination(&l->config, s->to, strlen(s->to))) {
-        err_set(e, ERR_CONFIG, "there is no [destination %.60s]", s->to);
-        return blame(l, where, "to", e);
-    }
+    if (config_check_to(l, where, e))
+        return e->code;
     if (config_load_origin(l, where, priority) == CONFIG_FROM_DEFAULT)
         s->priority = q->priority;
     if (strncmp(s->source, command, sizeof command - 1) != 0) {

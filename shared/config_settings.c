@@ -9,6 +9,7 @@ static const char *const checksum_words[] = {"no", "sha256", "crc32c", NULL};
 static const char *const credentials_words[] = {
     "auto", "config", "environment", "file", "imds", "container", "web_identity", NULL};
 static const char *const sandbox_words[] = {"no", "auto", "require", NULL};
+static const char *const method_words[] = {"PUT", "POST", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 
 #define K(n) ((int64_t)(n) << 10)
@@ -69,5 +70,6 @@ _Static_assert(sizeof config_settings / sizeof config_settings[0] <=
 _Static_assert(sizeof(enum config_durability) == sizeof(int) &&
                    sizeof(enum config_style) == sizeof(int) &&
                    sizeof(enum config_sandbox) == sizeof(int) &&
+                   sizeof(enum config_method) == sizeof(int) &&
                    sizeof(enum log_level) == sizeof(int),
                "CONFIG_WORD is stored as an int");

@@ -74,33 +74,22 @@ static enum err_code parse_file(const char *rest, struct config_target *t,
     return t->dir ? ERR_OK : err_set(e, ERR_NOMEM, "out of memory");
 }
 
-enum err_code config_url_parse(const char *url, struct config_target *ret_target,
-                               struct err *e)
+static bool is_port(const char *s, size_t len)
 {
-    struct config_target t = {0};
-    const char *file = skip(url, "file://"), *s3 = skip(url, "s3://");
+    long port = 0;
 
-    if (!file && !s3)
-        return err_set(e, ERR_CONFIG,
-                       "'%.60s' is not file:///DIR or s3://BUCKET[/PREFIX]", url);
-    t.scheme = file ? CONFIG_FILE : CONFIG_S3;
-    if (file ? parse_file(file, &t, e) : parse_s3(s3, &t, e))
-        return e->code;
-    *ret_target = t;
-    return ERR_OK;
-}
-
-static bool is_port(const char *s)
-{
-    size_t len = strspn(s, "0123456789");
-
-    if (len == 0 || len > PORT_DIGITS || s[len] != '\0')
+    if (len == 0 || len > PORT_DIGITS)
         return false;
-    long port = strtol(s, NULL, 10);
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] < '0' || s[i] > '9')
+            return false;
+        port = port * 10 + (s[i] - '0');
+    }
     return port >= 1 && port <= 65535;
 }
 
-bool config_url_is_endpoint(const char *url)
+/* What follows http(s)://host[:port] in url, or NULL. */
+static const char *skip_endpoint(const char *url)
 {
     static const char host_bytes[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -111,18 +100,106 @@ bool config_url_is_endpoint(const char *url)
     if (!host)
         host = skip(url, "http://");
     if (!host)
-        return false;
+        return NULL;
     if (*host == '[') {
         len = 1 + strspn(host + 1, "0123456789abcdefABCDEF:.");
         if (len < 3 || host[len] != ']')
-            return false;
+            return NULL;
         len++;
     } else {
         len = strspn(host, host_bytes);
     }
     if (len == 0 || len > HOST_MAX)
+        return NULL;
+    const char *rest = host + len;
+    if (*rest != ':')
+        return rest;
+    len = strcspn(rest + 1, "/");
+    return is_port(rest + 1, len) ? rest + 1 + len : NULL;
+}
+
+bool config_url_is_endpoint(const char *url)
+{
+    const char *rest = skip_endpoint(url);
+
+    return rest && *rest == '\0';
+}
+
+/* A path as it travels: RFC 3986, section 3.3, absolute or empty, no "." or ".." segment. */
+static bool is_path(const char *s)
+{
+    static const char hex[] = "0123456789abcdefABCDEF";
+    static const char bytes[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                "0123456789-._~!$&'()*+,;=:@/";
+
+    if (strlen(s) > CONFIG_PATH_MAX || (*s != '/' && *s != '\0'))
         return false;
-    return host[len] == '\0' || (host[len] == ':' && is_port(host + len + 1));
+    for (const char *p = s; *p; p++) {
+        size_t dots = *p == '/' ? strspn(p + 1, ".") : 0;
+        if ((dots == 1 || dots == 2) && (p[1 + dots] == '/' || p[1 + dots] == '\0'))
+            return false;
+        if (*p == '%' && !(p[1] && strchr(hex, p[1]) && p[2] && strchr(hex, p[2])))
+            return false;
+        if (*p != '%' && !strchr(bytes, *p))
+            return false;
+    }
+    return true;
+}
+
+static enum err_code parse_http(const char *url, struct config_target *t, struct err *e)
+{
+    const char *path = skip_endpoint(url);
+    size_t len = strlen(url);
+
+    if (!path || !is_path(path))
+        return err_set(e, ERR_CONFIG,
+                       "'%.60s' is not http(s)://HOST[:PORT][/PATH] without user, "
+                       "query or fragment, the path percent-encoded and up to %d bytes",
+                       url, CONFIG_PATH_MAX);
+    while (url[len - 1] == '/') /* it ends at the host */
+        len--;
+    t->base = strndup(url, len);
+    return t->base ? ERR_OK : err_set(e, ERR_NOMEM, "out of memory");
+}
+
+static enum err_code parse_command(const char *name, struct config_target *t,
+                                   struct err *e)
+{
+    if (!id_is_queue(name, strlen(name)))
+        return err_set(e, ERR_CONFIG, "'command:%.60s' does not name a command", name);
+    t->command = strdup(name);
+    return t->command ? ERR_OK : err_set(e, ERR_NOMEM, "out of memory");
+}
+
+enum err_code config_url_parse(const char *url, struct config_target *ret_target,
+                               struct err *e)
+{
+    static const struct {
+        const char *head;
+        bool is_whole; /* parsed with its head */
+        enum config_scheme scheme;
+        enum err_code (*parse)(const char *rest, struct config_target *t,
+                               struct err *e);
+    } forms[] = {{"file://", false, CONFIG_FILE, parse_file},
+                 {"s3://", false, CONFIG_S3, parse_s3},
+                 {"http://", true, CONFIG_HTTP, parse_http},
+                 {"https://", true, CONFIG_HTTP, parse_http},
+                 {"command:", false, CONFIG_COMMAND, parse_command}};
+
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        struct config_target t = {.scheme = forms[i].scheme};
+        const char *rest = skip(url, forms[i].head);
+        if (!rest)
+            continue;
+        if (forms[i].parse(forms[i].is_whole ? url : rest, &t, e) != ERR_OK)
+            return e->code;
+        *ret_target = t;
+        return ERR_OK;
+    }
+    return err_set(e, ERR_CONFIG,
+                   "'%.60s' is not file:///DIR, s3://BUCKET[/PREFIX], "
+                   "http(s)://HOST[/PATH] or command:NAME",
+                   url);
 }
 
 bool config_url_is_redis(const char *url)

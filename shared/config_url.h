@@ -3,6 +3,8 @@
  *
  *     file:///absolute/directory        taken as it stands, no %-escapes
  *     s3://bucket[/prefix]              bucket [a-z0-9.-]{3,63}; a prefix follows the rules of keys (job_key_is_safe)
+ *     http[s]://host[:port][/path]      a destination: no user, query or fragment; the path percent-encoded, up to 512 bytes
+ *     command:NAME                      a destination, too
  *     http[s]://host[:port]             an endpoint: no path, no user
  *     redis://… unix:///…               looked at only far enough to find its password; redis.h parses it
  */
@@ -11,15 +13,15 @@
 
 #include "shared/config.h"
 
-enum { CONFIG_PREFIX_MAX = 512 };
+enum { CONFIG_PREFIX_MAX = 512, CONFIG_PATH_MAX = 512 };
 
 /* What a destination's url says; strings are owned. */
 struct config_target {
     enum config_scheme scheme;
-    char *bucket, *prefix, *dir;
+    char *bucket, *prefix, *dir, *base, *command;
 };
 
-/* ERR_CONFIG: not one of the two, with what is wrong.  ERR_NOMEM. */
+/* ERR_CONFIG: not one of them, with what is wrong.  ERR_NOMEM. */
 MUST_CHECK enum err_code
 config_url_parse(const char *url, struct config_target *ret_target, struct err *e);
 

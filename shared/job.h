@@ -96,7 +96,7 @@ struct job {
     char *schedule;   /* name of the schedule that made it */
     char *name;       /* file name as sanitised metadata; never a path */
     char *type;       /* media type as the client said: type/subtype[; parameters] */
-    char *to;         /* name of a configured destination */
+    char *to;         /* configured destinations, as to_list.h writes them */
     char *convert;    /* names of converters, "a,b", that its bytes go through */
     char *batch;      /* UUIDv7, one for all jobs of a request; old records have none */
     char *key;        /* object key below the destination's prefix; job_key_is_safe */

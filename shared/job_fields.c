@@ -1,5 +1,6 @@
 #include "shared/job_fields.h"
 
+#include "shared/to_list.h"
 #include "shared/url.h"
 
 #include <inttypes.h>
@@ -40,7 +41,7 @@ const struct job_field job_fields[] = {
     {"attempts",      "attempts",     JOB_KIND_INT,   0,              AT(attempts),     0, COUNT_MAX,        NULL},
     {"max_attempts",  "max_attempts", JOB_KIND_INT,   ASKED_REQUIRED, AT(max_attempts), 1, 1000,             NULL},
     {"sent",          "sent",         JOB_KIND_INT,   0,              AT(sent),         0, SIZE_MAX_BYTES,   NULL},
-    {"to",            "to",           JOB_KIND_TEXT,  ASKED_REQUIRED, AT(to),           1, 32,               job_text_is_word},
+    {"to",            "to",           JOB_KIND_TEXT,  ASKED_REQUIRED, AT(to),           1, TO_LIST_TEXT_MAX, to_list_is_plain},
     {"convert",       "convert",      JOB_KIND_TEXT,  JOB_ASKED,      AT(convert),      1, JOB_CONVERT_TEXT_MAX, job_text_is_names},
     {"key",           "key",          JOB_KIND_TEXT,  ASKED_REQUIRED, AT(key),          1, JOB_KEY_MAX,      job_key_is_safe},
     {"created",       "created",      JOB_KIND_TIME,  ASKED_REQUIRED, AT(created),      1, TIME_MAX,         NULL},

@@ -1,6 +1,6 @@
 /*
  * destination: where the bytes of a job go.  One interface, one implementation per scheme (dest_file.c,
- * dest_s3.c), and one that makes the bytes first (source_command.c).
+ * dest_s3.c, dest_http.c), and one that makes the bytes first (source_command.c).
  *
  *     begin(work) ---------- bytes on their way ----------> done(outcome), exactly once, on the loop
  *          \---- abort ----> stops as soon as it can -----/
@@ -19,6 +19,8 @@
  *   - only_look: nothing is delivered, and nothing is needed but the manifest; the outcome says whether the object is there,
  *     with the job's bytes: `done`, `absent`, or a failure (it cannot be told now; other bytes are there).  This is how a
  *     job whose bytes have gone from the spool still ends right, and why files of a job that says `done` may be unlinked.
+ *     Where nobody can look the failure is of class never, and `blind`: Redis' word of `done` is all there is then.  The files of
+ *     such a job are unlinked on it; and a job whose bytes have gone, and that is not done, is dead.
  *
  * Everything here belongs to the loop's thread.
  */
@@ -38,9 +40,10 @@
 
 /* What became of a run. */
 struct outcome {
-    bool done;               /* the object is there, with the right bytes */
-    bool aborted;            /* stopped by abort: neither done nor failed */
-    bool absent;             /* only_look: there is no such object; not a failure */
+    bool done;    /* the object is there, with the right bytes */
+    bool aborted; /* stopped by abort: neither done nor failed */
+    bool absent;  /* only_look: there is no such object; not a failure */
+    bool blind; /* only_look: a failure, as nobody can look there (a program, a POST) */
     enum retry_class class;  /* of a failure: whether and when to try again */
     const char *error_class; /* of a failure: one word; a constant */
     char error[256];         /* of a failure: for people */

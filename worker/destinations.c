@@ -5,6 +5,7 @@
 
 #include "shared/log.h"
 #include "worker/dest_file.h"
+#include "worker/dest_http.h"
 #include "worker/dest_s3.h"
 #include "worker/http.h"
 #include "worker/source_command.h"
@@ -31,6 +32,13 @@ static enum err_code open_one(const struct worker_env *env, struct http *http,
                                                       .http = http,
                                                       .config = config},
                             ret, e);
+    case CONFIG_HTTP:
+        return dest_http_open(&(struct dest_http_options){.loop = env->loop,
+                                                          .http = http,
+                                                          .config = config},
+                              ret, e);
+    case CONFIG_COMMAND:
+        break;
     }
     return err_set(e, ERR_CONFIG, "a scheme this version does not know");
 }

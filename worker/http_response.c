@@ -12,6 +12,7 @@ static const struct {
     size_t offset;
 } fields[] = {
     {"etag", offsetof(struct http_response, etag)},
+    {"repr-digest", offsetof(struct http_response, repr_digest)},
     {"x-amz-checksum-sha256", offsetof(struct http_response, checksum_sha256)},
     {"x-amz-checksum-crc32c", offsetof(struct http_response, checksum_crc32c)},
     {"x-amz-checksum-type", offsetof(struct http_response, checksum_type)},

@@ -20,6 +20,7 @@ struct http_response {
     bool has_whole_head;                   /* its blank line has come */
     int64_t content_length;                /* -1: not told */
     char etag[HTTP_VALUE_SIZE];            /* as sent, with its quotes */
+    char repr_digest[HTTP_VALUE_SIZE];     /* RFC 9530 */
     char checksum_sha256[HTTP_VALUE_SIZE]; /* x-amz-checksum-sha256 */
     char checksum_crc32c[HTTP_VALUE_SIZE]; /* x-amz-checksum-crc32c */
     char checksum_type[HTTP_VALUE_SIZE];   /* x-amz-checksum-type */

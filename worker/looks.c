@@ -141,11 +141,11 @@ static void on_outcome(struct outcome *o, void *ctx)
     k->run = NULL;
     if (o->aborted || l->stopped)
         finish(k, LOOK_LEFT, "stopped");
-    else if (!o->done && !o->absent)
+    else if (!o->done && !o->absent && !o->blind)
         finish(k, LOOK_LEFT, o->error);
     else if (l->options.dry_run)
-        finish(k, o->done ? LOOK_THERE : LOOK_AGAIN, "");
-    else if (o->done)
+        finish(k, o->absent ? LOOK_AGAIN : LOOK_THERE, "");
+    else if (!o->absent) /* blind: nobody knows better than Redis, which says done */
         check(k);
     else
         revive(k);

@@ -2,6 +2,7 @@
  * looks: jobs that are done by Redis, and whose files are still in the spool (shared/reconcile.h hands them out).
  *
  *     manifest --destination, only_look--> there -> still done by Redis? -> files removed          LOOK_THERE
+ *                                          nobody can look there: as `there`, for Redis says so
  *                                          gone  -> queue_again_cmd: it runs again from its bytes  LOOK_AGAIN
  *                                          cannot be told -> left for another time                 LOOK_LEFT
  *

@@ -145,6 +145,16 @@ Test(options, form_fields_override_for_what_follows, .init = up, .fini = down)
     cr_expect(eq(int, set("name", "x", &e), PROBLEM_BAD_OPTION));
 }
 
+Test(options, to_may_name_several, .init = up, .fini = down)
+{
+    CLEANUP(job_release) struct job j = JOB_INIT;
+    struct err e = ERR_INIT;
+
+    cr_assert(eq(int, take("to=disk,+default", NULL, &e), PROBLEM_NONE), "%s", e.text);
+    cr_assert(eq(int, options_make_job(&options, &j, &e), PROBLEM_NONE));
+    cr_expect(eq(str, j.to, "disk,default"));
+}
+
 Test(options, at_is_a_time_and_the_past_is_now, .init = up, .fini = down)
 {
     struct err e = ERR_INIT;
@@ -166,6 +176,9 @@ static const struct {
     {"queue=", NULL, PROBLEM_UNKNOWN_QUEUE, "queue"},
     {"queue=../x", NULL, PROBLEM_UNKNOWN_QUEUE, "queue"},
     {"to=nope", NULL, PROBLEM_UNKNOWN_DESTINATION, "nope"},
+    {"to=disk,nope", NULL, PROBLEM_UNKNOWN_DESTINATION, "nope"},
+    {"to=disk,disk", NULL, PROBLEM_BAD_OPTION, "twice"},
+    {"to=", NULL, PROBLEM_BAD_OPTION, "to"},
     {"priority=10", NULL, PROBLEM_BAD_OPTION, "priority"},
     {"priority=-1", NULL, PROBLEM_BAD_OPTION, "priority"},
     {"priority=", NULL, PROBLEM_BAD_OPTION, "priority"},
