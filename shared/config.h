@@ -278,6 +278,9 @@ const struct config_command *config_find_command(const struct config *c,
 const struct config_converter *config_find_converter(const struct config *c,
                                                      const char *name, size_t len);
 
+/* The value of a variable in an environ-like list (NULL: an empty one), or NULL; an empty value counts as not set. */
+const char *config_env_value(char *const *env, const char *name);
+
 /* An entry of [worker] queues: NAME or NAME:WEIGHT. */
 struct config_entry {
     const char *name; /* within the list */

@@ -71,9 +71,6 @@ void config_env_add(struct buf *b, const char *word);
 void config_env_name(const struct config *c, struct config_where where,
                      const struct config_setting *s, struct buf *b);
 
-/* The value of a variable, or NULL; an empty one counts as not set. */
-const char *config_env_value(char *const *env, const char *name);
-
 /* *e says what is wrong with that key. */
 enum err_code config_blame(const struct config_load *l, struct config_where where,
                            const char *key, struct err *e);

@@ -9,8 +9,8 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 
-/* PUTs in one run: the four of make_plainer, and one with the right time */
-enum { PUTS_MAX = 5 };
+/* PUTs in one run: the four of make_plainer, one with the right time, one with other keys */
+enum { PUTS_MAX = 6 };
 
 static void send_put(struct destination_run *run);
 
@@ -91,10 +91,14 @@ static void on_put(const struct http_result *result, void *ctx)
     run->put_status = result->response->status;
     memcpy(run->etag, result->response->etag, sizeof run->etag);
     memcpy(run->put_error, a.error, sizeof run->put_error);
+    if (a.taken || run->put_status == 412)
+        credentials_accept(run->dest->credentials, run->generation);
     if (atomic_load(&run->aborting)) {
         dest_s3_deliver(run);
     } else if (result->source_failed) {
         deliver_source_failure(run);
+    } else if (dest_s3_refused(run, &a, send_put)) {
+        return;
     } else if (a.verdict == S3_DONE) {
         dest_s3_deliver_done(run);
     } else if (a.verdict == S3_RESOLVE) {
@@ -163,7 +167,7 @@ static struct destination_run *s3_begin(struct destination *d,
         return run;
     }
     (void)posix_fadvise(w->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint */
-    send_put(run);
+    dest_s3_with_keys(run, send_put);
     return run;
 }
 
@@ -172,6 +176,8 @@ static void s3_abort(struct destination_run *run)
     atomic_store(&run->aborting, true);
     if (run->call)
         http_cancel(run->call);
+    else
+        (void)dest_s3_stop_waiting(run);
 }
 
 static void s3_progress(const struct destination_run *run,
@@ -184,7 +190,7 @@ static void s3_progress(const struct destination_run *run,
 
 static void s3_release(struct destination *d)
 {
-    sigv4_key_wipe(&((struct dest_s3 *)d)->key);
+    credentials_close(((struct dest_s3 *)d)->credentials);
     free(d);
 }
 
@@ -208,11 +214,12 @@ enum err_code dest_s3_open(const struct dest_s3_options *o, struct destination *
     d->conditional = c->conditional;
     d->checksum = c->checksum;
     d->tells_checksum = true; /* until an answer has none */
-    d->key = (struct sigv4_key){.access_key = c->access_key,
-                                .secret_key = c->secret_key,
-                                .session_token = c->session_token,
-                                .region = c->region,
-                                .service = "s3"};
+    struct credentials_options keys = {
+        .loop = o->loop, .http = o->http, .config = c, .env = o->env};
+    if (credentials_open(&keys, &d->credentials, e) != ERR_OK) {
+        free(d);
+        return e->code;
+    }
     *ret = &d->base;
     return ERR_OK;
 }

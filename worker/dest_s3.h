@@ -8,6 +8,7 @@
  *              |                                   |-----> cannot be proven --> never, unless only ours (below)
  *              |                                   '-----> none --------------> transient
  *              |-- 501 --> PUT without checksum, without condition, without both; what was taken is remembered
+ *              |-- keys expired or unknown ---------> PUT with newer ones (credentials.h); else given back, to be held
  *              |-- clock differs ------------------> remembered, PUT with the store's time
  *              '-- anything else -----------------------------------------------> by retry.h
  *
@@ -22,6 +23,7 @@
  * key), or the store said that it took our PUT.  Otherwise the job fails for good, its bytes are kept: "an object with
  * this key is there and cannot be proven to be these bytes".
  * When HEAD gives an MD5 and ours is not known, it is computed on the thread pool.
+ * Without keys, and while the store refuses those there are, nothing is sent and no attempt counted.
  * A look is that HEAD alone.  Without the bytes an MD5 proves nothing: then the size does, where the object can be nobody
  * else's; otherwise the look is a failure that says so.
  */
@@ -35,6 +37,7 @@ struct dest_s3_options {
     uv_loop_t *loop;
     struct http *http;                       /* outlives the destination */
     const struct config_destination *config; /* CONFIG_S3; outlives the destination */
+    char *const *env; /* where keys may be found: environ-like; NULL: none */
 };
 
 /* ERR_CONFIG: an endpoint that is none, *ret is untouched; ERR_NOMEM. */

@@ -1,13 +1,15 @@
 /*
- * dest_s3_internal: one upload to S3, shared by the three files that do it.
+ * dest_s3_internal: one upload to S3, shared by the files that do it.
  *
  *     dest_s3.c          the destination; PUT and what its answer leads to
  *     dest_s3_resolve.c  HEAD, and the hash it may need, when PUT's answer does not tell
- *     dest_s3_run.c      what both do: send a signed request, deliver the outcome
+ *     dest_s3_keys.c     waiting for keys, new ones where those there are were refused
+ *     dest_s3_run.c      what all do: send a signed request, deliver the outcome
  */
 #ifndef HOIST_WORKER_DEST_S3_INTERNAL_H
 #define HOIST_WORKER_DEST_S3_INTERNAL_H
 
+#include "worker/credentials.h"
 #include "worker/dest_s3.h"
 #include "worker/s3_answer.h"
 #include "worker/s3_request.h"
@@ -23,7 +25,7 @@ struct dest_s3 {
     uv_loop_t *loop;
     struct http *http;
     struct s3_endpoint endpoint;
-    struct sigv4_key key;
+    struct credentials *credentials;
     /* Learnt from the store. */
     bool conditional;
     enum config_checksum checksum;
@@ -38,6 +40,11 @@ struct destination_run {
     bool putting;           /* it is the PUT */
     struct spool_hash hash;
     struct s3_checksums sums;
+    uint64_t generation; /* of the keys that signed the latest request */
+    bool refreshed;      /* keys were refused once in this run */
+    char refusal[256];   /* what the store said then */
+    struct credentials_wait wait;
+    void (*then)(struct destination_run *run); /* when there are keys */
     unsigned puts;
     bool was_conditional, was_checksummed; /* the latest PUT */
     bool no_condition, no_checksum;        /* of the next one: the store answered 501 */
@@ -67,6 +74,19 @@ void dest_s3_deliver(struct destination_run *run);
 void dest_s3_deliver_later(struct destination_run *run);
 void dest_s3_deliver_done(struct destination_run *run);
 void dest_s3_deliver_failure(struct destination_run *run, const struct s3_answer *a);
+
+/* dest_s3_keys.c */
+
+/* Call then once there is something to sign with: now, or on a later turn; where there is nothing the run is given back
+ * (outcome.hold_ms). */
+void dest_s3_with_keys(struct destination_run *run,
+                       void (*then)(struct destination_run *run));
+/* False: the answer says nothing against the keys.  Else the run goes on by itself: once with newer keys, by again, or it is
+ * given back. */
+bool dest_s3_refused(struct destination_run *run, const struct s3_answer *a,
+                     void (*again)(struct destination_run *run));
+/* For abort: true when it waited for keys; it is then delivered. */
+bool dest_s3_stop_waiting(struct destination_run *run);
 
 /* dest_s3_resolve.c: find out by HEAD what the store holds, and deliver. */
 void dest_s3_resolve(struct destination_run *run);

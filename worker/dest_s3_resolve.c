@@ -76,6 +76,8 @@ static void deliver_absent(struct destination_run *run)
     dest_s3_deliver(run);
 }
 
+static void send_head(struct destination_run *run);
+
 static void on_head(const struct http_result *result, void *ctx)
 {
     struct destination_run *run = ctx;
@@ -87,6 +89,8 @@ static void on_head(const struct http_result *result, void *ctx)
         dest_s3_deliver(run);
         return;
     }
+    if (dest_s3_refused(run, &a, send_head))
+        return;
     memcpy(run->etag, result->response->etag, sizeof run->etag);
     if (a.verdict == S3_DONE && a.needs_md5 && run->work.fd < 0)
         settle_without_bytes(&want, &a);
@@ -109,7 +113,7 @@ static void on_head(const struct http_result *result, void *ctx)
     }
 }
 
-void dest_s3_resolve(struct destination_run *run)
+static void send_head(struct destination_run *run)
 {
     struct s3_request request = S3_REQUEST_INIT;
     struct s3_ask ask = dest_s3_ask(run, S3_HEAD);
@@ -123,4 +127,9 @@ void dest_s3_resolve(struct destination_run *run)
         outcome_fail_err(&run->outcome, &e);
         dest_s3_deliver_later(run);
     }
+}
+
+void dest_s3_resolve(struct destination_run *run)
+{
+    dest_s3_with_keys(run, send_head);
 }

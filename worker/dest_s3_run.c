@@ -11,11 +11,13 @@
 struct s3_ask dest_s3_ask(struct destination_run *run, enum s3_operation operation)
 {
     struct dest_s3 *d = run->dest;
+    struct sigv4_key *key = credentials_key(d->credentials);
 
+    run->generation = credentials_generation(d->credentials);
     return (struct s3_ask){.operation = operation,
                            .config = d->base.config,
                            .endpoint = &d->endpoint,
-                           .key = &d->key,
+                           .key = key,
                            .job = run->work.job,
                            .conditional = d->conditional && !run->no_condition,
                            .checksum =

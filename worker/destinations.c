@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shared/log.h"
 #include "worker/dest_file.h"
@@ -28,10 +29,10 @@ static enum err_code open_one(const struct worker_env *env, struct http *http,
                 .loop = env->loop, .config = config, .only_looks = env->only_looks},
             ret, e);
     case CONFIG_S3:
-        return dest_s3_open(&(struct dest_s3_options){.loop = env->loop,
-                                                      .http = http,
-                                                      .config = config},
-                            ret, e);
+        return dest_s3_open(
+            &(struct dest_s3_options){
+                .loop = env->loop, .http = http, .config = config, .env = environ},
+            ret, e);
     case CONFIG_HTTP:
         return dest_http_open(&(struct dest_http_options){.loop = env->loop,
                                                           .http = http,

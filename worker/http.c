@@ -246,6 +246,8 @@ void http_close(struct http *h)
 {
     if (!h)
         return;
+    while (h->calls)
+        end_call(h->calls, RETRY_NET_ABORTED, "aborted");
     while (h->pooled > 0)
         curl_easy_cleanup(h->pool[--h->pooled]);
     (void)curl_multi_cleanup(h->multi); /* and kept connections, ending their polls */

@@ -80,7 +80,7 @@ struct http_request {
 MUST_CHECK enum err_code http_open(uv_loop_t *loop, struct http **ret, struct err *e);
 /* Bytes a second, 0 to BANDWIDTH_MAX, of all bodies that are sent; 0, as after open: no limit.  No call may be under way. */
 void http_limit(struct http *h, int64_t bytes_per_s);
-/* No call may be under way.  Handles close on later turns of the loop.  Takes NULL. */
+/* What is under way ends now, with RETRY_NET_ABORTED.  Handles close on later turns of the loop.  Takes NULL. */
 void http_close(struct http *h);
 
 /* NULL: no memory, done is not called.  Strings and headers are copied. */

@@ -151,6 +151,8 @@ enum err_code s3_request_make(struct s3_request *ret, const struct s3_ask *ask,
     const struct s3_checksums *sums = ask->sums;
     struct s3_texts t = {.request = ret};
 
+    if (!ask->key)
+        return err_set(e, ERR_RETRY, "there are no keys to sign with");
     if (!sums) {
         s3_checksums_of(ask->job, &of_job);
         sums = &of_job;

@@ -70,7 +70,7 @@ struct s3_ask {
     enum s3_operation operation;
     const struct config_destination *config;
     const struct s3_endpoint *endpoint;
-    struct sigv4_key *key;
+    struct sigv4_key *key; /* NULL: there is none, ERR_RETRY */
     const struct job
         *job; /* its key, and for PUT and CREATE_PARTS what an object is made with */
     bool conditional; /* PUT, COMPLETE_PARTS: If-None-Match: * */
