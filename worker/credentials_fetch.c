@@ -12,7 +12,7 @@
 #define IMDS_ROLES "/latest/meta-data/iam/security-credentials/"
 
 enum {
-    URL_MAX = 4096,
+    ADDRESS_MAX = 4096,
     IMDS_TOKEN_MAX = 1024,
     TOKEN_FILE_MAX = 32 * 1024, /* STS takes 20,000 characters */
     TEXT_MAX = 3 * TOKEN_FILE_MAX + 8 * 1024,
@@ -163,7 +163,7 @@ static enum err_code add_imds_url(const struct credentials_fetch *f, struct buf 
 
 static void on_role(const struct http_result *r, void *ctx)
 {
-    CLEANUP(buf_release) struct buf url = BUF_INIT(URL_MAX);
+    CLEANUP(buf_release) struct buf url = BUF_INIT(ADDRESS_MAX);
     struct credentials_fetch *f = ctx;
     const struct buf *body = &r->response->body;
     struct err e = ERR_INIT;
@@ -198,7 +198,7 @@ static enum err_code take_token(struct credentials_fetch *f, const struct buf *b
 
 static void on_token(const struct http_result *r, void *ctx)
 {
-    CLEANUP(buf_release) struct buf url = BUF_INIT(URL_MAX);
+    CLEANUP(buf_release) struct buf url = BUF_INIT(ADDRESS_MAX);
     struct credentials_fetch *f = ctx;
     struct err e = ERR_INIT;
     enum err_code code = judge(r, "IMDS: asking for a token", &e);
@@ -217,7 +217,7 @@ static void on_token(const struct http_result *r, void *ctx)
 
 static enum err_code begin_imds(struct credentials_fetch *f, struct err *e)
 {
-    CLEANUP(buf_release) struct buf url = BUF_INIT(URL_MAX);
+    CLEANUP(buf_release) struct buf url = BUF_INIT(ADDRESS_MAX);
     const char *disabled = value(f, "AWS_EC2_METADATA_DISABLED");
 
     if (disabled && strcasecmp(disabled, "true") == 0)
@@ -265,7 +265,7 @@ static enum err_code send_container(struct credentials_fetch *f, const char *url
 
 static enum err_code begin_container(struct credentials_fetch *f, struct err *e)
 {
-    CLEANUP(buf_release) struct buf url = BUF_INIT(URL_MAX);
+    CLEANUP(buf_release) struct buf url = BUF_INIT(ADDRESS_MAX);
     const char *file = value(f, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     const char *token = value(f, "AWS_CONTAINER_AUTHORIZATION_TOKEN");
     enum err_code code = credentials_url_container(
