@@ -1,9 +1,9 @@
 #include "fcgi-app/batch.h"
 
+#include "shared/job_key.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "shared/convert.h"
 
 void batch_init(struct batch *b, struct spool *spool)
 {
@@ -47,21 +47,6 @@ static enum problem of_spool(const struct err *e)
     return e->code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
 }
 
-/* The key of a job whose client chose none. */
-static enum problem choose_key(const struct config *config, struct job *j,
-                               struct err *e)
-{
-    char key[CONVERT_KEY_SIZE];
-    struct convert convert;
-
-    if (!j->convert)
-        job_default_key(j, key);
-    else if (convert_find(config, j->convert, strlen(j->convert), &convert, e) ||
-             convert_key(j, convert.extension, key, e))
-        return PROBLEM_INTERNAL;
-    return job_set_key(j, key, strlen(key), e) ? PROBLEM_INTERNAL : PROBLEM_NONE;
-}
-
 /* Name, type and key of a job that is otherwise filled in. */
 static enum problem describe(const struct config *config, struct job *j,
                              const struct batch_file *file, struct err *e)
@@ -72,7 +57,9 @@ static enum problem describe(const struct config *config, struct job *j,
         return PROBLEM_INTERNAL;
     if (*file->type && job_set_type(j, file->type, strlen(file->type), e))
         return e->code == ERR_REJECT ? PROBLEM_BAD_REQUEST : PROBLEM_INTERNAL;
-    return j->key ? PROBLEM_NONE : choose_key(config, j, e);
+    if (job_key_fill(config, j, e))
+        return e->code == ERR_REJECT ? PROBLEM_BAD_OPTION : PROBLEM_INTERNAL;
+    return PROBLEM_NONE;
 }
 
 static bool is_same(const char *a, const char *b)

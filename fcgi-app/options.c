@@ -3,6 +3,7 @@
 #include "fcgi-app/options_ties.h"
 #include "shared/clock.h"
 #include "shared/convert.h"
+#include "shared/s3_meta.h"
 #include "shared/to_list.h"
 
 #include <stdlib.h>
@@ -296,6 +297,21 @@ void options_enter_form(struct options *o)
     o->in_form = true;
 }
 
+/* Each of its destinations takes the metadata that the client gave. */
+static bool meta_fits(const struct config *config, const struct job *j, struct err *e)
+{
+    const char *to = j->to;
+
+    do {
+        size_t len = strcspn(to, ",");
+        const struct config_destination *d = config_find_destination(config, to, len);
+        if (d && d->scheme == CONFIG_S3 && s3_meta_check(j, e))
+            return false;
+        to += len;
+    } while (*to++ == ',');
+    return true;
+}
+
 enum problem options_make_job(const struct options *o, struct job *ret, struct err *e)
 {
     enum problem p = options_check_ties(o, e);
@@ -318,6 +334,10 @@ enum problem options_make_job(const struct options *o, struct job *ret, struct e
     if (p || !ret->source || !ret->to) {
         job_release(ret);
         return p ? p : problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    }
+    if (!meta_fits(o->config, ret, e)) {
+        job_release(ret);
+        return PROBLEM_BAD_OPTION;
     }
     return PROBLEM_NONE;
 }

@@ -8,9 +8,9 @@
  *     at          RFC 3339, up to a year ahead; the past is now
  *     to          a configured destination                  the queue's
  *     convert     configured converters, "a, b"             the queue's; empty: none
- *     key         object key (job_key_is_safe)              <uuid>.<extension>
+ *     key         object key (job_key_is_safe)              the destination's template, <uuid>.<extension>
  *     name        file name of a raw body
- *     meta.NAME   user metadata (header X-Hoist-Meta-NAME)
+ *     meta.NAME   user metadata (header X-Hoist-Meta-NAME); for s3://, as much as fits into its headers (s3_meta.h)
  *     group, after, after_failure, unique, unique_until, unique_window, batch: see options_ties.h
  *
  * Query and headers together may give an option once, and delay or at, not both.  A form field overrides what was there, for the files after it.
@@ -55,7 +55,7 @@ enum problem options_set(struct options *o, const struct request_text *name,
                          const struct request_text *value, struct err *e);
 
 /* Fill *ret (JOB_INIT) with what the options say, but for id.uuid, size and sha256.  PROBLEM_BAD_VALUE: they do not go
- * together; PROBLEM_INTERNAL: no memory. */
+ * together; PROBLEM_BAD_OPTION: the destination cannot take so much metadata; PROBLEM_INTERNAL: no memory. */
 enum problem options_make_job(const struct options *o, struct job *ret, struct err *e);
 
 #endif

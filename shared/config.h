@@ -55,7 +55,6 @@ enum config_style {
     CONFIG_VIRTUAL_STYLE,
     CONFIG_AUTO_STYLE /* only while loading: resolved to one of the others */
 };
-enum config_checksum { CONFIG_NO_CHECKSUM, CONFIG_SHA256, CONFIG_CRC32C };
 enum config_credentials {
     CONFIG_KEYS_AUTO,
     CONFIG_KEYS_CONFIG,
@@ -66,6 +65,27 @@ enum config_credentials {
     CONFIG_KEYS_WEB_IDENTITY
 };
 enum config_sandbox { CONFIG_NO_SANDBOX, CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_REQUIRE };
+enum config_checksum { CONFIG_NO_CHECKSUM, CONFIG_SHA256, CONFIG_CRC32C, CONFIG_MD5 };
+/* Whether objects are created only (If-None-Match: *). */
+enum config_conditional {
+    CONFIG_OVERWRITE,
+    CONFIG_CREATE, /* and the store is trusted to honour it */
+    CONFIG_PROBE   /* and the store is tried once */
+};
+enum config_encryption { CONFIG_NO_SSE, CONFIG_SSE_S3, CONFIG_SSE_KMS };
+/* Whose store it is: the rows of s3_provider.h. */
+enum config_provider {
+    CONFIG_GENERIC,
+    CONFIG_AWS,
+    CONFIG_MINIO,
+    CONFIG_CEPH,
+    CONFIG_R2,
+    CONFIG_B2,
+    CONFIG_GCS,
+    CONFIG_WASABI,
+    CONFIG_GARAGE,
+    CONFIG_STORJ
+};
 enum config_scheme { CONFIG_FILE, CONFIG_S3, CONFIG_HTTP, CONFIG_COMMAND };
 enum config_method { CONFIG_PUT, CONFIG_POST };
 
@@ -130,7 +150,8 @@ struct config_destination {
     char *
         url; /* file:///dir | s3://bucket/prefix | http(s)://host/path | command:NAME */
     char *endpoint; /* http(s)://host[:port]; empty: https://s3.REGION.amazonaws.com */
-    char *region;   /* us-east-1 */
+    enum config_provider provider; /* generic; aws where endpoint is empty */
+    char *region;                  /* the provider's; us-east-1 */
     enum config_style style; /* path | virtual; default: virtual for Amazon's only */
     enum config_credentials credentials; /* auto: where keys are from */
     char *access_key, *secret_key, *secret_key_file;
@@ -142,8 +163,19 @@ struct config_destination {
     enum config_method method; /* http: PUT | POST */
     char *bearer_token, *bearer_token_file; /* http: as secret_key and its file */
     char *hmac_secret, *hmac_secret_file;
-    bool conditional;              /* yes: If-None-Match: * */
-    enum config_checksum checksum; /* which x-amz-checksum-… is sent */
+    enum config_conditional conditional; /* probe; yes where the provider's is known */
+    enum config_checksum checksum;       /* which one is sent; the provider's: sha256 */
+    char *key;           /* a template (job_key.h); empty: job_default_key */
+    char *storage_class; /* these eight: empty or no, and the bucket's own counts */
+    char *acl;
+    enum config_encryption sse;
+    char *sse_kms_key_id;
+    bool sse_bucket_key;
+    char *tags;                /* NAME=VALUE&NAME=VALUE, not encoded */
+    char *content_disposition; /* {name} stands for the file name */
+    char *cache_control;
+    bool presign; /* no: whoever may see a job may have a URL of its object */
+    int64_t presign_max_seconds; /* 3600 */
     char *content_type; /* where the upload named none: application/octet-stream */
     int64_t connect_timeout_seconds; /* 10 */
     int64_t stall_timeout_seconds;   /* 30: no byte moved for so long */

@@ -74,6 +74,8 @@ static enum err_code check_destination(struct config_load *l, size_t index,
         err_set(e, ERR_CONFIG, "'%.60s' is not TYPE/SUBTYPE", d->content_type);
         return config_blame(l, where, "content_type", e);
     }
+    if (config_check_object(l, where, e))
+        return e->code;
     if (d->scheme == CONFIG_S3)
         return complete_s3(l, where, e);
     if (d->style == CONFIG_AUTO_STYLE)

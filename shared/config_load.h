@@ -101,6 +101,11 @@ MUST_CHECK enum err_code config_check_delivery(const struct config_load *l,
 MUST_CHECK enum err_code config_check_to(struct config_load *l,
                                          struct config_where where, struct err *e);
 
+/* What the objects of a destination are made with, once its url has been taken apart: config_object.c.  Fills in what its
+ * provider's row says. */
+MUST_CHECK enum err_code config_check_object(struct config_load *l,
+                                             struct config_where where, struct err *e);
+
 /* Everything that one value alone does not show; reads secret files, fills in what is derived. */
 MUST_CHECK enum err_code config_check(struct config_load *l, struct err *e);
 

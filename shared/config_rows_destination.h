@@ -12,7 +12,14 @@
         CONFIG_TEXT, endpoint, "",
         "S3: http://host[:port] or https://host[:port] of a store that is not\n"
         "Amazon's; empty: https://s3.REGION.amazonaws.com.")},
-    {DESTINATION(CONFIG_TEXT, region, "us-east-1", "S3: the region.")},
+    {DESTINATION(
+         CONFIG_WORD, provider, "generic",
+         "S3: whose store it is, for what they differ in; generic finds out.  Where\n"
+         "endpoint is empty it is aws."),
+     WORDS(provider_words, 10)},
+    {DESTINATION(
+        CONFIG_TEXT, region, "us-east-1",
+        "S3: the region.  Where none is given: auto for r2 and gcs, garage for garage.")},
     {DESTINATION(
          CONFIG_WORD, style, "auto",
          "S3: path (endpoint/bucket/key) or virtual (bucket.endpoint/key); auto:\n"
@@ -74,13 +81,48 @@
                  "http: a file with that secret, not readable by others."),
      .takes_credential = true},
     {DESTINATION(
-        CONFIG_BOOL, conditional, "yes",
-        "S3, http PUT: create only (If-None-Match: *), so that nothing is overwritten.")},
+         CONFIG_WORD, conditional, "probe",
+         "S3, http PUT: create only (If-None-Match: *), so that nothing is overwritten.\n"
+         "probe: the first small object goes to S3 twice, to see that the store honours it;\n"
+         "yes: it does."),
+     WORDS(conditional_words, 3), .takes_bool = true},
     {DESTINATION(
          CONFIG_WORD, checksum, "sha256",
-         "S3: the checksum of the bytes that the store is sent, verifies and tells:\n"
-         "sha256, crc32c (which costs it less) or no."),
-     WORDS(checksum_words, 3), .takes_bool = true},
+         "S3: the checksum that the store is sent and verifies: sha256, crc32c (which costs\n"
+         "it less), md5 (Content-MD5; files are read twice) or no, the default for b2 and gcs."),
+     WORDS(checksum_words, 4), .takes_bool = true},
+    {DESTINATION(
+        CONFIG_TEXT, key, "",
+        "Keys of jobs that ask for none, with {id} and any of {yyyy} {mm} {dd} {hh} {mi}\n"
+        "{ss} {ext} {name} {queue} {meta.NAME}; empty: {id}{ext}.")},
+    {DESTINATION(CONFIG_TEXT, storage_class, "",
+                 "S3: STANDARD_IA, GLACIER_IR ...; empty: the store's own.")},
+    {DESTINATION(
+        CONFIG_TEXT, acl, "",
+        "S3: a canned ACL, as public-read; empty: none is sent.  Buckets of Amazon's take\n"
+        "none unless told to.")},
+    {DESTINATION(CONFIG_WORD, sse, "no",
+                 "S3: encryption at rest that is asked for: no, AES256 or aws:kms."),
+     WORDS(sse_words, 3)},
+    {DESTINATION(CONFIG_TEXT, sse_kms_key_id, "",
+                 "S3: the key of aws:kms; empty: the account's.")},
+    {DESTINATION(CONFIG_BOOL, sse_bucket_key, "no",
+                 "S3: with aws:kms, one data key for the bucket.")},
+    {DESTINATION(CONFIG_TEXT, tags, "",
+                 "S3: up to 10 tags of the object, as team=media&kind=raw scan.")},
+    {DESTINATION(
+        CONFIG_TEXT, content_disposition, "",
+        "S3: Content-Disposition of the object; {name} becomes filename=... of the upload:\n"
+        "attachment; {name}")},
+    {DESTINATION(CONFIG_TEXT, cache_control, "",
+                 "S3: Cache-Control of the object, as max-age=31536000, immutable.")},
+    {DESTINATION(
+        CONFIG_BOOL, presign, "no",
+        "S3: GET /v1/jobs/{id}?presign=SECONDS gives a URL with which anybody can read the\n"
+        "object so long.  The responder then needs the keys, too.")},
+    {DESTINATION(CONFIG_SECONDS, presign_max_seconds, "3600",
+                 "S3: the longest life of such a URL."),
+     RANGE(1, 604800)},
     {DESTINATION(CONFIG_TEXT, content_type, "application/octet-stream",
                  "Content type of objects whose upload named none.")},
     {DESTINATION(CONFIG_SECONDS, connect_timeout_seconds, "10",

@@ -38,6 +38,22 @@ static enum err_code check_command(const struct config_load *l, size_t index,
     return ERR_OK;
 }
 
+/* A key for its jobs: of its own, or one that its destination can make. */
+static enum err_code check_key_source(const struct config_load *l,
+                                      struct config_where where, struct err *e)
+{
+    const struct config_schedule *s = &l->config.schedules[where.index];
+    const struct config_destination *to =
+        config_find_destination(&l->config, s->to, strcspn(s->to, ","));
+
+    if (*s->key || !strstr(to->key, "{meta."))
+        return ERR_OK;
+    err_set(e, ERR_CONFIG,
+            "is needed: the keys of [destination %.32s] are made with metadata",
+            to->name);
+    return blame(l, where, "key", e);
+}
+
 /* Queue, destination, priority, source: all must be there. */
 static enum err_code check_names(struct config_load *l, struct config_where where,
                                  struct err *e)
@@ -68,7 +84,7 @@ static enum err_code check_names(struct config_load *l, struct config_where wher
         err_set(e, ERR_CONFIG, "there is no [command %.60s]", s->command);
         return blame(l, where, "source", e);
     }
-    return ERR_OK;
+    return check_key_source(l, where, e);
 }
 
 /* The line as a plan; e says what is wrong with it without the module's name. */

@@ -64,10 +64,12 @@ static enum err_code resolve_credential(const struct config_load *l, char **path
     return ERR_OK;
 }
 
-/* The responder signs nothing: it does without the secrets of stores, which its user then need not be able to read. */
+/* The responder signs nothing but URLs of objects, where presign says so: else it does without the secrets of stores, which
+ * its user then need not be able to read. */
 static bool is_needed(const struct config_load *l, struct config_where where)
 {
-    return !l->without_store_secrets || where.kind != CONFIG_KIND_DESTINATION;
+    return !l->without_store_secrets || where.kind != CONFIG_KIND_DESTINATION ||
+           l->config.destinations[where.index].presign;
 }
 
 /* The setting KEY for a setting KEY_file that names a file with a secret, or NULL. */

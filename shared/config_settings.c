@@ -5,7 +5,12 @@
 
 static const char *const durability_words[] = {"disk", "memory", NULL};
 static const char *const style_words[] = {"path", "virtual", "auto", NULL};
-static const char *const checksum_words[] = {"no", "sha256", "crc32c", NULL};
+static const char *const checksum_words[] = {"no", "sha256", "crc32c", "md5", NULL};
+static const char *const conditional_words[] = {"no", "yes", "probe", NULL};
+static const char *const sse_words[] = {"no", "AES256", "aws:kms", NULL};
+static const char *const provider_words[] = {"generic", "aws",   "minio", "ceph",
+                                             "r2",      "b2",    "gcs",   "wasabi",
+                                             "garage",  "storj", NULL};
 static const char *const credentials_words[] = {
     "auto", "config", "environment", "file", "imds", "container", "web_identity", NULL};
 static const char *const sandbox_words[] = {"no", "auto", "require", NULL};

@@ -119,14 +119,6 @@ enum err_code convert_key(const struct job *j, const char *extension,
     return ERR_OK;
 }
 
-/* Whether it is this UUID, with an extension or not. */
-static bool is_named(const char *key, const char *uuid)
-{
-    return strncmp(key, uuid, ID_UUID_LEN) == 0 &&
-           (key[ID_UUID_LEN] == '\0' || key[ID_UUID_LEN] == '.') &&
-           !strchr(key + ID_UUID_LEN, '/');
-}
-
 bool convert_owns_key(const struct job *j)
 {
     char uuid[ID_UUID_LEN + 1];
@@ -134,7 +126,7 @@ bool convert_owns_key(const struct job *j)
 
     if (!j->key)
         return false;
-    if (is_named(j->key, j->id.uuid.text))
+    if (strstr(j->key, j->id.uuid.text))
         return true;
-    return j->convert && derive(j, uuid, &e) == ERR_OK && is_named(j->key, uuid);
+    return j->convert && derive(j, uuid, &e) == ERR_OK && strstr(j->key, uuid) != NULL;
 }

@@ -46,8 +46,8 @@ MUST_CHECK enum err_code convert_key(const struct job *j, const char *extension,
                                      char ret[static CONVERT_KEY_SIZE], struct err *e);
 
 /*
- * Whether the job's key is one that no other job has: its own UUID, or the one above.  What is there under such a key was made
- * by an earlier attempt of it.
+ * Whether the job's key is one that no other job is given: its own UUID, or the one above, is in it.  What is there under such
+ * a key was made by an earlier attempt of it.
  */
 bool convert_owns_key(const struct job *j);
 

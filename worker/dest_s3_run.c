@@ -7,6 +7,7 @@
 
 #include "shared/cleanup.h"
 #include "shared/clock.h"
+#include "shared/convert.h"
 
 struct s3_ask dest_s3_ask(struct destination_run *run, enum s3_operation operation)
 {
@@ -28,15 +29,12 @@ struct s3_ask dest_s3_ask(struct destination_run *run, enum s3_operation operati
 struct s3_expected dest_s3_expected(const struct destination_run *run)
 {
     const struct job *j = run->work.job;
-    /* A default key begins with the job's UUID, which nobody can know beforehand; a key that was chosen can be
-     * another object's. */
-    bool own_key = j->key && strncmp(j->key, j->id.uuid.text, ID_UUID_LEN) == 0;
 
     return (struct s3_expected){.size = j->size,
                                 .sha256_base64 = run->sums.sha256,
                                 .crc32c_base64 = run->sums.crc32c,
                                 .md5_hex = run->hash.md5,
-                                .only_ours = own_key || run->taken};
+                                .only_ours = convert_owns_key(j) || run->taken};
 }
 
 static bool pass(const void *data, size_t len, int64_t offset, void *ctx)

@@ -15,16 +15,16 @@ struct s3_texts {
         size_t name, value;
     } at[S3_HEADERS_MAX];
     size_t count;
-    size_t meta_bytes; /* what S3 counts as metadata so far */
 };
 
 /* Add one; when there is no room for it values.failed is set. */
 void s3_texts_add(struct s3_texts *t, const char *name, const char *value);
 
-/* Those that a new object is made with, by PutObject and by CreateMultipartUpload: content type and metadata. */
+/* Those that a new object is made with, by PutObject and by CreateMultipartUpload: content type, disposition and caching,
+ * storage class, ACL, encryption, tags, metadata. */
 void s3_texts_add_object(struct s3_texts *t, const struct s3_ask *ask);
 
-/* The checksum header of a body; which is CRC32C, and there is none: the SHA-256. */
+/* The checksum header of a body; which is CRC32C, and there is none: the SHA-256; MD5 and none: no header. */
 void s3_texts_add_checksum(struct s3_texts *t, enum config_checksum which,
                            const struct s3_checksums *sums);
 

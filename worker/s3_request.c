@@ -166,12 +166,13 @@ enum err_code s3_request_make(struct s3_request *ret, const struct s3_ask *ask,
         s3_texts_add(&t, "If-None-Match", "*");
     if (ask->operation == S3_PUT || ask->operation == S3_PUT_PART)
         s3_texts_add_checksum(&t, ask->checksum, sums);
-    if (ask->operation == S3_CREATE_PARTS && ask->checksum != CONFIG_NO_CHECKSUM)
+    bool x_amz = ask->checksum == CONFIG_SHA256 || ask->checksum == CONFIG_CRC32C;
+    if (ask->operation == S3_CREATE_PARTS && x_amz)
         s3_texts_add(&t, "x-amz-checksum-algorithm",
                      ask->checksum == CONFIG_CRC32C ? "CRC32C" : "SHA256");
     if (ask->operation == S3_COMPLETE_PARTS)
         s3_texts_add(&t, "Content-Type", "application/xml");
-    if (ask->operation == S3_HEAD && ask->checksum != CONFIG_NO_CHECKSUM)
+    if (ask->operation == S3_HEAD && x_amz)
         s3_texts_add(&t, "x-amz-checksum-mode", "ENABLED");
     return finish(ret, ask, &t, e);
 }

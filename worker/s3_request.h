@@ -3,17 +3,18 @@
  *
  *     config (endpoint, style, bucket, prefix, keys) + job (key, type, name, meta, sha256)  -->  url, headers
  *
- * PUT  Content-Type; x-amz-meta-NAME for each meta entry, x-amz-meta-filename for the name; x-amz-checksum-sha256 or
- *      -crc32c (SHA-256 for a job that has no CRC-32C) and If-None-Match: * when asked for.  The payload hash that is signed is the manifest's SHA-256 over http, and
- *      UNSIGNED-PAYLOAD over https, where TLS guards the bytes already.
+ * PUT  what an object is made with: Content-Type, and what its destination's settings say of disposition, caching, storage
+ *      class, ACL, encryption and tags; x-amz-meta-NAME for each meta entry, x-amz-meta-filename for the name;
+ *      x-amz-checksum-sha256, -crc32c (SHA-256 for a job that has no CRC-32C) or Content-MD5, and If-None-Match: * when asked
+ *      for.  The payload hash that is signed is the manifest's SHA-256 over http, and UNSIGNED-PAYLOAD over https, where TLS
+ *      guards the bytes already.
  * HEAD asks for the checksum too (x-amz-checksum-mode).
  * The others are those of an upload in parts; CREATE_PARTS has what PUT has, but for checksum (only its algorithm) and condition,
  * which COMPLETE_PARTS has.  A body that is not the job's own (a part, the list of parts, what a converter made) comes with its
  * own digests.
  *
- * Metadata travels as printable ASCII: every other byte, '%' included, stands as %XX, and so does all that is
- * outside A-Z a-z 0-9 - . _ ~ in the file name.  S3 takes 2 KiB of it, names and values together; what no longer fits is
- * left out, the file name first.
+ * Metadata travels as s3_meta.h says, and in the file name all that is outside A-Z a-z 0-9 - . _ ~ stands as %XX.  What the
+ * client gave has been checked to fit when the job was taken; the file name is left out where it does not.
  */
 #ifndef HOIST_WORKER_S3_REQUEST_H
 #define HOIST_WORKER_S3_REQUEST_H
@@ -61,9 +62,13 @@ const char *s3_operation_method(enum s3_operation operation);
 struct s3_checksums {
     char sha256[DIGEST_BASE64_SIZE(DIGEST_SHA256_BYTES)];
     char crc32c[DIGEST_BASE64_SIZE(DIGEST_CRC32C_BYTES)]; /* big-endian bytes */
+    char md5[DIGEST_BASE64_SIZE(DIGEST_MD5_BYTES)];
 };
 
+/* Those of its record, which has no MD5. */
 void s3_checksums_of(const struct job *j, struct s3_checksums *ret);
+/* Set the MD5 by its 32 hex digits; "" for anything else. */
+void s3_checksums_set_md5(struct s3_checksums *sums, const char *md5_hex);
 
 /* What to make. */
 struct s3_ask {

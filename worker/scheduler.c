@@ -6,6 +6,7 @@
 
 #include "shared/clock.h"
 #include "shared/log_limit.h"
+#include "shared/job_key.h"
 #include "shared/stamp.h"
 
 enum {
@@ -214,21 +215,21 @@ static enum err_code copy_text(const char *text, char **ret, struct err *e)
     return *ret ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for a job");
 }
 
-static enum err_code set_names(const struct config_schedule *c, struct job *j,
+static enum err_code set_names(const struct config *config,
+                               const struct config_schedule *c, struct job *j,
                                struct err *e)
 {
     CLEANUP(buf_release) struct buf name = BUF_INIT(OBJECT_NAME_MAX);
     CLEANUP(buf_release) struct buf key = BUF_INIT(OBJECT_NAME_MAX);
     struct stamp at = {.ms = id_uuid_ms(j->id.uuid.text), .id = j->id.uuid};
-    char usual[ID_UUID_LEN + 10];
 
     if (stamp_expand(*c->object_name ? c->object_name : c->name, &at, &name, e) ||
         job_set_name(j, name.data, name.len, e))
         return e->code;
-    job_default_key(j, usual);
-    if (stamp_expand(*c->key ? c->key : usual, &at, &key, e))
+    if (*c->key &&
+        (stamp_expand(c->key, &at, &key, e) || job_set_key(j, key.data, key.len, e)))
         return e->code;
-    return job_set_key(j, key.data, key.len, e);
+    return job_key_fill(config, j, e);
 }
 
 static enum err_code make_job(const struct entry *en, struct job *j, struct err *e)
@@ -244,7 +245,7 @@ static enum err_code make_job(const struct entry *en, struct job *j, struct err 
     j->max_attempts = env_queue(s->env, c->queue)->max_attempts;
     if (id_of_tick(c->name, en->tick_ms, &j->id.uuid, e) ||
         copy_text(c->source, &j->source, e) || copy_text(c->to, &j->to, e) ||
-        copy_text(c->name, &j->schedule, e) || set_names(c, j, e))
+        copy_text(c->name, &j->schedule, e) || set_names(s->env->config, c, j, e))
         return e->code;
     return *type ? job_set_type(j, type, strlen(type), e) : ERR_OK;
 }

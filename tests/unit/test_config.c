@@ -71,7 +71,7 @@ Test(config, a_default_queue_and_a_default_destination_are_there_unasked)
     cr_assert(ne(ptr, (void *)d, NULL));
     cr_expect(eq(int, d->scheme, CONFIG_FILE));
     cr_expect(eq(str, d->dir, "/var/lib/hoist/objects"));
-    cr_expect(d->conditional);
+    cr_expect(eq(int, d->conditional, CONFIG_PROBE));
     cr_expect(eq(int, d->checksum, CONFIG_SHA256));
     cr_expect(eq(str, d->content_type, "application/octet-stream"));
     cr_expect(eq(i64, d->answer_timeout_seconds, 120));

@@ -117,10 +117,11 @@ Test(convert, a_job_owns_its_uuid_and_the_key_of_its_converters_alone)
     cr_expect(owns(&plain, UUID_A));
     cr_expect(not(owns(&plain, key)), "it has no converters");
     cr_expect(not(owns(&a, UUID_B ".png")));
-    cr_expect(not(owns(&a, "photos/" UUID_A)));
-    cr_expect(not(owns(&a, UUID_A "0")));
-    (void)snprintf(below, sizeof below, "%s/x", key);
-    cr_expect(not(owns(&a, below)));
+    cr_expect(not(owns(&a, UUID_B "/" UUID_B)));
+    cr_expect(owns(&a, "photos/" UUID_A), "a template's");
+    (void)snprintf(below, sizeof below, "x/%s", key);
+    cr_expect(owns(&a, below));
+    cr_expect(not(owns(&plain, below)));
     cr_expect(not(owns(&a, "x")));
 }
 

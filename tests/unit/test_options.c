@@ -30,7 +30,9 @@ static void up(void)
                         "[queue media]\npriority = 2\nto = disk\nmax_attempts = 4\n"
                         "[destination disk]\nurl = file:///srv/x\n"
                         "[queue shots]\nconvert = thumb, gzip\n"
-                        "[converter thumb]\nrun = true\n[converter gzip]\nrun = true\n",
+                        "[converter thumb]\nrun = true\n[converter gzip]\nrun = true\n"
+                        "[destination s3]\nurl = s3://bucket\naccess_key = A\n"
+                        "secret_key = B\n",
                         NULL, &e),
            ERR_OK),
         "%s", e.text);
@@ -247,4 +249,28 @@ Test(options, converters_are_those_of_the_queue_unless_others_or_none_are_named,
     expect_convert("queue=shots", "thumb,gzip");
     expect_convert("convert=gzip&queue=shots", "gzip");
     expect_convert("queue=shots&convert=", "none");
+}
+
+/* As much as travels in the headers: each byte of an ë is three there. */
+Test(options, metadata_must_fit_into_a_request_where_it_goes_to_s3, .init = up,
+     .fini = down)
+{
+    static const char letter[] = "\xc3\xab";
+    CLEANUP(job_release) struct job j = JOB_INIT;
+    CLEANUP(buf_release) struct buf long_text = BUF_INIT(2048);
+    struct err e = ERR_INIT;
+
+    for (int i = 0; i < 400; i++)
+        buf_puts(&long_text, letter);
+    cr_assert(eq(int, take("to=s3", NULL, &e), PROBLEM_NONE), "%s", e.text);
+    cr_assert(eq(int, set("meta.a", long_text.data, &e), PROBLEM_NONE), "%s", e.text);
+    cr_expect(eq(int, options_make_job(&options, &j, &e), PROBLEM_BAD_OPTION));
+    cr_expect(ne(ptr, strstr(e.text, "meta: 2412 bytes"), NULL), "%s", e.text);
+    cr_expect(zero(ptr, j.to), "nothing is left of it");
+    cr_assert(eq(int, take("to=disk,s3", NULL, &e), PROBLEM_NONE), "%s", e.text);
+    cr_assert(eq(int, set("meta.a", long_text.data, &e), PROBLEM_NONE), "%s", e.text);
+    cr_expect(eq(int, options_make_job(&options, &j, &e), PROBLEM_BAD_OPTION));
+    cr_assert(eq(int, take("to=disk", NULL, &e), PROBLEM_NONE), "%s", e.text);
+    cr_assert(eq(int, set("meta.a", long_text.data, &e), PROBLEM_NONE), "%s", e.text);
+    cr_expect(eq(int, options_make_job(&options, &j, &e), PROBLEM_NONE), "%s", e.text);
 }
