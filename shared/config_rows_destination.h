@@ -136,7 +136,7 @@
      RANGE(1, 3600)},
     {DESTINATION(
          CONFIG_NUMBER, max_requests, "256",
-         "S3: so many requests at once at most, in each worker.  It begins with 16 and\n"
+         "S3: so many requests at once at most, in each worker.  It begins with 64 and\n"
          "finds out how many the store takes; destinations of one host share them."),
      RANGE(1, 1024)},
     {DESTINATION(

@@ -1,7 +1,7 @@
 /*
  * aimd: how many requests may be under way at one endpoint: additive increase, multiplicative decrease.  Pure.
  *
- *     limit  16 --a success each, while the limit holds requests back: +1--> ... --throttled--> half
+ *     limit  64 --a success each, while the limit holds requests back: +1--> ... --throttled--> half
  *            half --a window of successes (as many as the limit): +1--> ... --throttled--> half ...
  *
  * Until the store has said for the first time that it wants fewer, each success raises the limit by one (slow start, RFC
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { AIMD_START = 16, AIMD_HALVE_MS = 1000 };
+enum { AIMD_START = 64, AIMD_HALVE_MS = 1000 };
 
 struct aimd {
     unsigned limit, ceiling;

@@ -21,6 +21,9 @@
  *     and 0.4 for all.
  *   - A look at least once a lease, full or not: the lease of a dead worker is seen before it runs out, and reaped as it
  *     does; a job that falls due is made ready for whoever has a slot.
+ *   - A queue whose default destination rests (flow.h) is not claimed from, but for one job when a probe is due, and for
+ *     what sift.h allows, so that what is in it for other destinations gets through.  Nothing waits for it meanwhile.  A queue in which
+ *     jobs of another destination are held back is claimed from at the rate of sift.h, too.
  *   - A broken queue (a key of a wrong type) is looked at only once per interval, and logged.
  *
  * Belongs to the loop's thread.
@@ -57,6 +60,10 @@ void claimer_resume(struct claimer *c);
 void claimer_slot_free(struct claimer *c);
 /* A transfer has ended, done or cancelled: it goes with the next call of its queue. */
 void claimer_end(struct claimer *c, struct transfer *ended);
+/* A job that was claimed has begun, or is held back because its destination rests. */
+void claimer_judge(struct claimer *c, const struct transfer *t, bool held);
+/* Destinations rest, or rest no more. */
+void claimer_flow_changed(struct claimer *c);
 /* A job of this queue will be due in delay_ms. */
 void claimer_expect(struct claimer *c, const char *queue, int64_t delay_ms);
 

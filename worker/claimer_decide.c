@@ -30,8 +30,9 @@ static bool note_wants(struct claimer *c)
     bool any = false;
 
     for (size_t i = 0; i < c->shares.count; i++) {
-        const struct claim_queue *q = &c->queues[i];
-        bool wants = q->maybe || (is_busy(q) && q->turns.call.want > 0);
+        struct claim_queue *q = &c->queues[i];
+        bool wants = (q->maybe && claimer_allowance(q) > 0) ||
+                     (is_busy(q) && q->turns.call.want > 0);
         shares_want(&c->shares, i, wants);
         any = any || wants;
     }
@@ -41,9 +42,12 @@ static bool note_wants(struct claimer *c)
 static void call(struct claim_queue *q, size_t want)
 {
     struct claimer *c = q->claimer;
+    size_t allowed = claimer_allowance(q);
 
     if (want > QUEUE_BATCH_MAX)
         want = QUEUE_BATCH_MAX;
+    if (want > allowed)
+        want = allowed;
     /* Without a slot, a look for 0 jobs: it puts a marker back for others, and tells what is due or expired. */
     if (want == 0 && q->turns.gathered == 0 && !q->woken && !q->timed)
         return;
@@ -52,8 +56,26 @@ static void call(struct claim_queue *q, size_t want)
     q->woken = false;
     q->timed = false;
     c->reserved += want;
+    claimer_pay(q, want);
     shares_take(&c->shares, (size_t)(q - c->queues), want);
     turns_send(&q->turns, want);
+}
+
+/* For that of queues which may be claimed from; what is in the others is looked at by time. */
+static void wait_for_work(struct claimer *c)
+{
+    bool skipped[CONFIG_QUEUES_MAX], due = false;
+
+    if (free_slots(c) == 0)
+        return;
+    for (size_t i = 0; i < c->shares.count; i++) {
+        skipped[i] = claimer_allowance(&c->queues[i]) == 0;
+        if (skipped[i] && c->queues[i].maybe)
+            due = claimer_look_when_allowed(&c->queues[i]) || due;
+    }
+    waiter_wait(c->waiter, skipped);
+    if (due)
+        claimer_arm_timer(c);
 }
 
 static void decide(struct claimer *c)
@@ -72,8 +94,7 @@ static void decide(struct claimer *c)
         /* Nobody is known to have work: what goes anyway may bring some. */
         call(q, !any && q->turns.gathered > 0 ? free_slots(c) : slots[i]);
     }
-    if (free_slots(c) > 0)
-        waiter_wait(c->waiter);
+    wait_for_work(c);
 }
 
 static void on_check(uv_check_t *check)

@@ -1,6 +1,6 @@
 /*
- * claimer_internal: the state of a claimer, for claimer.c (time, life cycle), claimer_reply.c and
- * claimer_decide.c.
+ * claimer_internal: the state of a claimer, for claimer.c (time, life cycle), claimer_reply.c, claimer_decide.c and
+ * claimer_blocked.c (destinations that rest).
  */
 #ifndef HOIST_WORKER_CLAIMER_INTERNAL_H
 #define HOIST_WORKER_CLAIMER_INTERNAL_H
@@ -9,6 +9,7 @@
 #include "worker/claimer.h"
 #include "worker/discovery.h"
 #include "worker/shares.h"
+#include "worker/sift.h"
 #include "worker/turns.h"
 #include "worker/waiter.h"
 
@@ -18,11 +19,16 @@ struct claim_queue {
     struct claimer *claimer;
     char name[ID_QUEUE_MAX + 1];
     struct turns turns;
-    bool maybe;       /* there may be something to claim */
-    bool woken;       /* we hold its wake marker: look even without a free slot */
-    bool timed;       /* its time has come: the same, for what is due or expired */
-    int64_t look_ms;  /* monotonic: look again then at the latest */
-    int64_t again_ms; /* monotonic: an unheard call is not repeated before */
+    bool maybe;        /* there may be something to claim */
+    bool woken;        /* we hold its wake marker: look even without a free slot */
+    bool timed;        /* its time has come: the same, for what is due or expired */
+    int64_t look_ms;   /* monotonic: look again then at the latest */
+    int64_t again_ms;  /* monotonic: an unheard call is not repeated before */
+    struct sift sift;  /* while jobs are held back */
+    bool rests;        /* as far as is known, its default destination does not run */
+    int64_t probed_ms; /* monotonic: claimed for a probe */
+    int64_t
+        held_ms; /* monotonic: a job for another destination was held back; 0: never */
 };
 
 struct claimer {
@@ -61,6 +67,15 @@ void claimer_free_if_closed(struct claimer *c);
 void claimer_on_reply(const struct turns_reply *reply, void *ctx);
 /* A call that asked for `want` is over, and has brought so many. */
 void claimer_give_back(struct claim_queue *q, size_t want, size_t brought);
+
+/* claimer_blocked.c */
+/* How many jobs may be claimed: SIZE_MAX where nothing holds them back. */
+size_t claimer_allowance(struct claim_queue *q);
+/* So many are asked for; so many came. */
+void claimer_pay(struct claim_queue *q, size_t want);
+void claimer_refund(struct claim_queue *q, size_t want, size_t brought);
+/* There may be something to claim, and no allowance.  True: a look is due when there is, the timer is to be armed. */
+bool claimer_look_when_allowed(struct claim_queue *q);
 
 /* claimer_decide.c */
 /* Decide at the end of this iteration of the loop, which does not sleep before. */

@@ -36,6 +36,7 @@ void claimer_give_back(struct claim_queue *q, size_t want, size_t brought)
     struct claimer *c = q->claimer;
 
     c->reserved -= want;
+    claimer_refund(q, want, brought);
     shares_give_back(&c->shares, (size_t)(q - c->queues), want - brought);
 }
 

@@ -74,6 +74,11 @@ static void remember_checksum(struct destination_run *run,
         run->dest->tells_checksum = r->checksum_sha256[0] || r->checksum_crc32c[0];
 }
 
+static void put_again(struct destination_run *run)
+{
+    dest_s3_send_in_turn(run, send_put, true);
+}
+
 static void on_put(const struct http_result *result, void *ctx)
 {
     struct destination_run *run = ctx;
@@ -82,6 +87,7 @@ static void on_put(const struct http_result *result, void *ctx)
 
     run->call = NULL;
     run->putting = false;
+    dest_s3_tell_flow(run, result, &a);
     run->sent = result->sent;
     run->taken = a.taken;
     if (a.taken) {
@@ -97,20 +103,20 @@ static void on_put(const struct http_result *result, void *ctx)
         dest_s3_deliver(run);
     } else if (result->source_failed) {
         deliver_source_failure(run);
-    } else if (dest_s3_refused(run, &a, send_put)) {
+    } else if (dest_s3_refused(run, &a, put_again)) {
         return;
     } else if (a.verdict == S3_DONE) {
         dest_s3_deliver_done(run);
     } else if (a.verdict == S3_RESOLVE) {
         dest_s3_resolve(run);
     } else if (a.verdict == S3_PLAINER && run->puts < PUTS_MAX && make_plainer(run)) {
-        send_put(run);
+        dest_s3_send_in_turn(run, send_put, true);
     } else if (a.verdict == S3_SKEWED && run->puts < PUTS_MAX) {
         run->dest->skew_s = a.skew_s;
         log_warn("dest_s3", "the store's clock differs from ours",
                  LOG_STR("destination", run->dest->base.config->name),
                  LOG_INT("seconds", a.skew_s));
-        send_put(run);
+        dest_s3_send_in_turn(run, send_put, true);
     } else {
         dest_s3_deliver_failure(run, &a);
     }
@@ -167,17 +173,21 @@ static struct destination_run *s3_begin(struct destination *d,
         return run;
     }
     (void)posix_fadvise(w->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint */
-    dest_s3_with_keys(run, send_put);
+    dest_s3_send_in_turn(run, send_put, false);
     return run;
 }
 
 static void s3_abort(struct destination_run *run)
 {
     atomic_store(&run->aborting, true);
-    if (run->call)
+    if (run->call) {
         http_cancel(run->call);
-    else
+    } else if (flow_is_waiting(&run->ticket)) {
+        flow_leave(&run->ticket);
+        dest_s3_deliver_later(run);
+    } else {
         (void)dest_s3_stop_waiting(run);
+    }
 }
 
 static void s3_progress(const struct destination_run *run,
@@ -186,6 +196,8 @@ static void s3_progress(const struct destination_run *run,
     ret->sent = run->putting ? http_sent(run->call) : run->sent;
     ret->total = run->work.job->size;
     ret->phase = ret->sent < ret->total ? DESTINATION_UPLOADING : DESTINATION_FINISHING;
+    if (flow_is_waiting(&run->ticket) && ret->sent == 0)
+        ret->phase = DESTINATION_QUEUED;
 }
 
 static void s3_release(struct destination *d)
@@ -207,7 +219,8 @@ enum err_code dest_s3_open(const struct dest_s3_options *o, struct destination *
     struct dest_s3 *d = calloc(1, sizeof *d);
     if (!d)
         return err_set(e, ERR_NOMEM, "no memory for a destination");
-    d->base = (struct destination){.ops = &ops, .config = c};
+    d->base = (struct destination){
+        .ops = &ops, .config = c, .flow = dest_s3_flow_open(o->flows, c, &endpoint)};
     d->loop = o->loop;
     d->http = o->http;
     d->endpoint = endpoint;

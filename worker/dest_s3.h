@@ -31,13 +31,15 @@
 #define HOIST_WORKER_DEST_S3_H
 
 #include "worker/destination.h"
+#include "worker/flow.h"
 #include "worker/http.h"
 
 struct dest_s3_options {
     uv_loop_t *loop;
     struct http *http;                       /* outlives the destination */
     const struct config_destination *config; /* CONFIG_S3; outlives the destination */
-    char *const *env; /* where keys may be found: environ-like; NULL: none */
+    char *const *env;    /* where keys may be found: environ-like; NULL: none */
+    struct flows *flows; /* outlives the destination; NULL: nothing holds requests up */
 };
 
 /* ERR_CONFIG: an endpoint that is none, *ret is untouched; ERR_NOMEM. */

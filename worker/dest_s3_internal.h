@@ -5,6 +5,7 @@
  *     dest_s3_resolve.c  HEAD, and the hash it may need, when PUT's answer does not tell
  *     dest_s3_keys.c     waiting for keys, new ones where those there are were refused
  *     dest_s3_run.c      what all do: send a signed request, deliver the outcome
+ *     dest_s3_flow.c     and when they may: turns, what answers say of the store
  */
 #ifndef HOIST_WORKER_DEST_S3_INTERNAL_H
 #define HOIST_WORKER_DEST_S3_INTERNAL_H
@@ -36,8 +37,11 @@ struct dest_s3 {
 struct destination_run {
     struct dest_s3 *dest;
     struct destination_work work;
-    struct http_call *call; /* under way; NULL between */
-    bool putting;           /* it is the PUT */
+    struct flow_ticket ticket; /* of the request that is, or waits to be, under way */
+    void (*send)(struct destination_run *run); /* that request, when it is its turn */
+    bool belongs_to_begun;                     /* it goes before what has not begun */
+    struct http_call *call;                    /* under way; NULL between */
+    bool putting;                              /* it is the PUT */
     struct spool_hash hash;
     struct s3_checksums sums;
     uint64_t generation; /* of the keys that signed the latest request */
@@ -58,6 +62,19 @@ struct destination_run {
     uv_timer_t later; /* for an outcome known before begin returned */
     struct outcome outcome;
 };
+
+/* dest_s3_flow.c */
+
+/* NULL without flows, or memory: nothing holds it up then. */
+struct flow *dest_s3_flow_open(struct flows *flows, const struct config_destination *c,
+                               const struct s3_endpoint *endpoint);
+/* send is called when the store may have the next request, perhaps at once; not at all where it rests, then the run ends.
+ * first: flow_ask's. */
+void dest_s3_send_in_turn(struct destination_run *run,
+                          void (*send)(struct destination_run *run), bool first);
+/* The request has ended. */
+void dest_s3_tell_flow(struct destination_run *run, const struct http_result *result,
+                       const struct s3_answer *a);
 
 /* dest_s3_run.c */
 
@@ -81,6 +98,7 @@ void dest_s3_deliver_failure(struct destination_run *run, const struct s3_answer
  * (outcome.hold_ms). */
 void dest_s3_with_keys(struct destination_run *run,
                        void (*then)(struct destination_run *run));
+bool dest_s3_can_sign(const struct destination_run *run);
 /* False: the answer says nothing against the keys.  Else the run goes on by itself: once with newer keys, by again, or it is
  * given back. */
 bool dest_s3_refused(struct destination_run *run, const struct s3_answer *a,

@@ -12,10 +12,11 @@ static void hold(struct destination_run *run)
 
     outcome_fail(&run->outcome, RETRY_REFRESH, "%s", credentials_error(c));
     run->outcome.hold_ms = hold_ms > HOLD_MIN_MS ? hold_ms : HOLD_MIN_MS;
+    flow_pause(run->dest->base.flow, run->outcome.hold_ms, credentials_error(c));
     dest_s3_deliver_later(run);
 }
 
-static bool can_sign(const struct destination_run *run)
+bool dest_s3_can_sign(const struct destination_run *run)
 {
     return credentials_hold_ms(run->dest->credentials) == 0;
 }
@@ -38,7 +39,7 @@ static void on_keys(void *ctx)
     if (run->refreshed &&
         run->generation == credentials_generation(run->dest->credentials))
         give_up(run); /* no others came */
-    else if (can_sign(run))
+    else if (dest_s3_can_sign(run))
         run->then(run);
     else
         hold(run);
@@ -56,7 +57,7 @@ static void await(struct destination_run *run,
 void dest_s3_with_keys(struct destination_run *run,
                        void (*then)(struct destination_run *run))
 {
-    if (can_sign(run))
+    if (dest_s3_can_sign(run))
         then(run);
     else
         await(run, then);

@@ -78,6 +78,11 @@ static void deliver_absent(struct destination_run *run)
 
 static void send_head(struct destination_run *run);
 
+static void head_again(struct destination_run *run)
+{
+    dest_s3_send_in_turn(run, send_head, true);
+}
+
 static void on_head(const struct http_result *result, void *ctx)
 {
     struct destination_run *run = ctx;
@@ -85,11 +90,12 @@ static void on_head(const struct http_result *result, void *ctx)
     struct s3_answer a = s3_answer_head(result, &want);
 
     run->call = NULL;
+    dest_s3_tell_flow(run, result, &a);
     if (atomic_load(&run->aborting)) {
         dest_s3_deliver(run);
         return;
     }
-    if (dest_s3_refused(run, &a, send_head))
+    if (dest_s3_refused(run, &a, head_again))
         return;
     memcpy(run->etag, result->response->etag, sizeof run->etag);
     if (a.verdict == S3_DONE && a.needs_md5 && run->work.fd < 0)
@@ -131,5 +137,5 @@ static void send_head(struct destination_run *run)
 
 void dest_s3_resolve(struct destination_run *run)
 {
-    dest_s3_with_keys(run, send_head);
+    dest_s3_send_in_turn(run, send_head, run->puts > 0);
 }

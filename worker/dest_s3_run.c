@@ -84,6 +84,7 @@ void dest_s3_deliver(struct destination_run *run)
 {
     run->outcome.sent = run->outcome.done ? run->work.job->size : run->sent;
     run->outcome.aborted = !run->outcome.done && atomic_load(&run->aborting);
+    flow_leave(&run->ticket); /* where what was to be sent was not */
     fd_close(&run->work.fd);
     run->work.done(&run->outcome, run->work.ctx);
     uv_close((uv_handle_t *)&run->later, on_run_closed);

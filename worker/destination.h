@@ -86,6 +86,7 @@ struct destination_progress {
     int parts, parts_done; /* of a multipart upload; 0: it is none, or not known */
 };
 
+struct flow;
 struct stream;
 
 struct destination_work {
@@ -124,6 +125,8 @@ struct destination_ops {
 struct destination {
     const struct destination_ops *ops;
     const struct config_destination *config;
+    struct flow
+        *flow; /* of those that send requests (flow.h); NULL: nothing holds it up */
 };
 
 /*

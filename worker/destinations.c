@@ -13,12 +13,14 @@
 
 struct destinations {
     struct http *http; /* shared by all that need it */
+    struct flows *flows;
     struct destination *items[CONFIG_DESTINATIONS_MAX];
     size_t count;
     struct destination *commands; /* see source_command.h */
 };
 
 static enum err_code open_one(const struct worker_env *env, struct http *http,
+                              struct flows *flows,
                               const struct config_destination *config,
                               struct destination **ret, struct err *e)
 {
@@ -29,10 +31,12 @@ static enum err_code open_one(const struct worker_env *env, struct http *http,
                 .loop = env->loop, .config = config, .only_looks = env->only_looks},
             ret, e);
     case CONFIG_S3:
-        return dest_s3_open(
-            &(struct dest_s3_options){
-                .loop = env->loop, .http = http, .config = config, .env = environ},
-            ret, e);
+        return dest_s3_open(&(struct dest_s3_options){.loop = env->loop,
+                                                      .http = http,
+                                                      .config = config,
+                                                      .flows = flows,
+                                                      .env = environ},
+                            ret, e);
     case CONFIG_HTTP:
         return dest_http_open(&(struct dest_http_options){.loop = env->loop,
                                                           .http = http,
@@ -52,7 +56,8 @@ static enum err_code open_all(const struct worker_env *env, struct destinations 
 
     for (size_t i = 0; i < config->destination_count; i++) {
         const struct config_destination *one = &config->destinations[i];
-        enum err_code code = open_one(env, d->http, one, &d->items[d->count], e);
+        enum err_code code =
+            open_one(env, d->http, d->flows, one, &d->items[d->count], e);
         if (code == ERR_CONFIG)
             log_warn("destinations", "cannot be used yet", LOG_STR("name", one->name),
                      LOG_ERR(e));
@@ -71,7 +76,8 @@ enum err_code destinations_open(const struct worker_env *env, struct destination
 
     if (!d)
         return err_set(e, ERR_NOMEM, "no memory for destinations");
-    if (http_open(env->loop, &d->http, e) != ERR_OK) {
+    if (http_open(env->loop, &d->http, e) != ERR_OK ||
+        flows_open(env->loop, &d->flows, e) != ERR_OK) {
         destinations_close(d);
         return e->code;
     }
@@ -92,6 +98,7 @@ void destinations_close(struct destinations *d)
     for (size_t i = 0; i < d->count; i++)
         destination_release(d->items[i]);
     destination_release(d->commands);
+    flows_close(d->flows);
     http_close(d->http);
     free(d);
 }
@@ -102,6 +109,18 @@ struct destination *destinations_find(const struct destinations *d, const char *
         if (strcmp(d->items[i]->config->name, name) == 0)
             return d->items[i];
     return NULL;
+}
+
+struct flow *destinations_flow(const struct destinations *d, const char *name)
+{
+    const struct destination *to = destinations_find(d, name);
+
+    return to ? to->flow : NULL;
+}
+
+struct flows *destinations_flows(const struct destinations *d)
+{
+    return d->flows;
 }
 
 struct destination *destinations_route(const struct destinations *d,

@@ -9,6 +9,7 @@
 
 #include "worker/destination.h"
 #include "worker/env.h"
+#include "worker/flow.h"
 
 struct destinations;
 
@@ -19,6 +20,10 @@ void destinations_close(struct destinations *d);
 
 /* NULL when none has this name. */
 struct destination *destinations_find(const struct destinations *d, const char *name);
+/* What holds it up; NULL when none has this name, or nothing does. */
+struct flow *destinations_flow(const struct destinations *d, const char *name);
+/* Of all of them. */
+struct flows *destinations_flows(const struct destinations *d);
 /* Where the work of this job goes: its destination, by way of what makes its bytes where they are not in the spool. */
 struct destination *destinations_route(const struct destinations *d,
                                        const struct job *job);

@@ -3,10 +3,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shared/cleanup.h"
 #include "shared/clock.h"
 #include "worker/claimer.h"
 
-enum { EVERY_MS = 15 * 1000, EXPIRE_MS = 3 * EVERY_MS };
+enum { EVERY_MS = 15 * 1000, EXPIRE_MS = 3 * EVERY_MS, PAUSED_MAX = 16 * 1024 };
 
 static void on_told(enum err_code code, const struct redis_value *reply,
                     const struct err *e, void *ctx)
@@ -37,7 +38,23 @@ static void tell_alive(struct registration *r)
     redis_cmd_add_format(&cmd, "hoist:worker:%s", r->env->self.id);
     redis_cmd_add_str(&cmd, "alive");
     redis_cmd_add_str(&cmd, r->is_alive ? "yes" : "no");
+    redis_cmd_add_str(&cmd, "paused_destinations");
+    redis_cmd_add_str(&cmd, r->paused.data ? r->paused.data : "");
     send_and_release(r, &cmd, on_told, r);
+}
+
+/* Whether it is news. */
+static bool describe_paused(struct registration *r)
+{
+    CLEANUP(buf_release) struct buf now = BUF_INIT(PAUSED_MAX);
+
+    flows_describe(destinations_flows(r->transfers->destinations), &now);
+    const char *told = r->paused.data ? r->paused.data : "";
+    if (strcmp(now.data ? now.data : "", told) == 0)
+        return false;
+    buf_clear(&r->paused);
+    (void)buf_puts(&r->paused, now.data ? now.data : ""); /* cut: people see enough */
+    return true;
 }
 
 static void tell(struct registration *r)
@@ -46,6 +63,7 @@ static void tell(struct registration *r)
 
     if (!redis_async_is_ready(r->env->redis))
         return;
+    (void)describe_paused(r);
     for (size_t i = 0; i < 3; i++)
         redis_cmd_init(&cmds[i]);
     queue_register_worker_cmds(cmds, &r->env->self, r->host, getpid(),
@@ -65,7 +83,10 @@ static void on_timer(uv_timer_t *timer)
 void registration_init(struct registration *r, const struct worker_env *env,
                        const struct transfers *transfers)
 {
-    *r = (struct registration){.env = env, .transfers = transfers, .is_alive = true};
+    *r = (struct registration){.env = env,
+                               .transfers = transfers,
+                               .is_alive = true,
+                               .paused = BUF_INIT(PAUSED_MAX)};
     if (gethostname(r->host, sizeof r->host - 1) < 0 || !r->host[0])
         memcpy(r->host, "host", sizeof "host");
     (void)uv_timer_init(env->loop, &r->timer); /* cannot fail */
@@ -100,6 +121,12 @@ void registration_alive(struct registration *r, bool is_alive)
     tell(r);
 }
 
+void registration_flow_changed(struct registration *r)
+{
+    if (describe_paused(r))
+        tell(r);
+}
+
 void registration_leave(struct registration *r, redis_async_fn *done, void *ctx)
 {
     struct redis_cmd cmds[2];
@@ -118,5 +145,6 @@ void registration_leave(struct registration *r, redis_async_fn *done, void *ctx)
 
 void registration_close(struct registration *r)
 {
+    buf_release(&r->paused);
     uv_close((uv_handle_t *)&r->timer, NULL);
 }

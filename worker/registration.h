@@ -1,9 +1,9 @@
 /*
  * registration: this worker in the list of workers, and its queues in the list of queues.
  *
- *     hoist:workers ZSET (last seen)   hoist:worker:<id> HASH (host, pid, running, alive; expires)   hoist:queues SET
+ *     hoist:workers ZSET (last seen)   hoist:worker:<id> HASH (host, pid, running, alive, paused_destinations; expires)   hoist:queues SET
  *
- * Told every 15 s, whenever Redis comes back and when alive (worker/alive.h) changes; a worker that dies is forgotten by its hash after 45 s.  Nothing relies
+ * Told every 15 s, whenever Redis comes back and when alive (worker/alive.h) or the destinations that rest (worker/flow.h) change; a worker that dies is forgotten by its hash after 45 s.  Nothing relies
  * on it but people and the dashboard.  Belongs to the loop's thread.
  */
 #ifndef HOIST_WORKER_REGISTRATION_H
@@ -16,7 +16,8 @@ struct registration {
     const struct worker_env *env;
     const struct transfers *transfers; /* how many run */
     char host[256];
-    bool is_alive; /* as told last */
+    bool is_alive;     /* as told last */
+    struct buf paused; /* as told last: flows_describe */
     struct log_limit said;
     uv_timer_t timer;
 };
@@ -29,6 +30,8 @@ void registration_start(struct registration *r);
 void registration_announce(struct registration *r);
 /* The field alive is "yes" or "no" from now on; tells it. */
 void registration_alive(struct registration *r, bool is_alive);
+/* Destinations rest, or rest no more: tells which, where that is news. */
+void registration_flow_changed(struct registration *r);
 /* Leave the list; done is called with ctx when that is answered, or at once when Redis is away. */
 void registration_leave(struct registration *r, redis_async_fn *done, void *ctx);
 void registration_close(struct registration *r);

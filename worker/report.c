@@ -200,6 +200,7 @@ void transfer_report(struct transfer *t, enum transfer_report report)
 {
     struct report *r = NULL;
 
+    flow_job_end(&t->flow);
     t->report = report;
     if (report == REPORT_DONE || report == REPORT_CANCELLED) {
         transfer_set_state(t, TRANSFER_REPORTING);

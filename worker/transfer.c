@@ -8,6 +8,7 @@
 #include "shared/cleanup.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "worker/claimer.h"
 
 /*
  * A lease is relied upon for four fifths of its length, counted from before the command that renewed it left: at least
@@ -117,20 +118,33 @@ static void report_missing(struct transfer *t, struct outcome *o)
     }
 }
 
-/* The destination cannot take anything now, which is no fault of this job: back to the queue, no attempt counted. */
-static void report_held(struct transfer *t, const struct outcome *o)
+/* The destination cannot take anything now, which is no fault of this job: back to the queue, no attempt counted.  What is
+ * wrong with it is told once for all (flow.c, credentials). */
+static void report_held(struct transfer *t, int64_t hold_ms, const char *why)
 {
-    log_info("transfer", "held back", LOG_STR("id", t->name), LOG_STR("why", o->error),
-             LOG_INT("hold_ms", o->hold_ms));
-    t->hold_ms = o->hold_ms;
+    log_debug("transfer", "held back", LOG_STR("id", t->name), LOG_STR("why", why),
+              LOG_INT("hold_ms", hold_ms));
+    t->hold_ms = hold_ms;
     transfer_report(t, REPORT_RELEASE_LATER);
+}
+
+/* How long to hold a failed job back, because it may be that of its destination; 0: it counts as an attempt. */
+static int64_t excused_ms(const struct transfer *t, const struct outcome *o)
+{
+    if (o->hold_ms > 0)
+        return o->hold_ms;
+    if (o->class != RETRY_TRANSIENT && o->class != RETRY_THROTTLED)
+        return 0;
+    return flow_job_excused_ms(&t->flow);
 }
 
 static void on_outcome(struct outcome *o, void *ctx)
 {
     struct transfer *t = ctx;
+    int64_t hold_ms = excused_ms(t, o);
 
     t->run = NULL;
+    flow_job_end(&t->flow);
     if (o->done && t->looking)
         log_warn("transfer", "its bytes had gone, its object is there",
                  LOG_STR("id", t->name), LOG_STR("url", o->url));
@@ -143,8 +157,8 @@ static void on_outcome(struct outcome *o, void *ctx)
             t->abort = ABORT_DEADLINE; /* the destination saw it first */
         t->outcome.sent = o->sent;
         transfer_report_aborted(t);
-    } else if (o->hold_ms > 0) {
-        report_held(t, o);
+    } else if (hold_ms > 0) {
+        report_held(t, hold_ms, o->error);
     } else if (t->looking) {
         report_missing(t, o);
     } else {
@@ -161,6 +175,13 @@ void transfer_run(struct transfer *t)
     t->destination = destinations_route(t->set->destinations, &t->job);
     if (!t->destination) {
         transfer_fail_early(t, RETRY_CONFIG, "destination is not configured");
+        return;
+    }
+    int64_t rest_ms =
+        flow_job_begin(destinations_flow(t->set->destinations, t->job.to), &t->flow);
+    claimer_judge(t->set->claimer, t, rest_ms > 0);
+    if (rest_ms > 0) {
+        report_held(t, rest_ms, "the destination rests");
         return;
     }
     if (job_is_spooled(&t->job) &&

@@ -33,6 +33,7 @@
 #include "shared/log_limit.h"
 #include "worker/destinations.h"
 #include "worker/env.h"
+#include "worker/flow.h"
 
 enum transfer_state {
     TRANSFER_STARTING,  /* start was sent */
@@ -74,6 +75,7 @@ struct transfer {
     enum transfer_report report;
     struct destination *destination;
     struct destination_run *run; /* set while RUNNING */
+    struct flow_job flow;        /* while it runs */
     bool
         looking; /* its bytes are not in the spool: run only looks whether the object is there */
     struct outcome outcome;

@@ -123,6 +123,7 @@ void transfer_free(struct transfer *t)
 
     if (occupies(t->state))
         s->occupied--;
+    flow_job_end(&t->flow);
     s->slots[t->index] = NULL;
     s->count--;
     job_release(&t->job);

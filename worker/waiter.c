@@ -57,15 +57,20 @@ void waiter_add(struct waiter *w, const char *name)
     w->names[w->count++] = name;
 }
 
-void waiter_wait(struct waiter *w)
+void waiter_wait(struct waiter *w, const bool *skipped)
 {
+    const char *names[CONFIG_QUEUES_MAX];
     struct redis_cmd cmd;
+    size_t count = 0;
 
-    if (w->waiting || !redis_async_is_ready(w->redis))
+    for (size_t i = 0; i < w->count; i++)
+        if (!skipped[i])
+            names[count++] = w->names[i];
+    if (w->waiting || count == 0 || !redis_async_is_ready(w->redis))
         return;
     w->waiting = true;
     redis_cmd_init(&cmd);
-    queue_wait_cmd(&cmd, w->names, w->count, WAIT_MS / 1000.0);
+    queue_wait_cmd(&cmd, names, count, WAIT_MS / 1000.0);
     redis_async_send(w->redis, &cmd, WAIT_MS, on_reply, w);
     redis_cmd_release(&cmd);
 }

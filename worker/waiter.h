@@ -33,8 +33,8 @@ MUST_CHECK enum err_code waiter_open(const struct worker_env *env,
                                      struct waiter **ret, struct err *e);
 /* One more queue, behind the others, from the next wait on; there are less than CONFIG_QUEUES_MAX. */
 void waiter_add(struct waiter *w, const char *name);
-/* Wait, unless it does already or is not connected. */
-void waiter_wait(struct waiter *w);
+/* Wait for those queues that are not skipped (as many as there are), unless it does already or is not connected, or all are. */
+void waiter_wait(struct waiter *w, const bool *skipped);
 /* Then on_closed; it is gone then.  on_wake may come once more before. */
 void waiter_close(struct waiter *w, void (*on_closed)(void *ctx), void *ctx);
 

@@ -86,6 +86,14 @@ static void on_lost(const struct err *why, void *ctx)
         log_warn("worker", "redis is away", LOG_ERR(why), log_limit_held(held));
 }
 
+static void on_flow(void *ctx)
+{
+    struct worker *w = ctx;
+
+    claimer_flow_changed(w->claimer);
+    registration_flow_changed(&w->registration);
+}
+
 static void on_alive(bool is_alive, void *ctx)
 {
     struct worker *w = ctx;
@@ -176,6 +184,7 @@ static void on_empty(void *ctx)
     w->phase = PHASE_CLOSE;
     log_info("worker", "drained", LOG_INT("ms", clock_mono_ms() - w->phase_ms));
     (void)uv_timer_start(&w->phase_timer, on_grace_over, GRACE_MS, 0);
+    flows_listen(destinations_flows(w->destinations), NULL, NULL);
     registration_leave(&w->registration, on_unregistered, w);
 }
 
@@ -282,6 +291,7 @@ static enum err_code open_parts(struct worker *w, const struct redis_target *tar
             ERR_OK ||
         scheduler_open(&w->env, &w->scheduler, e) != ERR_OK)
         return e->code;
+    flows_listen(destinations_flows(w->destinations), on_flow, w);
     w->transfers.claimer = w->claimer;
     w->transfers.beats = w->beats;
     w->transfers.on_empty = on_empty;
