@@ -153,25 +153,70 @@ static void *accept_all(void *ctx)
 
 /* --- the test's side --- */
 
-struct s3_faulty *s3_faulty_start(void)
+/* A port of the kernel's choice when it is 0.  It does not listen yet: connections are refused. */
+static void bind_to(struct s3_faulty *s, int port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
+    int on = 1;
+
+    s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (s->listen_fd < 0 ||
+        setsockopt(s->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        bind(s->listen_fd, (struct sockaddr *)&at, len) < 0 ||
+        getsockname(s->listen_fd, (struct sockaddr *)&at, &len) < 0)
+        s3_faulty_die("bind");
+    s->port = ntohs(at.sin_port);
+}
+
+void s3_faulty_up(struct s3_faulty *s)
+{
+    if (listen(s->listen_fd, 128) < 0 ||
+        pthread_create(&s->acceptor, NULL, accept_all, s) != 0)
+        s3_faulty_die("listen");
+    s->is_up = true;
+}
+
+static void end_accept(struct s3_faulty *s)
+{
+    if (s->is_up) {
+        (void)shutdown(s->listen_fd, SHUT_RDWR);
+        (void)pthread_join(s->acceptor, NULL);
+    }
+    s->is_up = false;
+    (void)close(s->listen_fd);
+}
+
+/* With the lock held. */
+static void end_connections(struct s3_faulty *s)
+{
+    for (size_t i = 0; i < s->connection_count; i++)
+        if (s->connections[i].fd >= 0)
+            (void)shutdown(s->connections[i].fd, SHUT_RDWR);
+}
+
+void s3_faulty_down(struct s3_faulty *s)
+{
+    end_accept(s);
+    bind_to(s, s->port);
+    pthread_mutex_lock(&s->lock);
+    end_connections(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
+struct s3_faulty *s3_faulty_start(void)
+{
     struct s3_faulty *s = calloc(1, sizeof *s);
 
     if (!s || !(s->objects = calloc(OBJECTS_MAX, sizeof *s->objects)))
         s3_faulty_die("memory");
-    s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (s->listen_fd < 0 || bind(s->listen_fd, (struct sockaddr *)&at, len) < 0 ||
-        listen(s->listen_fd, 128) < 0 ||
-        getsockname(s->listen_fd, (struct sockaddr *)&at, &len) < 0)
-        s3_faulty_die("listen");
-    (void)snprintf(s->url, sizeof s->url, "http://127.0.0.1:%d", ntohs(at.sin_port));
+    bind_to(s, 0);
+    (void)snprintf(s->url, sizeof s->url, "http://127.0.0.1:%d", s->port);
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_cond_init(&s->changed, NULL);
-    if (pthread_create(&s->acceptor, NULL, accept_all, s) != 0)
-        s3_faulty_die("thread");
+    s3_faulty_up(s);
     return s;
 }
 
@@ -179,18 +224,14 @@ void s3_faulty_stop(struct s3_faulty *s)
 {
     if (!s)
         return;
-    (void)shutdown(s->listen_fd, SHUT_RDWR); /* ends accept */
-    (void)pthread_join(s->acceptor, NULL);
+    end_accept(s);
     pthread_mutex_lock(&s->lock);
     s->stopping = true;
     pthread_cond_broadcast(&s->changed);
-    for (size_t i = 0; i < s->connection_count; i++)
-        if (s->connections[i].fd >= 0)
-            (void)shutdown(s->connections[i].fd, SHUT_RDWR);
+    end_connections(s);
     pthread_mutex_unlock(&s->lock);
     for (size_t i = 0; i < s->connection_count; i++)
         (void)pthread_join(s->connections[i].thread, NULL);
-    (void)close(s->listen_fd);
     s3_faulty_forget_parts(s);
     free(s->objects);
     free(s);

@@ -111,6 +111,10 @@ void s3_faulty_push(struct s3_faulty *s, struct s3_fault fault);
 void s3_faulty_close_gate(struct s3_faulty *s);
 void s3_faulty_open_gate(struct s3_faulty *s);
 
+/* Refuse connections from now on, those there are end; listen again, at the same address. */
+void s3_faulty_down(struct s3_faulty *s);
+void s3_faulty_up(struct s3_faulty *s);
+
 /* Put an object there as if somebody else had. */
 void s3_faulty_put(struct s3_faulty *s, const char *path, const void *data,
                    int64_t size);

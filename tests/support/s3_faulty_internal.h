@@ -52,7 +52,8 @@ struct upload {
 };
 
 struct s3_faulty {
-    int listen_fd;
+    int listen_fd, port;
+    bool is_up; /* it listens, acceptor accepts */
     char url[64];
     pthread_t acceptor;
     pthread_mutex_t lock; /* for all below */
