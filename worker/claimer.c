@@ -149,6 +149,18 @@ void claimer_slot_free(struct claimer *c)
     claimer_decide_soon(c);
 }
 
+bool claimer_is_idle(const struct claimer *c)
+{
+    if (c->ok_ms == 0 || c->rounds > 0 || !redis_async_is_ready(c->env->redis))
+        return false;
+    for (size_t i = 0; i < c->shares.count; i++) {
+        const struct claim_queue *q = &c->queues[i];
+        if (q->maybe || q->turns.state != TURNS_FREE || q->turns.gathered > 0)
+            return false;
+    }
+    return true;
+}
+
 void claimer_end(struct claimer *c, struct transfer *ended)
 {
     turns_end(&claimer_find(c, ended->lease.id.queue)->turns, ended);

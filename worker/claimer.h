@@ -54,6 +54,9 @@ int64_t claimer_last_ok_ms(const struct claimer *c);
 /* Look at a queue now, for want of anything else to ask Redis. */
 void claimer_probe(struct claimer *c);
 
+/* Nothing is asked for, and nothing known that could be: each queue was looked at and had no job ready. */
+bool claimer_is_idle(const struct claimer *c);
+
 /* The main connection is ready (again): repeat what was not heard, look at every queue. */
 void claimer_resume(struct claimer *c);
 /* A slot has become free. */

@@ -17,6 +17,7 @@ enum { EXIT_LEFT = 2 /* jobs that could not be dealt with */ };
 
 enum mode {
     MODE_RUN,
+    MODE_ONCE, /* until nothing is left to do */
     MODE_CHECK,
     MODE_RECONCILE,
     MODE_DRY_RUN, /* of reconcile */
@@ -28,11 +29,15 @@ enum mode {
 
 static enum mode parse_options(int argc, char **argv, const char **ret_path)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-        {"show-config", no_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},      {"reconcile", no_argument, NULL, 'r'},
-        {"dry-run", no_argument, NULL, 'd'},      {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"check", no_argument, NULL, 'k'},
+                                            {"show-config", no_argument, NULL, 's'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {"reconcile", no_argument, NULL, 'r'},
+                                            {"dry-run", no_argument, NULL, 'd'},
+                                            {"once", no_argument, NULL, 'o'},
+                                            {NULL, 0, NULL, 0}};
     enum mode mode = MODE_RUN;
     bool dry_run = false;
 
@@ -47,6 +52,8 @@ static enum mode parse_options(int argc, char **argv, const char **ret_path)
             mode = MODE_RECONCILE;
         else if (c == 'd')
             dry_run = true;
+        else if (c == 'o')
+            mode = MODE_ONCE;
         else if (c == 'h')
             return MODE_HELP;
         else
@@ -60,10 +67,12 @@ static enum mode parse_options(int argc, char **argv, const char **ret_path)
 static void print_usage(FILE *out)
 {
     fputs(
-        "usage: hoist-worker [--config FILE] [--check | --show-config]\n"
+        "usage: hoist-worker [--config FILE] [--check | --show-config | --once]\n"
         "       hoist-worker [--config FILE] --reconcile [--dry-run]\n"
         "       hoist-worker --help | --version\n"
         "Takes jobs from Redis and uploads their files.  SIGTERM drains.\n"
+        "--once works until no job is ready any more, showing how far each is, and "
+        "exits:\n0 all done, 2 a job failed (it is tried again later) or died.\n"
         "--reconcile compares the spool with Redis once, repairs, tells each step and "
         "exits:\n0 all is well now, 2 something could not be dealt with.  With "
         "--dry-run it only\ntells what it would do.\n\n",
@@ -81,17 +90,28 @@ static enum err_code run(const struct config *config, enum mode mode, int *ret_s
     if (digest_setup(e) != ERR_OK || spool_open_config(config, &spool, e) != ERR_OK)
         return e->code;
     enum err_code code = worker_check(config, e);
-    if (code == ERR_OK && mode == MODE_RUN)
-        code = worker_open(config, spool, &worker, e);
+    if (code == ERR_OK && (mode == MODE_RUN || mode == MODE_ONCE))
+        code = worker_open(config, spool, mode == MODE_ONCE, &worker, e);
     if (code == ERR_OK && (mode == MODE_RECONCILE || mode == MODE_DRY_RUN))
         code = reconcile_once(config, spool, mode == MODE_DRY_RUN, &left, e);
     *ret_status = left > 0 ? EXIT_LEFT : EXIT_SUCCESS;
     if (worker && !worker_run(worker))
         /* Something hangs: leave without waiting for it. */
         _exit(worker_left_jobs(worker) ? EXIT_FAILURE : EXIT_SUCCESS);
+    if (worker && !worker_conclude(worker))
+        *ret_status = EXIT_LEFT;
     worker_close(worker);
     spool_close(spool);
     return code;
+}
+
+/* Bars on a terminal and lines of the log do not go together: what goes wrong is still told. */
+static enum log_level level_of(const struct config *config, enum mode mode)
+{
+    bool drawn = mode == MODE_ONCE && isatty(STDOUT_FILENO) == 1;
+
+    return drawn && config->worker.log_level < LOG_WARN ? LOG_WARN
+                                                        : config->worker.log_level;
 }
 
 int main(int argc, char **argv)
@@ -125,7 +145,7 @@ int main(int argc, char **argv)
     if (code == ERR_OK && mode == MODE_SHOW) {
         config_show(&config, stdout);
     } else if (code == ERR_OK) {
-        log_set_level(config.worker.log_level);
+        log_set_level(level_of(&config, mode));
         code = run(&config, mode, &status, &e);
     }
     if (code != ERR_OK)

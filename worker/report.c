@@ -55,6 +55,12 @@ void transfer_end_refused(struct transfer *t, const struct err *e)
     transfer_free(t);
 }
 
+static void tell_end(const struct transfer *t, enum transfer_end end)
+{
+    if (t->set->on_end)
+        t->set->on_end(t, end, t->set->on_end_ctx);
+}
+
 void transfer_ended(struct transfer *t, enum queue_answer answer, int64_t sent_ms)
 {
     bool done = t->report == REPORT_DONE;
@@ -66,6 +72,7 @@ void transfer_ended(struct transfer *t, enum queue_answer answer, int64_t sent_m
     log_info("transfer", done ? "done" : "cancelled", LOG_STR("id", t->name),
              LOG_INT("ms", clock_mono_ms() - t->began_ms),
              LOG_INT("bytes", t->outcome.sent), LOG_STR("to", t->job.to));
+    tell_end(t, done ? TRANSFER_END_DONE : TRANSFER_END_CANCELLED);
     remove_spool(t, sent_ms);
 }
 
@@ -112,10 +119,13 @@ static void answered(struct transfer *t, enum queue_answer answer, int64_t sent_
     }
     if (answer == QUEUE_CANCELLED) {
         log_info("transfer", "cancelled", LOG_STR("id", t->name));
+        tell_end(t, TRANSFER_END_CANCELLED);
         remove_spool(t, sent_ms);
         return;
     }
     log_told(t, answer);
+    if (t->report == REPORT_FAIL && answer != QUEUE_MISSING)
+        tell_end(t, answer == QUEUE_CONFLICT ? TRANSFER_END_DEAD : TRANSFER_END_FAILED);
     if (t->report == REPORT_FAIL && answer == QUEUE_OK)
         claimer_expect(t->set->claimer, t->lease.id.queue, t->retry_ms);
     else if (t->hold_ms > 0 && answer == QUEUE_OK)

@@ -33,11 +33,16 @@ bool transfer_is_late(struct transfer *t)
     return true;
 }
 
-int64_t transfer_sent(const struct transfer *t)
+struct destination_progress transfer_progress(const struct transfer *t)
 {
     if (t->run)
-        return destination_sent(t->destination, t->run);
-    return t->outcome.sent;
+        return destination_progress(t->destination, t->run);
+    return (struct destination_progress){.sent = t->outcome.sent, .total = -1};
+}
+
+int64_t transfer_sent(const struct transfer *t)
+{
+    return transfer_progress(t).sent;
 }
 
 bool transfer_holds_lease(const struct transfer *t)

@@ -34,6 +34,7 @@
 #include "worker/destinations.h"
 #include "worker/env.h"
 #include "worker/flow.h"
+#include "worker/progress.h"
 
 enum transfer_state {
     TRANSFER_STARTING,  /* start was sent */
@@ -61,6 +62,14 @@ enum transfer_abort {
     ABORT_DEADLINE /* the lease could not be renewed */
 };
 
+/* How a job has ended, for this worker, once Redis has taken it. */
+enum transfer_end {
+    TRANSFER_END_DONE,
+    TRANSFER_END_CANCELLED,
+    TRANSFER_END_FAILED, /* to be tried again later */
+    TRANSFER_END_DEAD
+};
+
 struct transfer {
     struct transfers *set;
     size_t index;
@@ -79,9 +88,10 @@ struct transfer {
     bool
         looking; /* its bytes are not in the spool: run only looks whether the object is there */
     struct outcome outcome;
-    int64_t retry_ms;          /* of a failure; -1: dead */
-    int64_t hold_ms;           /* of RELEASE_LATER: not claimed again before */
-    int64_t began_ms;          /* monotonic */
+    int64_t retry_ms; /* of a failure; -1: dead */
+    int64_t hold_ms;  /* of RELEASE_LATER: not claimed again before */
+    int64_t began_ms; /* monotonic */
+    struct progress_meter meter;
     enum queue_answer mark;    /* what start said, while its record is on its way */
     struct transfer *next_end; /* behind it among the ends of its queue */
     uint64_t beat;             /* the latest round of beats it had part in */
@@ -90,8 +100,11 @@ struct transfer {
 struct transfers {
     const struct worker_env *env;
     struct destinations *destinations;
-    struct claimer *claimer;     /* told of ends, and when slots are free */
-    struct beats *beats;         /* asked for more when leases are not fresh */
+    struct claimer *claimer; /* told of ends, and when slots are free */
+    struct beats *beats;     /* asked for more when leases are not fresh */
+    /* Told of each end, may be NULL. */
+    void (*on_end)(const struct transfer *t, enum transfer_end end, void *ctx);
+    void *on_end_ctx;
     void (*on_empty)(void *ctx); /* draining, and none is left (may be called again) */
     void *ctx;
     struct transfer **slots; /* capacity pointers, NULL where free */
@@ -152,6 +165,8 @@ void transfer_abort(struct transfer *t, enum transfer_abort why);
 void transfer_renewed(struct transfer *t, int64_t sent_ms);
 /* Bytes that have left. */
 int64_t transfer_sent(const struct transfer *t);
+/* How far it is; a transfer that does not run is `queued`, or has sent what it has sent. */
+struct destination_progress transfer_progress(const struct transfer *t);
 /* Its lease was not renewed in time: another worker may have it.  Says so, once. */
 bool transfer_is_late(struct transfer *t);
 /* It holds a lease that must be kept alive. */

@@ -12,6 +12,7 @@
 #include "worker/beats.h"
 #include "worker/claimer.h"
 #include "worker/identity.h"
+#include "worker/once.h"
 #include "worker/reconciler.h"
 #include "worker/registration.h"
 #include "worker/removal.h"
@@ -34,6 +35,8 @@ struct worker {
     struct removals removals;
     struct registration registration;
     struct alive alive;
+    struct once once;
+    bool is_once;
     uv_timer_t phase_timer; /* end of the drain, then of giving back */
     uv_signal_t signals[3];
     enum phase phase;
@@ -121,6 +124,7 @@ static void close_parts(struct worker *w)
 {
     registration_close(&w->registration);
     alive_close(&w->alive);
+    once_close(&w->once);
     uv_close((uv_handle_t *)&w->phase_timer, NULL);
     for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
         uv_close((uv_handle_t *)&w->signals[i], NULL);
@@ -217,6 +221,15 @@ static void drain(struct worker *w)
     transfers_drain(&w->transfers);
 }
 
+/* --once: nothing is left to do. */
+static void on_once_over(void *ctx)
+{
+    struct worker *w = ctx;
+
+    if (w->phase == PHASE_RUN)
+        drain(w);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct worker *w = handle->data;
@@ -246,6 +259,8 @@ static enum err_code start_handles(struct worker *w, struct err *e)
 {
     registration_start(&w->registration);
     alive_start(&w->alive, w->claimer, on_alive, w);
+    if (w->is_once)
+        once_start(&w->once, &w->transfers, w->claimer, on_once_over, w);
     for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
         if (uv_signal_start(&w->signals[i], on_signal, signal_numbers[i]) != 0)
             return err_set(e, ERR_NOMEM, "cannot watch signal %d", signal_numbers[i]);
@@ -310,7 +325,7 @@ enum err_code worker_check(const struct config *config, struct err *e)
     return code == ERR_OK ? claimer_queues(config, queues, &count, e) : code;
 }
 
-enum err_code worker_open(const struct config *config, struct spool *spool,
+enum err_code worker_open(const struct config *config, struct spool *spool, bool once,
                           struct worker **ret, struct err *e)
 {
     struct redis_target target = REDIS_TARGET_INIT;
@@ -327,6 +342,8 @@ enum err_code worker_open(const struct config *config, struct spool *spool,
                             .removals = &w->removals,
                             .self = {.id = w->id, .lease_ms = config->worker.lease_ms}};
     removals_init(&w->removals, &w->loop);
+    w->is_once = once;
+    once_init(&w->once, &w->loop);
     init_handles(w);
     registration_init(&w->registration, &w->env, &w->transfers);
     alive_init(&w->alive, &w->env);
@@ -355,6 +372,11 @@ bool worker_run(struct worker *w)
              LOG_STR("queues", w->env.config->worker.queues));
     (void)uv_run(&w->loop, UV_RUN_DEFAULT);
     return !w->unclean;
+}
+
+bool worker_conclude(struct worker *w)
+{
+    return !w->is_once || once_conclude(&w->once);
 }
 
 bool worker_left_jobs(const struct worker *w)

@@ -30,12 +30,15 @@ struct worker;
 MUST_CHECK enum err_code worker_check(const struct config *config, struct err *e);
 
 /* ERR_CONFIG: queues, Redis URL, or the Redis that answers is not to be worked with (redis_check.h); ERR_NOMEM.  config and spool outlive the worker. */
+/* once: work until nothing is ready and nothing runs, showing how far it is on standard output (once.h), then drain by itself. */
 MUST_CHECK enum err_code worker_open(const struct config *config, struct spool *spool,
-                                     struct worker **ret, struct err *e);
+                                     bool once, struct worker **ret, struct err *e);
 
 /* Until it was asked to stop and has stopped.  True: everything is closed, worker_close may follow.  False: something
  * did not end in time (a disk that hangs, Redis away); the process is to _exit without touching anything. */
 bool worker_run(struct worker *w);
+/* After worker_run: print the sum of --once.  False: a job failed or died; always true without it. */
+bool worker_conclude(struct worker *w);
 /* After worker_run: whether it ended with jobs it could not give back (each is logged); their leases run out. */
 bool worker_left_jobs(const struct worker *w);
 
