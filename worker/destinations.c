@@ -10,6 +10,7 @@
 #include "worker/dest_s3.h"
 #include "worker/http.h"
 #include "worker/source_command.h"
+#include "worker/source_url.h"
 
 struct destinations {
     struct http *http; /* shared by all that need it */
@@ -17,6 +18,7 @@ struct destinations {
     struct destination *items[CONFIG_DESTINATIONS_MAX];
     size_t count;
     struct destination *commands; /* see source_command.h */
+    struct destination *urls;     /* see source_url.h */
 };
 
 static enum err_code open_one(const struct worker_env *env, struct http *http,
@@ -83,7 +85,8 @@ enum err_code destinations_open(const struct worker_env *env, struct destination
     }
     http_limit(d->http, env->config->worker.bandwidth);
     if (open_all(env, d, e) != ERR_OK ||
-        source_command_open(env, d, &d->commands, e) != ERR_OK) {
+        source_command_open(env, d, &d->commands, e) != ERR_OK ||
+        source_url_open(env, d, d->http, &d->urls, e) != ERR_OK) {
         destinations_close(d);
         return e->code;
     }
@@ -98,6 +101,7 @@ void destinations_close(struct destinations *d)
     for (size_t i = 0; i < d->count; i++)
         destination_release(d->items[i]);
     destination_release(d->commands);
+    destination_release(d->urls);
     flows_close(d->flows);
     http_close(d->http);
     free(d);
@@ -128,5 +132,7 @@ struct destination *destinations_route(const struct destinations *d,
 {
     struct destination *to = destinations_find(d, job->to);
 
-    return to && job_source_command(job) ? d->commands : to;
+    if (to && job_source_command(job))
+        return d->commands;
+    return to && job_source_url(job) ? d->urls : to;
 }

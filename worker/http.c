@@ -61,8 +61,11 @@ static void end_call(struct http_call *call, enum retry_net net, const char *why
     if (call->easy)
         detach_easy(call);
     unlink_call(call);
+    if (call->unwanted)
+        net = RETRY_NET_ABORTED;
     struct http_result result = {
         .net = net,
+        .refused = call->refused && net == RETRY_NET_CONNECT,
         .body_sent = call->sent >= call->body.len &&
                      (net != RETRY_NET_RESOLVE && net != RETRY_NET_CONNECT),
         .source_failed = call->source_failed,
@@ -91,7 +94,9 @@ void http_reap(struct http *h)
             continue;
         }
         end_call(call, http_easy_net(code),
-                 call->error[0] ? call->error : curl_easy_strerror(code));
+                 call->head_bytes > HTTP_HEAD_MAX ? "the head of the answer is too long"
+                 : call->error[0]                 ? call->error
+                                                  : curl_easy_strerror(code));
     }
 }
 
@@ -101,8 +106,11 @@ void http_reap(struct http *h)
 static const char *overdue(struct http_call *call, int64_t now)
 {
     update_sent(call);
-    if (call->paused)
-        call->quiet_ms = now; /* it is we who do not send */
+    if (call->paused || call->held)
+        call->quiet_ms = now; /* it is we who do not send, or take */
+    if (call->head_told)
+        return now - call->quiet_ms >= call->stall_ms ? "time-out: the answer stalled"
+                                                      : NULL;
     if (call->sent < call->body.len)
         return now - call->quiet_ms >= call->stall_ms ? "time-out: the upload stalled"
                                                       : NULL;
@@ -129,6 +137,8 @@ static void on_deliver(uv_timer_t *timer)
 
     for (struct http_call *call = h->calls; call;) {
         bool ended = call->cancelled || call->lost;
+        if (!ended && call->more)
+            http_intake_resume(call);
         if (call->cancelled)
             end_call(call, RETRY_NET_ABORTED, "aborted");
         else if (ended)
@@ -137,12 +147,17 @@ static void on_deliver(uv_timer_t *timer)
     }
 }
 
+void http_deliver_soon(struct http *h)
+{
+    (void)uv_timer_start(&h->deliver, on_deliver, 0, 0);
+}
+
 void http_lose(struct http_call *call)
 {
     if (!call || call->cancelled)
         return;
     call->lost = true;
-    (void)uv_timer_start(&call->http->deliver, on_deliver, 0, 0);
+    http_deliver_soon(call->http);
 }
 
 void http_cancel(struct http_call *call)
@@ -151,7 +166,7 @@ void http_cancel(struct http_call *call)
         return;
     call->cancelled = true;
     detach_easy(call);
-    (void)uv_timer_start(&call->http->deliver, on_deliver, 0, 0);
+    http_deliver_soon(call->http);
 }
 
 int64_t http_sent(const struct http_call *call)
@@ -187,6 +202,7 @@ struct http_call *http_send(struct http *h, const struct http_request *r)
     http_response_init(&call->response);
     call->http = h;
     call->body = r->body ? *r->body : (struct http_body){.fd = -1};
+    call->intake = r->intake ? *r->intake : (struct http_intake){.piece = NULL};
     call->quiet_ms = clock_mono_ms() + r->connect_ms;
     call->stall_ms = r->stall_ms;
     call->answer_ms = r->answer_ms;

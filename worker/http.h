@@ -18,6 +18,8 @@
  *     64 KiB of an answer's body is kept.
  *   - Where a bandwidth is set (http_limit), all bodies together leave at this rate at most, piece by piece in turns
  *     (bandwidth.h).  A body that waits for its turn has not stalled.
+ *   - The head of an answer, interim ones included, has at most HTTP_HEAD_MAX bytes.
+ *   - The body of an answer may go to the caller as it comes (http_intake), as fast as it is taken.
  *   - Bodies of 1 MiB and more wait up to 1 s for "100 Continue", so that a refused upload is not sent in vain.
  *
  * Everything belongs to the loop's thread.
@@ -31,7 +33,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <uv.h>
+
+enum { HTTP_HEAD_MAX = 64 * 1024 };
 
 struct http;      /* the client: connections and requests under way */
 struct http_call; /* one request; gone when done returns */
@@ -45,6 +50,7 @@ struct http_result {
     enum retry_net net; /* RETRY_NET_OK: a whole answer came; else why not */
     bool body_sent;     /* all of the request had left */
     bool source_failed; /* ABORTED: the body could not be read, or pass refused it */
+    bool refused;       /* CONNECT: may_connect let no address pass */
     int64_t sent;       /* bytes of the body that left */
     const char *error;  /* for people, when net is not OK; no line breaks */
     const struct http_response *response; /* what came; status 0 when nothing did */
@@ -65,12 +71,30 @@ struct http_body {
     void *ctx;
 };
 
+/*
+ * An answer whose body goes to the caller.  The connection is the request's own (not one that is kept, closed behind it), so
+ * that every address is asked about, and the body ends with it, or with the last chunk: Content-Length is not believed, so
+ * that more than it says is seen, too.  None of these may call into http but for http_intake_more.
+ */
+struct http_intake {
+    /* Whether this address may be connected to.  NULL: any. */
+    bool (*may_connect)(const struct sockaddr *address, socklen_t len, void *ctx);
+    /* The head of the final answer has come, once.  False: its body is not wanted; the request ends, ABORTED. */
+    bool (*head)(const struct http_response *r, void *ctx);
+    /* The next piece, at most 16 KiB.  False: not now; it comes again after http_intake_more, and nothing is read
+     * meanwhile. */
+    bool (*piece)(const void *data, size_t len, void *ctx);
+    void *ctx;
+};
+
 struct http_request {
     const char *method; /* "PUT", "POST", "HEAD", "GET", "DELETE" */
     const char *url;    /* http://… or https://… */
     const struct http_header *headers;
     size_t header_count;
-    const struct http_body *body; /* copied; NULL: none */
+    const struct http_body *body;     /* copied; NULL: none */
+    const struct http_intake *intake; /* copied; NULL: the answer's body is kept */
+    /* With intake stall_ms is of its pieces. */
     int64_t connect_ms, stall_ms, answer_ms;
     const char *ca_file; /* PEM; NULL or "": the system's */
     http_done_fn *done;
@@ -87,6 +111,8 @@ void http_close(struct http *h);
 struct http_call *http_send(struct http *h, const struct http_request *r);
 /* Stop now.  done comes on a later turn of the loop, with RETRY_NET_ABORTED. */
 void http_cancel(struct http_call *call);
+/* There is room for the piece that was not taken.  It comes on a later turn of the loop. */
+void http_intake_more(struct http_call *call);
 /* Bytes of the body that have left. */
 int64_t http_sent(const struct http_call *call);
 

@@ -34,6 +34,7 @@ enum retry_net http_easy_net(CURLcode code)
     case CURLE_SEND_ERROR:
     case CURLE_SEND_FAIL_REWIND:
         return RETRY_NET_SEND;
+    case CURLE_WRITE_ERROR: /* a head that is too long: what on_header refuses */
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE:
@@ -100,18 +101,28 @@ static int on_seek(void *ctx, curl_off_t offset, int origin)
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
     struct http_call *call = ctx;
+    struct http_response *r = &call->response;
+    size_t len = size * count;
 
-    http_response_add_line(&call->response, line, size * count);
-    if (call->response.has_whole_head && call->response.status >= 300)
+    call->head_bytes += len;
+    if (call->head_bytes > HTTP_HEAD_MAX)
+        return 0;
+    if (r->has_whole_head && r->status >= 200)
+        return len; /* a trailer */
+    http_response_add_line(r, line, len);
+    if (r->has_whole_head && r->status >= 300)
         http_limit_resume(call);
-    return size * count;
+    return http_intake_wants(call) ? len : 0;
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 {
-    struct buf *b = &((struct http_call *)ctx)->response.body;
+    struct http_call *call = ctx;
+    struct buf *b = &call->response.body;
     size_t len = size * count, room = b->max - b->len;
 
+    if (call->intake.piece)
+        return http_intake_piece(call, data, len);
     (void)buf_add(b, data, len < room ? len : room); /* without memory it is cut too */
     return len;
 }
@@ -190,6 +201,8 @@ static void set_options(struct http_call *call, const struct http_request *r)
         curl_easy_setopt(easy, CURLOPT_CAINFO, r->ca_file);
     if (r->body)
         set_body(call);
+    if (r->intake)
+        http_intake_prepare(call);
     if (strcmp(r->method, "HEAD") == 0)
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);

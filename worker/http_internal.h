@@ -1,10 +1,11 @@
 /*
- * http_internal: what the four files of http share.  The only header that includes libcurl's.
+ * http_internal: what the files of http share.  The only header that includes libcurl's.
  *
  *     http.c       requests: sending, deadlines, cancelling, ending
  *     http_easy.c  one request as libcurl sees it: options, the body going out, the answer coming in
  *     http_loop.c  libcurl's sockets and timer on the libuv loop
  *     http_limit.c whose turn it is where bandwidth is limited
+ *     http_intake.c  the answer's body on its way to the caller
  */
 #ifndef HOIST_WORKER_HTTP_INTERNAL_H
 #define HOIST_WORKER_HTTP_INTERNAL_H
@@ -47,6 +48,11 @@ struct http_call {
     http_done_fn *done;
     void *ctx;
     struct http_response response;
+    struct http_intake intake; /* piece NULL: none */
+    size_t head_bytes;         /* of the answer, interim ones included */
+    bool head_told;            /* to the intake */
+    bool held, more;           /* a piece was not taken; it may come again */
+    bool unwanted, refused;    /* by the intake */
     bool source_failed;
     bool cancelled;
     bool lost;   /* its socket cannot be watched */
@@ -66,6 +72,15 @@ void http_lose(struct http_call *call);
 bool http_easy_prepare(struct http_call *call, const struct http_request *r);
 /* What a result of libcurl means. */
 enum retry_net http_easy_net(CURLcode code);
+
+/* http_intake.c: options of a request that has one; what to return to libcurl for a line of the head, and for a piece.  resume
+ * lets the piece come that was held. */
+void http_intake_prepare(struct http_call *call);
+bool http_intake_wants(struct http_call *call);
+size_t http_intake_piece(struct http_call *call, const void *data, size_t len);
+void http_intake_resume(struct http_call *call);
+/* http.c: look at the calls that are to end, or go on, from the loop. */
+void http_deliver_soon(struct http *h);
 
 /* http_limit.c: of the bytes that libcurl has room for, how many may leave now.  0: the call must pause; it goes on by
  * itself when its turn has come. */

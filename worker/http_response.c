@@ -7,20 +7,30 @@
 
 enum { RETRY_AFTER_MAX_S = 3600, DIGITS_MAX = 18 };
 
+#define TEXT(member)                                                                   \
+    offsetof(struct http_response, member), sizeof((struct http_response *)0)->member
+
 static const struct {
     const char *name;
-    size_t offset;
+    size_t offset, size;
 } fields[] = {
-    {"etag", offsetof(struct http_response, etag)},
-    {"repr-digest", offsetof(struct http_response, repr_digest)},
-    {"x-amz-checksum-sha256", offsetof(struct http_response, checksum_sha256)},
-    {"x-amz-checksum-crc32c", offsetof(struct http_response, checksum_crc32c)},
-    {"x-amz-checksum-type", offsetof(struct http_response, checksum_type)},
-    {"x-amz-server-side-encryption", offsetof(struct http_response, encryption)},
-    {"x-amz-request-id", offsetof(struct http_response, request_id)},
-    {"x-amz-bucket-region", offsetof(struct http_response, region)},
-    {"retry-after", offsetof(struct http_response, retry_after)},
-    {"date", offsetof(struct http_response, date)},
+    {"etag", TEXT(etag)},
+    {"repr-digest", TEXT(repr_digest)},
+    {"x-amz-checksum-sha256", TEXT(checksum_sha256)},
+    {"x-amz-checksum-crc32c", TEXT(checksum_crc32c)},
+    {"x-amz-checksum-type", TEXT(checksum_type)},
+    {"x-amz-server-side-encryption", TEXT(encryption)},
+    {"x-amz-request-id", TEXT(request_id)},
+    {"x-amz-bucket-region", TEXT(region)},
+    {"retry-after", TEXT(retry_after)},
+    {"date", TEXT(date)},
+    {"content-type", TEXT(content_type)},
+    {"content-range", TEXT(content_range)},
+    {"content-encoding", TEXT(content_encoding)},
+    {"transfer-encoding", TEXT(transfer_encoding)},
+    {"accept-ranges", TEXT(accept_ranges)},
+    {"last-modified", TEXT(last_modified)},
+    {"location", TEXT(location)},
 };
 
 static void clear(struct http_response *r)
@@ -28,6 +38,7 @@ static void clear(struct http_response *r)
     r->status = 0;
     r->has_whole_head = false;
     r->content_length = -1;
+    r->is_contradictory = false;
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         ((char *)r)[fields[i].offset] = '\0';
     buf_clear(&r->body);
@@ -72,15 +83,22 @@ static void add_status(struct http_response *r, const char *line, size_t len)
     r->status = status >= 100 ? (int)status : 0;
 }
 
-static void store(char *field, const char *value, size_t len)
+static void store(char *field, size_t size, const char *value, size_t len)
 {
-    if (len >= HTTP_VALUE_SIZE)
+    if (len >= size)
         return;
     for (size_t i = 0; i < len; i++)
         if (value[i] < ' ' || value[i] > '~')
             return;
     memcpy(field, value, len);
     field[len] = '\0';
+}
+
+static void add_length(struct http_response *r, int64_t length)
+{
+    r->is_contradictory |=
+        length < 0 || (r->content_length >= 0 && r->content_length != length);
+    r->content_length = length;
 }
 
 void http_response_add_line(struct http_response *r, const char *line, size_t len)
@@ -102,11 +120,11 @@ void http_response_add_line(struct http_response *r, const char *line, size_t le
         value++;
     size_t value_len = (size_t)(line + len - value);
     if (name_len == 14 && strncasecmp(line, "content-length", name_len) == 0)
-        r->content_length = parse_number(value, value_len);
+        add_length(r, parse_number(value, value_len));
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         if (strlen(fields[i].name) == name_len &&
             strncasecmp(line, fields[i].name, name_len) == 0)
-            store((char *)r + fields[i].offset, value, value_len);
+            store((char *)r + fields[i].offset, fields[i].size, value, value_len);
 }
 
 int64_t http_response_retry_after_ms(const struct http_response *r)

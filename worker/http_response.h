@@ -12,13 +12,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HTTP_BODY_MAX = 64 * 1024, HTTP_VALUE_SIZE = 160 };
+enum {
+    HTTP_BODY_MAX = 64 * 1024,
+    HTTP_VALUE_SIZE = 160,
+    HTTP_LOCATION_SIZE = 2048 + 1
+};
 
 /* Text fields are "" when the header did not come. */
 struct http_response {
     int status;                            /* of the final answer; 0: none came */
     bool has_whole_head;                   /* its blank line has come */
-    int64_t content_length;                /* -1: not told */
+    int64_t content_length;                /* -1: not told, or no number */
+    bool is_contradictory;                 /* it was told twice, and not the same */
     char etag[HTTP_VALUE_SIZE];            /* as sent, with its quotes */
     char repr_digest[HTTP_VALUE_SIZE];     /* RFC 9530 */
     char checksum_sha256[HTTP_VALUE_SIZE]; /* x-amz-checksum-sha256 */
@@ -28,6 +33,13 @@ struct http_response {
     char request_id[HTTP_VALUE_SIZE];      /* x-amz-request-id */
     char region[HTTP_VALUE_SIZE];          /* x-amz-bucket-region */
     char retry_after[HTTP_VALUE_SIZE];
+    char content_type[HTTP_VALUE_SIZE];
+    char content_range[HTTP_VALUE_SIZE];
+    char content_encoding[HTTP_VALUE_SIZE];
+    char transfer_encoding[HTTP_VALUE_SIZE];
+    char accept_ranges[HTTP_VALUE_SIZE];
+    char last_modified[HTTP_VALUE_SIZE];
+    char location[HTTP_LOCATION_SIZE];
     char date[HTTP_VALUE_SIZE];
     struct buf body; /* at most HTTP_BODY_MAX; what is beyond was dropped */
 };
