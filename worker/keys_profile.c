@@ -130,7 +130,7 @@ enum err_code keys_from_profile(const char *s, size_t len, const char *profile,
     if (code == ERR_OK)
         code = keys_set(ret, k.access_key, k.secret_key, k.session_token, e);
     if (code != ERR_OK)
-        (void)err_prefix(e, "[%.60s]: ", profile);
+        (void)err_prefix(e, "[%.60s]", profile);
     keys_wipe(&k);
     return code;
 }
