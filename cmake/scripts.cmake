@@ -16,14 +16,17 @@ endforeach()
 set(names enqueue claim start begun beat finish fail release promote reap cancel retry reprioritize batch status)
 
 # The parts of the library that each script is given besides lib.lua.
-set(parts_beat lib_clock)
+set(parts_beat lib_clock lib_arrived)
 set(parts_start lib_clock)
 set(parts_batch lib_clock lib_links)
 set(parts_claim lib_clock lib_links lib_claim)
 set(parts_status lib_clock lib_links lib_claim)
-set(parts_finish lib_clock lib_links lib_record lib_claim)
-foreach(name enqueue begun fail release promote reap cancel retry reprioritize)
+set(parts_finish lib_clock lib_links lib_record lib_claim lib_arrived)
+foreach(name enqueue begun promote reap cancel retry reprioritize)
   set(parts_${name} lib_clock lib_links lib_record)
+endforeach()
+foreach(name fail release)
+  set(parts_${name} lib_clock lib_links lib_record lib_arrived)
 endforeach()
 
 # Text as an array of bytes: ISO C promises string literals of 4,095 bytes only.

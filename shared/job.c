@@ -1,5 +1,6 @@
 #include "shared/job.h"
 
+#include "shared/job_arrived.h"
 #include "shared/job_fields.h"
 
 #include <inttypes.h>
@@ -27,6 +28,7 @@ void job_release(struct job *j)
         free(j->meta[i].name);
         free(j->meta[i].value);
     }
+    job_release_arrived(j);
     *j = (struct job)JOB_INIT;
 }
 
@@ -45,7 +47,7 @@ static bool copy_texts(const struct job *src, struct job *ret)
         if (!m->name || !m->value)
             return false;
     }
-    return true;
+    return job_copy_arrived(src, ret);
 }
 
 enum err_code job_copy(const struct job *src, struct job *ret, struct err *e)
@@ -57,6 +59,7 @@ enum err_code job_copy(const struct job *src, struct job *ret, struct err *e)
             *text = NULL;
     }
     ret->meta_count = 0;
+    ret->arrived_count = 0;
     if (copy_texts(src, ret))
         return ERR_OK;
     job_release(ret);

@@ -45,6 +45,7 @@
 #include "shared/cleanup.h"
 #include "shared/err.h"
 #include "shared/id.h"
+#include "shared/to_list.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,6 +59,8 @@ enum {
     JOB_KEY_MAX = 1024,    /* bytes of an object key (S3's limit) */
     JOB_ERROR_MAX = 4352,  /* 4 KiB that a command wrote, and what we say of it */
     JOB_SOURCE_MAX = 40,
+    JOB_ARRIVED_MAX = TO_LIST_MAX,
+    JOB_ARRIVED_URL_MAX = 2048,
     JOB_CONVERT_MAX = 8, /* converters of one job */
     JOB_CONVERT_TEXT_MAX = JOB_CONVERT_MAX * (ID_QUEUE_MAX + 1) - 1, /* their names */
     JOB_GROUP_MAX = 64,        /* bytes of a group's name */
@@ -78,6 +81,12 @@ enum job_state {
 struct job_meta {
     char *name;  /* [a-z0-9][a-z0-9_-]{0,63}, lower case */
     char *value; /* UTF-8 without control characters */
+};
+
+/* One of several destinations that has the job. */
+struct job_arrived {
+    char to[TO_NAME_MAX + 1];
+    char *url; /* "": not known */
 };
 
 struct job {
@@ -127,6 +136,9 @@ struct job {
     char *sandbox;     /* what held its converters: "landlock,seccomp", or "none" */
     char *error;       /* the latest failure, for people */
     char *error_class; /* the latest failure, one word */
+
+    struct job_arrived arrived[JOB_ARRIVED_MAX]; /* job_arrived.h */
+    size_t arrived_count;
 
     uint64_t seen; /* fields job_decode_field has met, for job_check; else 0 */
 };
@@ -203,7 +215,7 @@ MUST_CHECK enum err_code job_decode_manifest(const char *text, size_t len,
 
 /* Append the status object, see design section 2: {"id":…,"queue":…,"batch":…,"name":…,"type":…,"size":N,"sha256":…,"crc32c":…,
  * "state":…,"priority":N,"attempts":N,"max_attempts":N,"sent":N,"to":…,"key":…,"created":"RFC 3339",…,"url":"/v1/jobs/…"}.
- * Members that are not set are left out; "result":{"url":…,"etag":…} once done, with "size" and "sha256" of what converters made; "error":{"class":…,"text":…} when the
+ * Members that are not set are left out; "results":[{"to":…,"url":…}] tells which of several destinations have it; "result":{"url":…,"etag":…} once done, with "size" and "sha256" of what converters made; "error":{"class":…,"text":…} when the
  * latest attempt failed; "cancelling":true while a running job is asked to stop.  False when the buf is full. */
 bool job_add_status(struct buf *b, const struct job *j);
 

@@ -1,6 +1,5 @@
 #include "shared/job_fields.h"
 
-#include "shared/to_list.h"
 #include "shared/url.h"
 
 #include <inttypes.h>

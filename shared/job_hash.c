@@ -1,3 +1,4 @@
+#include "shared/job_arrived.h"
 #include "shared/job_fields.h"
 
 #include <inttypes.h>
@@ -6,8 +7,11 @@
 
 static const char usual_source[] = "spool";
 
-static const char meta_prefix[] = "meta.";
-enum { META_PREFIX_LEN = sizeof meta_prefix - 1 };
+static const char meta_prefix[] = "meta.", arrived_prefix[] = "arrived.";
+enum {
+    META_PREFIX_LEN = sizeof meta_prefix - 1,
+    ARRIVED_PREFIX_LEN = sizeof arrived_prefix - 1
+};
 
 /* What job_decode_rest fills in again. */
 static bool is_usual(const struct job *j, const struct job_field *f)
@@ -112,6 +116,8 @@ enum err_code job_decode_field(struct job *j, const char *name, const char *valu
         const char *rest = name + META_PREFIX_LEN;
         return job_add_meta(j, rest, strlen(rest), value, value_len, e);
     }
+    if (strncmp(name, arrived_prefix, ARRIVED_PREFIX_LEN) == 0)
+        return job_add_arrived(j, name + ARRIVED_PREFIX_LEN, value, value_len, e);
     const struct job_field *f = job_field_find(name);
     if (!f)
         return ERR_OK; /* a newer version's, or not ours */

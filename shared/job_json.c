@@ -1,5 +1,6 @@
 #include "shared/clock.h"
 #include "shared/digest.h"
+#include "shared/job_arrived.h"
 #include "shared/job_fields.h"
 #include "shared/url.h"
 
@@ -193,6 +194,7 @@ bool job_add_status(struct buf *b, const struct job *j)
     for (size_t i = 0; i < job_field_count; i++)
         if (job_fields[i].status && job_field_is_set(j, &job_fields[i]))
             add_status_field(b, j, &job_fields[i]);
+    job_add_results(b, j);
     if (j->state == JOB_DONE)
         add_result(b, j);
     else

@@ -111,6 +111,11 @@ void queue_begun_cmd(struct redis_cmd *c, const struct queue_lease *l,
     begin_leased(c, &queue_script_begun, l, w);
 }
 
+static void add_text(struct redis_cmd *c, const char *text)
+{
+    redis_cmd_add_str(c, text ? text : "");
+}
+
 void queue_beat_cmd(struct redis_cmd *c, const char *queue,
                     const struct queue_worker *w, const struct queue_beat *beats,
                     size_t count)
@@ -124,12 +129,8 @@ void queue_beat_cmd(struct redis_cmd *c, const char *queue,
         redis_cmd_add_str(c, beats[i].lease.id.uuid.text);
         redis_cmd_add_int(c, beats[i].lease.token);
         queue_add_number(c, beats[i].sent);
+        add_text(c, beats[i].arrived);
     }
-}
-
-static void add_text(struct redis_cmd *c, const char *text)
-{
-    redis_cmd_add_str(c, text ? text : "");
 }
 
 static void add_end(struct redis_cmd *c, const struct queue_end *end)
@@ -143,8 +144,9 @@ static void add_end(struct redis_cmd *c, const struct queue_end *end)
     redis_cmd_add_str(c, job_state_name(end->state));
     queue_add_number(c, end->attempts);
     queue_add_number(c, end->size);
-    redis_cmd_add_str(c, converted ? "2" : more ? "1" : "");
-    if (!more && !converted)
+    bool most = converted || end->arrived;
+    redis_cmd_add_str(c, most ? "2" : more ? "1" : "");
+    if (!more && !most)
         return;
     if (whole && !end->sha256)
         redis_cmd_add_str(c, ""); /* that is what done means */
@@ -154,11 +156,15 @@ static void add_end(struct redis_cmd *c, const struct queue_end *end)
     add_text(c, end->etag);
     redis_cmd_add_str(c, end->had_error ? "1" : "");
     add_text(c, end->sha256);
-    if (!converted)
+    if (!most)
         return;
-    queue_add_number(c, end->out_bytes);
+    if (converted)
+        queue_add_number(c, end->out_bytes);
+    else
+        redis_cmd_add_str(c, "");
     add_text(c, end->out_sha256);
     add_text(c, end->sandbox);
+    add_text(c, end->arrived);
 }
 
 void queue_finish_cmd(struct redis_cmd *c, const struct queue_finish *f,
@@ -195,15 +201,23 @@ void queue_fail_cmd(struct redis_cmd *c, const struct queue_fail *f,
     queue_add_number(c, f->sent);
     redis_cmd_add(c, error, error_length(error));
     redis_cmd_add_str(c, f->error_class ? f->error_class : "");
-    if (f->sandbox)
-        redis_cmd_add_str(c, f->sandbox);
+    add_text(c, f->sandbox);
+    add_text(c, f->arrived);
 }
 
 void queue_release_cmd(struct redis_cmd *c, const struct queue_lease *l,
                        const struct queue_worker *w, int64_t delay_ms)
 {
+    queue_release_arrived_cmd(c, l, w, delay_ms, NULL);
+}
+
+void queue_release_arrived_cmd(struct redis_cmd *c, const struct queue_lease *l,
+                               const struct queue_worker *w, int64_t delay_ms,
+                               const char *arrived)
+{
     begin_leased(c, &queue_script_release, l, w);
     queue_add_number(c, delay_ms);
+    add_text(c, arrived);
 }
 
 void queue_promote_cmd(struct redis_cmd *c, const struct job_id *id)

@@ -194,6 +194,8 @@ void queue_begun_cmd(struct redis_cmd *c, const struct queue_lease *l,
 struct queue_beat {
     struct queue_lease lease;
     int64_t sent; /* progress, bytes */
+    const char
+        *arrived; /* where it has arrived, packed (job_arrived.h); NULL: nowhere */
 };
 
 /* Renew up to QUEUE_BATCH_MAX leases of one queue and store progress. */
@@ -217,7 +219,8 @@ struct queue_end {
     /* Of a done job that went through converters, else 0 and NULL: what came out, and what held them. */
     int64_t out_bytes;
     const char *out_sha256, *sandbox;
-    int64_t attempts; /* with this one */
+    const char *arrived; /* of a job with several destinations, as above; else NULL */
+    int64_t attempts;    /* with this one */
     bool
         had_error; /* an error of an earlier attempt, or a wish to cancel, stands in the record */
 };
@@ -239,6 +242,7 @@ struct queue_fail {
     const char *error;       /* for people, at most JOB_ERROR_MAX bytes are kept */
     const char *error_class; /* one word */
     const char *sandbox;     /* what held its converters; NULL: it has none */
+    const char *arrived;     /* as above */
     int64_t retry_ms;        /* run again in so long; -1, or attempts used up: dead */
     int64_t sent;
 };
@@ -251,6 +255,10 @@ void queue_fail_cmd(struct redis_cmd *c, const struct queue_fail *f,
  * its record is gone, CONFLICT (dead) when that is impossible.  One that was asked to stop stays so. */
 void queue_release_cmd(struct redis_cmd *c, const struct queue_lease *l,
                        const struct queue_worker *w, int64_t delay_ms);
+/* The same of one that has arrived at some of its destinations, packed as above. */
+void queue_release_arrived_cmd(struct redis_cmd *c, const struct queue_lease *l,
+                               const struct queue_worker *w, int64_t delay_ms,
+                               const char *arrived);
 
 /* Move a due job from later to ready, if it still is.  OK, MISSING, or CONFLICT (dead: impossible record). */
 void queue_promote_cmd(struct redis_cmd *c, const struct job_id *id);

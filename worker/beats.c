@@ -99,8 +99,9 @@ static void beat_from(struct beats *b, size_t first)
         struct transfer *t = s->slots[i];
         if (!is_to_beat(b, t) || strcmp(t->lease.id.queue, queue) != 0)
             continue;
-        beats[call->count] =
-            (struct queue_beat){.lease = t->lease, .sent = transfer_sent(t)};
+        struct destination_progress p = transfer_progress(t);
+        beats[call->count] = (struct queue_beat){
+            .lease = t->lease, .sent = p.sent, .arrived = p.arrived};
         call->of[call->count].index = i;
         call->of[call->count++].serial = t->serial;
         t->beat = b->round;

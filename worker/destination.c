@@ -11,6 +11,7 @@ void outcome_release(struct outcome *o)
     free(o->url);
     free(o->etag);
     free(o->detail);
+    free(o->arrived);
     *o = (struct outcome){0};
 }
 

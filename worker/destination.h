@@ -56,6 +56,8 @@ struct outcome {
     int64_t sent; /* bytes that left */
     char *url;    /* of a done job: where the object is; owned */
     char *etag;   /* as the store gave it, NULL when it has none; owned */
+    /* Of several destinations those that this run has arrived at, packed (job_arrived.h), of a failure, too; NULL: none; owned */
+    char *arrived;
     char sha256[DIGEST_SHA256_HEX +
                 1]; /* of a done job whose bytes were not known before; else "" */
 };
@@ -84,6 +86,8 @@ struct destination_progress {
     int64_t sent;          /* bytes that have left */
     int64_t total;         /* of how many; -1: not known */
     int parts, parts_done; /* of a multipart upload; 0: it is none, or not known */
+    const char
+        *arrived; /* as outcome.arrived, so far; the run's, until it is asked again */
 };
 
 struct flow;

@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include "shared/log.h"
+#include "shared/to_list.h"
 #include "worker/dest_file.h"
 #include "worker/dest_http.h"
+#include "worker/dest_many.h"
 #include "worker/dest_s3.h"
+#include "worker/dest_whole.h"
 #include "worker/http.h"
 #include "worker/source_command.h"
 #include "worker/source_url.h"
@@ -19,6 +22,7 @@ struct destinations {
     size_t count;
     struct destination *commands; /* see source_command.h */
     struct destination *urls;     /* see source_url.h */
+    struct destination *many;     /* see dest_many.h */
 };
 
 static enum err_code open_one(const struct worker_env *env, struct http *http,
@@ -50,6 +54,13 @@ static enum err_code open_one(const struct worker_env *env, struct http *http,
     return err_set(e, ERR_CONFIG, "a scheme this version does not know");
 }
 
+/* Some want to know their bytes before they begin. */
+static enum err_code open_whole(const struct worker_env *env, struct destination **at,
+                                struct err *e)
+{
+    return dest_whole_open(env->loop, env->spool, *at, at, e);
+}
+
 /* Open them all.  What only an operator can mend is logged. */
 static enum err_code open_all(const struct worker_env *env, struct destinations *d,
                               struct err *e)
@@ -67,6 +78,9 @@ static enum err_code open_all(const struct worker_env *env, struct destinations 
             return code;
         if (d->items[d->count])
             d->count++;
+        if (one->scheme == CONFIG_HTTP &&
+            open_whole(env, &d->items[d->count - 1], e) != ERR_OK)
+            return e->code;
     }
     return ERR_OK;
 }
@@ -86,7 +100,9 @@ enum err_code destinations_open(const struct worker_env *env, struct destination
     http_limit(d->http, env->config->worker.bandwidth);
     if (open_all(env, d, e) != ERR_OK ||
         source_command_open(env, d, &d->commands, e) != ERR_OK ||
-        source_url_open(env, d, d->http, &d->urls, e) != ERR_OK) {
+        source_url_open(env, d, d->http, &d->urls, e) != ERR_OK ||
+        dest_many_open(env->loop, d, &d->many, e) != ERR_OK ||
+        open_whole(env, &d->many, e) != ERR_OK) {
         destinations_close(d);
         return e->code;
     }
@@ -102,13 +118,30 @@ void destinations_close(struct destinations *d)
         destination_release(d->items[i]);
     destination_release(d->commands);
     destination_release(d->urls);
+    destination_release(d->many);
     flows_close(d->flows);
     http_close(d->http);
     free(d);
 }
 
+/* Several: all of them are there. */
+static struct destination *find_many(const struct destinations *d, const char *names)
+{
+    struct to_list list;
+    struct err e = ERR_INIT;
+
+    if (to_list_parse(names, strlen(names), &list, &e) != ERR_OK)
+        return NULL;
+    for (size_t i = 0; i < list.count; i++)
+        if (!destinations_find(d, list.names[i]))
+            return NULL;
+    return d->many;
+}
+
 struct destination *destinations_find(const struct destinations *d, const char *name)
 {
+    if (name && strchr(name, ','))
+        return find_many(d, name);
     for (size_t i = 0; name && i < d->count; i++)
         if (strcmp(d->items[i]->config->name, name) == 0)
             return d->items[i];

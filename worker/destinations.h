@@ -18,7 +18,7 @@ MUST_CHECK enum err_code destinations_open(const struct worker_env *env,
 /* No run may be under way.  Its handles close on later turns of the loop.  Takes NULL. */
 void destinations_close(struct destinations *d);
 
-/* NULL when none has this name. */
+/* Of a list of names (to_list.h) what stands for all of them.  NULL when none has this name, or one of these. */
 struct destination *destinations_find(const struct destinations *d, const char *name);
 /* What holds it up; NULL when none has this name, or nothing does. */
 struct flow *destinations_flow(const struct destinations *d, const char *name);

@@ -165,6 +165,7 @@ void transfer_describe_end(const struct transfer *t, struct queue_end *ret_end)
         .url = done ? t->outcome.url : NULL,
         .etag = done ? t->outcome.etag : NULL,
         .sha256 = done && *t->outcome.sha256 ? t->outcome.sha256 : NULL,
+        .arrived = t->outcome.arrived,
         .sent = t->outcome.sent,
         .size = t->job.size,
         .attempts = t->job.attempts,
@@ -179,7 +180,8 @@ static void build_fail(const struct transfer *t, struct redis_cmd *cmd)
                                t->outcome.detail ? t->outcome.detail : t->outcome.error,
                            .error_class = t->outcome.error_class,
                            .retry_ms = t->retry_ms,
-                           .sent = t->outcome.sent};
+                           .sent = t->outcome.sent,
+                           .arrived = t->outcome.arrived};
 
     queue_fail_cmd(cmd, &f, &t->set->env->self);
 }
@@ -198,10 +200,11 @@ static void send_report(struct transfer *t, struct report *r)
     if (t->report == REPORT_FAIL)
         build_fail(t, &cmd);
     else
-        queue_release_cmd(&cmd, &t->lease, &env->self,
-                          t->report == REPORT_RELEASE ? 0
-                          : t->hold_ms > 0            ? t->hold_ms
-                                                      : RELEASE_LATER_MS);
+        queue_release_arrived_cmd(&cmd, &t->lease, &env->self,
+                                  t->report == REPORT_RELEASE ? 0
+                                  : t->hold_ms > 0            ? t->hold_ms
+                                                              : RELEASE_LATER_MS,
+                                  t->outcome.arrived);
     redis_async_send(env->redis, &cmd, 0, on_answer, r);
     redis_cmd_release(&cmd);
 }

@@ -37,12 +37,8 @@ struct destination_progress transfer_progress(const struct transfer *t)
 {
     if (t->run)
         return destination_progress(t->destination, t->run);
-    return (struct destination_progress){.sent = t->outcome.sent, .total = -1};
-}
-
-int64_t transfer_sent(const struct transfer *t)
-{
-    return transfer_progress(t).sent;
+    return (struct destination_progress){
+        .sent = t->outcome.sent, .total = -1, .arrived = t->outcome.arrived};
 }
 
 bool transfer_holds_lease(const struct transfer *t)
@@ -161,8 +157,10 @@ static void on_outcome(struct outcome *o, void *ctx)
         if (t->abort == ABORT_NONE && transfer_is_late(t))
             t->abort = ABORT_DEADLINE; /* the destination saw it first */
         t->outcome.sent = o->sent;
+        t->outcome.arrived = TAKE(o->arrived);
         transfer_report_aborted(t);
     } else if (hold_ms > 0) {
+        t->outcome.arrived = TAKE(o->arrived);
         report_held(t, hold_ms, o->error);
     } else if (t->looking) {
         report_missing(t, o);

@@ -163,8 +163,6 @@ void transfer_report_aborted(struct transfer *t);
 void transfer_abort(struct transfer *t, enum transfer_abort why);
 /* The lease was renewed by a command sent at sent_ms (boot time). */
 void transfer_renewed(struct transfer *t, int64_t sent_ms);
-/* Bytes that have left. */
-int64_t transfer_sent(const struct transfer *t);
 /* How far it is; a transfer that does not run is `queued`, or has sent what it has sent. */
 struct destination_progress transfer_progress(const struct transfer *t);
 /* Its lease was not renewed in time: another worker may have it.  Says so, once. */

@@ -1,5 +1,6 @@
 -- fail: the attempt failed; again later, or dead.
--- ARGV: id worker:token retry_ms (-1: dead) sent error error_class, and what held its converters if it has any.
+-- ARGV: id worker:token retry_ms (-1: dead) sent error error_class, then what held its converters ("": it has none) and
+-- where it has arrived (lib_arrived.lua), if there is any of it.
 -- Answers OK, CONFLICT dead, CANCELLED, LOST, or MISSING when the record is gone.
 -- A job that is tried again keeps its group's turn: the next of the group must not overtake it.
 local id, retry_ms, sent, why, class = ARGV[1], int(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
@@ -17,8 +18,11 @@ elseif has_ended(record) then
   return {'MISSING', '', ''}
 end
 count('failed')
-if ARGV[7] and not fault then
-  redis.call('HSET', job, 'sandbox', ARGV[7])
+if not fault then
+  note_arrived(ARGV[8])
+  if (ARGV[7] or '') ~= '' then
+    redis.call('HSET', job, 'sandbox', ARGV[7])
+  end
 end
 if since and not fault then
   record.attempts = record.attempts + 1

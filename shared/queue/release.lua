@@ -1,6 +1,6 @@
 -- release: a job given back unfinished, to its old place or (delay_ms > 0) later; no attempt is counted.
 -- A job that was asked to stop keeps that mark: the next worker sees it.  A record of a newer version is not judged.
--- ARGV: id worker:token delay_ms.  Answers OK, LOST, CONFLICT dead (impossible record) or MISSING.
+-- ARGV: id worker:token delay_ms, and where it has arrived, if it has (lib_arrived.lua).  Answers OK, LOST, CONFLICT dead (impossible record) or MISSING.
 local id, delay_ms = ARGV[1], int(ARGV[3])
 
 if not owns(id, ARGV[2]) then
@@ -15,6 +15,9 @@ elseif has_ended(record) then
   return {'MISSING', '', ''}
 elseif fault and delay_ms == 0 then
   return bury(id, record, fault, 'record')
+end
+if not fault then
+  note_arrived(ARGV[4])
 end
 if delay_ms > 0 then
   local due = text(now + delay_ms)

@@ -30,6 +30,11 @@ if record.batch then
 end
 if ended then
   count('enqueued')
+  for name in pairs(record) do -- at one of its destinations it has gone: look at all again
+    if string.sub(name, 1, 8) == 'arrived.' then
+      redis.call('HDEL', job, name)
+    end
+  end
 end
 count('bytes', int(record.bytes) or 0)
 to_ready(id, record)
