@@ -116,6 +116,30 @@ enum problem batch_begin_file(struct batch *b, const struct options *o,
     return p ? p : check_key(b, j, e);
 }
 
+enum problem batch_add_job(struct batch *b, const struct options *o,
+                           const struct batch_source *source, struct err *e)
+{
+    if (b->count == b->capacity && !grow(b))
+        return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    struct job *j = &b->jobs[0];
+    enum problem p = options_make_job(o, j, e);
+    if (!p && b->admit)
+        p = b->admit(b->admit_ctx, o->queue, e);
+    if (p) {
+        job_release(j);
+        return p;
+    }
+    b->count = 1;
+    b->is_bare = true;
+    j->id.uuid = id_new();
+    free(j->source);
+    j->source = strdup(source->source);
+    j->source_url = source->url ? strdup(source->url) : NULL;
+    if (!j->source || (source->url && !j->source_url))
+        return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    return describe(o->config, j, &source->file, e);
+}
+
 enum problem batch_expect(struct batch *b, int64_t bytes, struct err *e)
 {
     return spool_expect(b->spool, &b->uploads[b->count - 1], bytes, e) ? of_spool(e)
@@ -135,7 +159,7 @@ enum problem batch_write(struct batch *b, const void *data, size_t len, struct e
 static enum problem name_batch(struct batch *b, struct err *e)
 {
     b->is_named = b->jobs[0].batch != NULL;
-    b->id = b->uploads[0].uuid;
+    b->id = b->jobs[0].id.uuid;
     if (b->is_named)
         memcpy(b->id.text, b->jobs[0].batch, sizeof b->id.text);
     for (size_t i = 0; i < b->count && b->count > 1 && !b->is_named; i++)
@@ -149,8 +173,10 @@ enum problem batch_commit(struct batch *b, struct err *e)
     enum problem p = name_batch(b, e);
     if (p)
         return p;
-    return spool_commit(b->spool, b->uploads, b->jobs, b->count, e) ? of_spool(e)
-                                                                    : PROBLEM_NONE;
+    enum err_code code = b->is_bare
+                             ? spool_promise(b->spool, &b->jobs[0], e)
+                             : spool_commit(b->spool, b->uploads, b->jobs, b->count, e);
+    return code ? of_spool(e) : PROBLEM_NONE;
 }
 
 int64_t batch_bytes(const struct batch *b)
@@ -168,4 +194,5 @@ void batch_abort(struct batch *b)
         job_release(&b->jobs[i]);
     }
     b->count = 0;
+    b->is_bare = false;
 }

@@ -4,6 +4,8 @@
  *     batch_begin_file -> batch_write ... -> (next file) ... -> batch_commit     the promise
  *                                                            \-> batch_abort     nothing is left
  *
+ * Or a request is for one job whose bytes are not in it: batch_add_job, then commit or abort.
+ *
  * What the jobs' batch is, in records and in the answer:
  *
  *     one file                        none in the record (Redis' memory); the answer says the uuid of the job
@@ -39,6 +41,7 @@ struct batch {
     bool is_named;    /* by the client; once committed */
     struct job *jobs; /* jobs[i] belongs to uploads[i] */
     size_t count, capacity;
+    bool is_bare;      /* one job, without a file */
     int64_t max_bytes; /* of the file being written */
 };
 
@@ -48,11 +51,20 @@ struct batch_file {
     size_t name_len;
 };
 
+/* Where the bytes of a job without a file are: strings as in struct job. */
+struct batch_source {
+    const char *source, *url; /* url: NULL where the source is another */
+    struct batch_file file;   /* name NULL: that of the options */
+};
+
 void batch_init(struct batch *b, struct spool *spool);
 void batch_release(struct batch *b); /* aborts what was not committed */
 
 enum problem batch_begin_file(struct batch *b, const struct options *o,
                               const struct batch_file *file, struct err *e);
+/* The one job of this request.  b is empty. */
+enum problem batch_add_job(struct batch *b, const struct options *o,
+                           const struct batch_source *source, struct err *e);
 /* It will be so long, all in all: room is taken for it.  Before its first byte. */
 enum problem batch_expect(struct batch *b, int64_t bytes, struct err *e);
 /* The next bytes of the file begun last. */

@@ -6,6 +6,7 @@
 #include "fcgi-app/job_list.h"
 #include "fcgi-app/job_move.h"
 #include "fcgi-app/jobs.h"
+#include "fcgi-app/jobs_create.h"
 #include "fcgi-app/queue_bulk.h"
 #include "fcgi-app/queues.h"
 #include "fcgi-app/router.h"
@@ -22,6 +23,7 @@ static const struct route routes[] = {
     {METHOD_POST, "v1/uploads", uploads_post},
     {METHOD_PUT, "v1/uploads/{}", uploads_put},
     {METHOD_GET, "v1/jobs", job_list},
+    {METHOD_POST, "v1/jobs", jobs_create},
     {METHOD_GET, "v1/jobs/{}", jobs_show},
     {METHOD_DELETE, "v1/jobs/{}", jobs_cancel},
     {METHOD_POST, "v1/jobs/{}/retry", jobs_retry},

@@ -80,9 +80,9 @@ static enum problem read_old(struct exchange *x, const struct job_id *id,
 static enum problem copy(struct exchange *x, const struct job *old,
                          const struct config_queue *to, struct job *ret, struct err *e)
 {
-    if (!job_is_spooled(old))
+    if (old->schedule)
         return problem_set(e, PROBLEM_CONFLICT,
-                           "a job of a command belongs to the queue of its schedule");
+                           "a job of a schedule belongs to the queue of that");
     enum problem p = job_store_read_manifest(x, &old->id, ret, e);
     if (p == PROBLEM_NO_JOB)
         return problem_set(e, PROBLEM_CONFLICT, "its bytes are gone");
@@ -104,7 +104,9 @@ static enum problem copy(struct exchange *x, const struct job *old,
     free(ret->unique_until);
     ret->after = ret->after_failure = ret->unique = ret->unique_until = NULL;
     ret->unique_ms = 0;
-    if (spool_clone(x->app->spool, &old->id, ret, e)) {
+    ret->id.uuid = (struct uuid){.text = ""};
+    if (job_is_spooled(ret) ? spool_clone(x->app->spool, &old->id, ret, e)
+                            : spool_promise(x->app->spool, ret, e)) {
         log_warn("jobs", "cannot be moved", LOG_ERR(e));
         return spool_is_full(e) ? PROBLEM_FULL
                : e->code == ERR_REJECT

@@ -26,6 +26,7 @@ static const struct problem_row rows[] = {
                                      "There is no such destination", 0},
     [PROBLEM_UNKNOWN_CONVERTER] = {422, "unknown-converter",
                                    "There is no such converter", 0},
+    [PROBLEM_SOURCE_REFUSED] = {422, "source-refused", "That source is not allowed", 0},
     [PROBLEM_UNSUPPORTED] = {422, "unsupported", "This version cannot do that", 0},
     [PROBLEM_INTERNAL] = {500, "internal", "The server is at fault", 0},
     [PROBLEM_UNAVAILABLE] = {503, "unavailable", "Not possible now", 5},

@@ -1,6 +1,6 @@
 #include "fcgi-app/uploads.h"
 
-#include "fcgi-app/enlist.h"
+#include "fcgi-app/accept.h"
 #include "fcgi-app/form.h"
 #include "fcgi-app/multipart_header.h"
 #include "fcgi-app/options_ties.h"
@@ -128,69 +128,6 @@ static bool is_form(const char *type)
     return strncasecmp(type, form, sizeof form - 1) == 0;
 }
 
-static void add_job(struct buf *b, const struct job *j)
-{
-    char id[ID_JOB_MAX + 1];
-    id_format_job(&j->id, id);
-    buf_puts_all(b, (const char *const[]){"{\"id\":\"", id, "\",\"queue\":\"",
-                                          j->id.queue, "\",\"name\":", NULL});
-    buf_add_json(b, j->name, strlen(j->name));
-    buf_puts(b, ",\"size\":");
-    buf_add_int(b, j->size);
-    buf_puts_all(b, (const char *const[]){
-                        ",\"sha256\":\"", j->sha256, "\",\"state\":\"",
-                        job_state_name(j->due > 0 ? JOB_SCHEDULED : JOB_WAITING),
-                        "\",\"url\":\"/v1/jobs/", id, "\"}", NULL});
-}
-
-/* What was promised. */
-static void add_promise(struct exchange *x)
-{
-    const struct config *c = x->app->config;
-    struct buf *b = &x->response.body;
-    buf_puts(b, c->spool.durability == CONFIG_DISK ? ",\"durable\":\"disk\""
-                                                   : ",\"durable\":\"memory\"");
-    if (c->redis.wait_replicas > 0) {
-        buf_puts(b, ",\"replicas\":");
-        buf_add_int(b, x->waited.replicas);
-    }
-    if (c->redis.wait_aof)
-        buf_puts(b, x->waited.aof ? ",\"aof\":true" : ",\"aof\":false");
-}
-
-static void accept_batch(struct exchange *x)
-{
-    struct response *r = &x->response;
-    const struct batch *b = &x->batch;
-    response_begin(r, 202, "application/json");
-    if (b->count == 1) {
-        char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
-        id_format_job(&b->jobs[0].id, url + strlen(url));
-        response_header(r, "Location", url);
-    }
-    buf_printf(&r->body, "{\"batch\":\"%s\",\"jobs\":[", b->id.text);
-    for (size_t i = 0; i < b->count; i++) {
-        if (i > 0)
-            buf_putc(&r->body, ',');
-        add_job(&r->body, &b->jobs[i]);
-    }
-    buf_putc(&r->body, ']');
-    add_promise(x);
-    buf_puts(&r->body, "}\n");
-}
-
-/* Once the jobs are promised the answer must not fail: its memory is taken before. */
-static enum problem reserve_answer(struct exchange *x, struct err *e)
-{
-    enum { FIXED = 512, EACH = 512, ESCAPED = 6 /* of a control character */ };
-    size_t bytes = FIXED;
-    for (size_t i = 0; i < x->batch.count; i++)
-        bytes += EACH + ESCAPED * strlen(x->batch.jobs[i].name);
-    return response_reserve(&x->response, bytes)
-               ? PROBLEM_NONE
-               : problem_set(e, PROBLEM_INTERNAL, "out of memory");
-}
-
 static enum problem upload(struct exchange *x, bool form, struct job_id *ret_holder,
                            struct err *e)
 {
@@ -200,55 +137,15 @@ static enum problem upload(struct exchange *x, bool form, struct job_id *ret_hol
     enum problem p = options_init(&o, x->app->config, &x->request, clock_wall_ms(), e);
     if (!p)
         p = form ? read_form(x, &o, e) : read_raw(x, &o, e);
-    if (!p)
-        p = enlist_check(x, e);
-    if (!p)
-        p = reserve_answer(x, e);
-    if (!p)
-        p = batch_commit(&x->batch, e);
-    if (p)
-        return p;
-    marks_note_upload(x->app->marks, (int64_t)x->batch.count, batch_bytes(&x->batch));
-    return enlist_jobs(x, ret_holder, e);
-}
-
-/* Refuse, telling the log what is ours to mend; what a full queue or a duplicate is about the client learns, too. */
-static void refuse(struct exchange *x, enum problem p, const struct job_id *holder,
-                   const struct err *e)
-{
-    int status = problem_row(p)->status;
-    bool is_theirs = status < 500 || p == PROBLEM_QUEUE_FULL;
-    if (!is_theirs)
-        log_warn("uploads", "refused", LOG_INT("status", status), LOG_ERR(e));
-    if (p == PROBLEM_FULL)
-        x->retry_after = marks_retry_after(x->app->marks);
-    /* What the disk or the settings say is the log's; the client learns what to do. */
-    exchange_refuse(x, p, is_theirs ? e : NULL);
-    if (p == PROBLEM_DUPLICATE) {
-        char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
-        id_format_job(holder, url + strlen(url));
-        response_header(&x->response, "Location", url);
-    }
+    return p ? p : accept_batch(x, ret_holder, e);
 }
 
 static void answer(struct exchange *x, bool form)
 {
     struct err e = ERR_INIT;
     struct job_id holder;
-    x->hurry = true;
-    enum problem p =
-        marks_check(x->app->marks, x->request.content_length, &x->retry_after, &e);
-    if (p) { /* the marks have told the log */
-        exchange_refuse(x, p, &e);
-        return;
-    }
-    x->retry_after = 0;
-    p = upload(x, form, &holder, &e);
-    if (p)
-        refuse(x, p, &holder, &e);
-    else
-        accept_batch(x);
-    batch_abort(&x->batch);
+    if (accept_begin(x))
+        accept_end(x, upload(x, form, &holder, &e), &holder, &e);
 }
 
 void uploads_post(struct exchange *x)

@@ -203,10 +203,10 @@ static bool take_value(struct reader *r, struct json_member *m)
     return true;
 }
 
-static bool take_name(struct reader *r, char name[static JSON_FLAT_TEXT + 1])
+static bool take_name(struct reader *r, char name[static JSON_FLAT_NAME + 1])
 {
     skip_blanks(r);
-    return take_text(r, name, JSON_FLAT_TEXT);
+    return take_text(r, name, JSON_FLAT_NAME);
 }
 
 static bool take_colon(struct reader *r)

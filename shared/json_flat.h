@@ -3,7 +3,7 @@
  * steering requests carry, and services that hand out keys answer.  Pure.
  *
  * Refused with ERR_REJECT, the text saying what and at which byte: what is no JSON object, objects and arrays within it,
- * a name given twice, more members than JSON_FLAT_MAX, texts over JSON_FLAT_TEXT bytes, NUL in a text, invalid UTF-8,
+ * a name given twice, more members than JSON_FLAT_MAX, names over JSON_FLAT_NAME and texts over JSON_FLAT_TEXT bytes, NUL in a text, invalid UTF-8,
  * numbers of more than JSON_FLAT_NUMBER characters, anything behind the object but blanks.
  */
 #ifndef HOIST_SHARED_JSON_FLAT_H
@@ -15,12 +15,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { JSON_FLAT_MAX = 32, JSON_FLAT_TEXT = 255, JSON_FLAT_NUMBER = 31 };
+enum {
+    JSON_FLAT_MAX = 32,
+    JSON_FLAT_NAME = 255,
+    JSON_FLAT_TEXT = 2048,
+    JSON_FLAT_NUMBER = 31
+};
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_TEXT };
 
 struct json_member {
-    char name[JSON_FLAT_TEXT + 1];
+    char name[JSON_FLAT_NAME + 1];
     enum json_type type;
     bool truth; /* of a JSON_BOOL */
     char text[JSON_FLAT_TEXT +

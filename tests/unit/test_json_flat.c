@@ -14,6 +14,8 @@ TestSuite(json_flat, .timeout = 10);
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define TEN "0123456789"
 #define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+#define TEN_HUNDRED                                                                    \
+    HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED
 #define FOUR(n) "\"a" n "\":1,\"b" n "\":1,\"c" n "\":1,\"d" n "\":1"
 
 static struct json_flat json;
@@ -95,7 +97,8 @@ static const char *const bad[] = {
     "{\"a\":\"\xC0\x80\"}",
     "{\"a\":1,\"a\":2}",
     "{\"a\":1,\"\\u0061\":2}",
-    "{\"a\":\"" HUNDRED HUNDRED HUNDRED "\"}",
+    "{\"" HUNDRED HUNDRED HUNDRED "\":1}",
+    "{\"a\":\"" TEN_HUNDRED TEN_HUNDRED HUNDRED "\"}",
     "{\"a\":" TEN TEN TEN TEN "}",
     "{" FOUR("1") "," FOUR("2") "," FOUR("3") "," FOUR("4") "," FOUR("5") "," FOUR(
         "6") "," FOUR("7") "," FOUR("8") ",\"x\":1}",
@@ -144,11 +147,11 @@ static enum err_code texts(const char *s, struct json_text *t, size_t count,
 
 Test(json_flat, wanted_texts_are_found_whatever_is_around_them)
 {
-    static char long_text[JSON_FLAT_TEXT * 8], other[4], object[8192];
+    static char long_text[JSON_FLAT_NAME * 8], other[4], object[8192];
     struct json_text t[] = {
         {.name = "Token", .ret = long_text, .size = sizeof long_text},
         {.name = "Id", .ret = other, .size = sizeof other}};
-    char want[JSON_FLAT_TEXT * 4 + 1];
+    char want[JSON_FLAT_NAME * 4 + 1];
     struct err e = ERR_INIT;
 
     memset(want, 'x', sizeof want - 1);

@@ -1,0 +1,133 @@
+#include "fcgi-app/accept.h"
+
+#include "fcgi-app/enlist.h"
+#include "shared/log.h"
+
+#include <string.h>
+
+/* --- The answer --- */
+
+static void add_job(struct buf *b, const struct job *j)
+{
+    char id[ID_JOB_MAX + 1];
+    id_format_job(&j->id, id);
+    buf_puts_all(b, (const char *const[]){"{\"id\":\"", id, "\",\"queue\":\"",
+                                          j->id.queue, "\",\"name\":", NULL});
+    buf_add_json(b, j->name, strlen(j->name));
+    if (j->sha256) {
+        buf_puts(b, ",\"size\":");
+        buf_add_int(b, j->size);
+        buf_puts_all(b, (const char *const[]){",\"sha256\":\"", j->sha256, "\"", NULL});
+    }
+    buf_puts_all(b, (const char *const[]){
+                        ",\"state\":\"",
+                        job_state_name(j->due > 0 ? JOB_SCHEDULED : JOB_WAITING),
+                        "\",\"url\":\"/v1/jobs/", id, "\"}", NULL});
+}
+
+/* What was promised. */
+static void add_promise(struct exchange *x)
+{
+    const struct config *c = x->app->config;
+    struct buf *b = &x->response.body;
+    buf_puts(b, c->spool.durability == CONFIG_DISK ? ",\"durable\":\"disk\""
+                                                   : ",\"durable\":\"memory\"");
+    if (c->redis.wait_replicas > 0) {
+        buf_puts(b, ",\"replicas\":");
+        buf_add_int(b, x->waited.replicas);
+    }
+    if (c->redis.wait_aof)
+        buf_puts(b, x->waited.aof ? ",\"aof\":true" : ",\"aof\":false");
+}
+
+static void promise(struct exchange *x)
+{
+    struct response *r = &x->response;
+    const struct batch *b = &x->batch;
+    response_begin(r, 202, "application/json");
+    if (b->count == 1) {
+        char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
+        id_format_job(&b->jobs[0].id, url + strlen(url));
+        response_header(r, "Location", url);
+    }
+    buf_printf(&r->body, "{\"batch\":\"%s\",\"jobs\":[", b->id.text);
+    for (size_t i = 0; i < b->count; i++) {
+        if (i > 0)
+            buf_putc(&r->body, ',');
+        add_job(&r->body, &b->jobs[i]);
+    }
+    buf_putc(&r->body, ']');
+    add_promise(x);
+    buf_puts(&r->body, "}\n");
+}
+
+/* Once the jobs are promised the answer must not fail: its memory is taken before. */
+static enum problem reserve_answer(struct exchange *x, struct err *e)
+{
+    enum { FIXED = 512, EACH = 512, ESCAPED = 6 /* of a control character */ };
+    size_t bytes = FIXED;
+    for (size_t i = 0; i < x->batch.count; i++)
+        bytes += EACH + ESCAPED * strlen(x->batch.jobs[i].name);
+    return response_reserve(&x->response, bytes)
+               ? PROBLEM_NONE
+               : problem_set(e, PROBLEM_INTERNAL, "out of memory");
+}
+
+/* Refuse, telling the log what is ours to mend; what a full queue or a duplicate is about the client learns, too. */
+static void refuse(struct exchange *x, enum problem p, const struct job_id *holder,
+                   const struct err *e)
+{
+    int status = problem_row(p)->status;
+    bool is_theirs = status < 500 || p == PROBLEM_QUEUE_FULL;
+    if (!is_theirs)
+        log_warn("uploads", "refused", LOG_INT("status", status), LOG_ERR(e));
+    if (p == PROBLEM_FULL)
+        x->retry_after = marks_retry_after(x->app->marks);
+    /* What the disk or the settings say is the log's; the client learns what to do. */
+    exchange_refuse(x, p, is_theirs ? e : NULL);
+    if (p == PROBLEM_DUPLICATE) {
+        char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
+        id_format_job(holder, url + strlen(url));
+        response_header(&x->response, "Location", url);
+    }
+}
+
+/* --- The steps --- */
+
+bool accept_begin(struct exchange *x)
+{
+    struct err e = ERR_INIT;
+    x->hurry = true;
+    enum problem p =
+        marks_check(x->app->marks, x->request.content_length, &x->retry_after, &e);
+    if (p) /* the marks have told the log */
+        exchange_refuse(x, p, &e);
+    else
+        x->retry_after = 0;
+    return p == PROBLEM_NONE;
+}
+
+enum problem accept_batch(struct exchange *x, struct job_id *ret_holder, struct err *e)
+{
+    enum problem p = enlist_check(x, e);
+    if (!p)
+        p = reserve_answer(x, e);
+    if (!p)
+        p = batch_commit(&x->batch, e);
+    if (p)
+        return p;
+    if (!x->batch.is_bare)
+        marks_note_upload(x->app->marks, (int64_t)x->batch.count,
+                          batch_bytes(&x->batch));
+    return enlist_jobs(x, ret_holder, e);
+}
+
+void accept_end(struct exchange *x, enum problem p, const struct job_id *holder,
+                const struct err *e)
+{
+    if (p)
+        refuse(x, p, holder, e);
+    else
+        promise(x);
+    batch_abort(&x->batch);
+}
