@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define AMAZON "s3.%s.amazonaws.com"
+
 enum err_code s3_endpoint_parse(const struct config_destination *config,
                                 struct s3_endpoint *ret, struct err *e)
 {
@@ -10,8 +12,7 @@ enum err_code s3_endpoint_parse(const struct config_destination *config,
     const char *s = config->endpoint;
 
     if (!s || !*s) {
-        (void)snprintf(at.authority, sizeof at.authority, "s3.%s.amazonaws.com",
-                       config->region);
+        (void)snprintf(at.authority, sizeof at.authority, AMAZON, config->region);
         *ret = at;
         return ERR_OK;
     }
@@ -29,6 +30,19 @@ enum err_code s3_endpoint_parse(const struct config_destination *config,
     memcpy(at.authority, s, len);
     *ret = at;
     return ERR_OK;
+}
+
+void s3_endpoint_move(struct s3_endpoint *endpoint, const char *from_region,
+                      const char *to_region)
+{
+    char own[sizeof endpoint->authority];
+    int len = snprintf(own, sizeof own, AMAZON, from_region);
+
+    if (len < 0 || (size_t)len >= sizeof own || strcmp(endpoint->authority, own) != 0)
+        return;
+    len = snprintf(own, sizeof own, AMAZON, to_region);
+    if (len > 0 && (size_t)len < sizeof own)
+        memcpy(endpoint->authority, own, (size_t)len + 1);
 }
 
 void s3_address_add_object(struct buf *b, const struct config_destination *config,

@@ -27,6 +27,10 @@ struct s3_endpoint {
 MUST_CHECK enum err_code s3_endpoint_parse(const struct config_destination *config,
                                            struct s3_endpoint *ret, struct err *e);
 
+/* Where it is Amazon's own endpoint of a region, make it that of another; any other stays. */
+void s3_endpoint_move(struct s3_endpoint *endpoint, const char *from_region,
+                      const char *to_region);
+
 /* Append the path of an object within its bucket, without a slash in front: the destination's prefix, then the key. */
 void s3_address_add_object(struct buf *b, const struct config_destination *config,
                            const char *key);

@@ -54,10 +54,11 @@ static void remember_plainer(struct destination_run *run)
 
     if (run->no_condition && d->conditional) {
         d->conditional = false;
-        log_warn(
-            "dest_s3",
-            "the store knows no If-None-Match: objects are overwritten from now on",
-            LOG_STR("destination", d->base.config->name));
+        log_warn("dest_s3",
+                 "the store knows no If-None-Match: keys that were chosen by clients "
+                 "are looked "
+                 "up first from now on",
+                 LOG_STR("destination", d->base.config->name));
     }
     if (run->no_checksum && d->checksum != CONFIG_NO_CHECKSUM) {
         d->checksum = CONFIG_NO_CHECKSUM;
@@ -70,7 +71,7 @@ static void remember_plainer(struct destination_run *run)
 static void remember_checksum(struct destination_run *run,
                               const struct http_response *r)
 {
-    if (run->was_checksummed)
+    if (run->was_checksummed && !run->md5[0])
         run->dest->tells_checksum = r->checksum_sha256[0] || r->checksum_crc32c[0];
 }
 
@@ -105,8 +106,11 @@ static void on_put(const struct http_result *result, void *ctx)
         deliver_source_failure(run);
     } else if (dest_s3_refused(run, &a, put_again)) {
         return;
+    } else if (dest_s3_moved(run, result)) {
+        put_again(run);
     } else if (a.verdict == S3_DONE) {
-        dest_s3_deliver_done(run);
+        if (!dest_s3_probe(run))
+            dest_s3_deliver_done(run);
     } else if (a.verdict == S3_RESOLVE) {
         dest_s3_resolve(run);
     } else if (a.verdict == S3_PLAINER && run->puts < PUTS_MAX && make_plainer(run)) {
@@ -136,7 +140,8 @@ static void send_put(struct destination_run *run)
     run->puts++;
     run->was_conditional = ask.conditional;
     run->was_checksummed = ask.checksum != CONFIG_NO_CHECKSUM;
-    run->hash.with_md5 = !run->was_checksummed || !run->dest->tells_checksum;
+    run->hash.with_md5 =
+        !run->md5[0] && (!run->was_checksummed || !run->dest->tells_checksum);
     run->hash.sha256_is_checked =
         ask.checksum == CONFIG_SHA256 || !run->dest->endpoint.https;
     enum err_code code = s3_request_make(&request, &ask, &e);
@@ -151,6 +156,17 @@ static void send_put(struct destination_run *run)
         outcome_fail_err(&run->outcome, &e);
         dest_s3_deliver_later(run);
     }
+}
+
+static void put_first(struct destination_run *run)
+{
+    dest_s3_send_in_turn(run, send_put, false);
+}
+
+void dest_s3_start(struct destination_run *run)
+{
+    if (!dest_s3_hash_first(run, put_first))
+        put_first(run);
 }
 
 /* --- the interface --- */
@@ -173,7 +189,11 @@ static struct destination_run *s3_begin(struct destination *d,
         return run;
     }
     (void)posix_fadvise(w->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint */
-    dest_s3_send_in_turn(run, send_put, false);
+    run->looking = dest_s3_looks_first(run->dest, w->job);
+    if (run->looking)
+        dest_s3_resolve(run);
+    else
+        dest_s3_start(run);
     return run;
 }
 
@@ -224,7 +244,7 @@ enum err_code dest_s3_open(const struct dest_s3_options *o, struct destination *
     d->loop = o->loop;
     d->http = o->http;
     d->endpoint = endpoint;
-    d->conditional = c->conditional;
+    d->conditional = c->conditional != CONFIG_OVERWRITE;
     d->checksum = c->checksum;
     d->tells_checksum = true; /* until an answer has none */
     struct credentials_options keys = {

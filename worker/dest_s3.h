@@ -7,7 +7,8 @@
  *              |                                   |-----> other bytes -------> never ("key exists with other content")
  *              |                                   |-----> cannot be proven --> never, unless only ours (below)
  *              |                                   '-----> none --------------> transient
- *              |-- 501 --> PUT without checksum, without condition, without both; what was taken is remembered
+ *              |-- 501, 400 unsupported --> PUT without checksum, without condition, without both; what was taken is remembered
+ *              |-- other region (x-amz-bucket-region) --> remembered, once more there; Location is never followed
  *              |-- keys expired or unknown ---------> PUT with newer ones (credentials.h); else given back, to be held
  *              |-- clock differs ------------------> remembered, PUT with the store's time
  *              '-- anything else -----------------------------------------------> by retry.h
@@ -17,7 +18,10 @@
  * has no CRC-32C; so a damaged spool file never becomes an object ("spool corrupt").
  * An object is called done when what the store tells of it is that of the bytes: a checksum of either kind, or an MD5.  The MD5
  * is computed along with the others only for stores that answer a PUT without a checksum: it halves the rate of the pass.
- * Where the store knows no conditions (501), or conditional = no, an object of this key is overwritten.
+ * conditional = probe: the first object of up to 64 KiB is put a second time.  A store that takes it ignores conditions; there,
+ * and where the store knows none (501), a key that a client chose is looked up before the PUT, so that two who are that far at
+ * the same moment can still overwrite one another.  conditional = no: an object of this key is overwritten.
+ * checksum = md5: Content-MD5 goes before the bytes, so that the file is read once more, on the thread pool, before the PUT.
  * A HEAD that gives no digest to compare (object made in parts, composite checksum, SSE-KMS) proves nothing by its size.
  * The size is taken as proof only where the object can be nobody else's: the key begins with the job's UUID (the default
  * key), or the store said that it took our PUT.  Otherwise the job fails for good, its bytes are kept: "an object with

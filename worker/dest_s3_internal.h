@@ -4,6 +4,7 @@
  *     dest_s3.c          the destination; PUT and what its answer leads to
  *     dest_s3_resolve.c  HEAD, and the hash it may need, when PUT's answer does not tell
  *     dest_s3_keys.c     waiting for keys, new ones where those there are were refused
+ *     dest_s3_learn.c    what only use shows of a store: its region, whether it honours conditions; the MD5 that goes first
  *     dest_s3_run.c      what all do: send a signed request, deliver the outcome
  *     dest_s3_flow.c     and when they may: turns, what answers say of the store
  */
@@ -13,6 +14,7 @@
 #include "worker/credentials.h"
 #include "worker/dest_s3.h"
 #include "worker/s3_answer.h"
+#include "worker/s3_quirks.h"
 #include "worker/s3_request.h"
 #include "worker/spool_hash.h"
 
@@ -29,6 +31,10 @@ struct dest_s3 {
     struct credentials *credentials;
     /* Learnt from the store. */
     bool conditional;
+    bool ignores_condition;      /* takes it and overwrites all the same */
+    bool probed;                 /* it was found out whether it does, or is just now */
+    int probes;                  /* that told nothing */
+    char region[S3_REGION_SIZE]; /* the bucket's; "": the configured one */
     enum config_checksum checksum;
     bool tells_checksum; /* its answers to PUT bring one: no MD5 is needed */
     int64_t skew_s;
@@ -44,6 +50,10 @@ struct destination_run {
     bool putting;                              /* it is the PUT */
     struct spool_hash hash;
     struct s3_checksums sums;
+    char md5[DIGEST_MD5_HEX + 1]; /* where it had to be known first; else "" */
+    void (*hashed)(struct destination_run *run); /* what is done with it */
+    bool moved;          /* the region was another once in this run */
+    bool looking;        /* HEAD comes before PUT */
     uint64_t generation; /* of the keys that signed the latest request */
     bool refreshed;      /* keys were refused once in this run */
     char refusal[256];   /* what the store said then */
@@ -105,6 +115,24 @@ bool dest_s3_refused(struct destination_run *run, const struct s3_answer *a,
                      void (*again)(struct destination_run *run));
 /* For abort: true when it waited for keys; it is then delivered. */
 bool dest_s3_stop_waiting(struct destination_run *run);
+
+/* dest_s3_learn.c */
+
+/* Those to sign with, in the region where the bucket is. */
+struct sigv4_key *dest_s3_key(struct dest_s3 *d);
+/* True, once in a run: the answer says that the bucket is in another region, where all requests go from now on. */
+bool dest_s3_moved(struct destination_run *run, const struct http_result *result);
+/* Whether the store would overwrite an object that somebody else may have under the job's key. */
+bool dest_s3_looks_first(const struct dest_s3 *d, const struct job *j);
+/* The object is there.  False: nothing is to be found out with it.  Else the PUT is under way once more, and the run is
+ * delivered as done whatever becomes of it. */
+bool dest_s3_probe(struct destination_run *run);
+/* False: no MD5 is to be sent.  Else it is computed, and `then` called, or the run ends. */
+bool dest_s3_hash_first(struct destination_run *run,
+                        void (*then)(struct destination_run *run));
+
+/* dest_s3.c: send the bytes when it is their turn. */
+void dest_s3_start(struct destination_run *run);
 
 /* dest_s3_resolve.c: find out by HEAD what the store holds, and deliver. */
 void dest_s3_resolve(struct destination_run *run);

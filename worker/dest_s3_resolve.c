@@ -15,7 +15,7 @@ static void deliver_other(struct destination_run *run, const char *unproven)
     }
     /* Where our own PUT was taken, the store holds something else than it took; where it was sent without a condition,
      * the next one replaces what is there. */
-    bool refused = run->put_status == 412 || run->put_status == 304 ||
+    bool refused = run->put_status == 412 || run->put_status == 304 || run->looking ||
                    (run->put_status == 0 && run->was_conditional);
 
     if (refused)
@@ -69,6 +69,11 @@ static void settle_without_bytes(const struct s3_expected *want, struct s3_answe
 /* Nothing is there. */
 static void deliver_absent(struct destination_run *run)
 {
+    if (run->looking) {
+        run->looking = false;
+        dest_s3_start(run);
+        return;
+    }
     if (run->work.only_look)
         run->outcome.absent = true;
     else
@@ -81,6 +86,18 @@ static void send_head(struct destination_run *run);
 static void head_again(struct destination_run *run)
 {
     dest_s3_send_in_turn(run, send_head, true);
+}
+
+/* The store may not know that a checksum can be asked for: once more without. */
+static bool ask_plainer(struct destination_run *run, const struct http_result *result)
+{
+    int status = result->response->status;
+
+    if (run->no_checksum || run->dest->checksum == CONFIG_NO_CHECKSUM ||
+        (status != 400 && status != 501))
+        return false;
+    run->no_checksum = true;
+    return true;
 }
 
 static void on_head(const struct http_result *result, void *ctx)
@@ -97,6 +114,10 @@ static void on_head(const struct http_result *result, void *ctx)
     }
     if (dest_s3_refused(run, &a, head_again))
         return;
+    if (dest_s3_moved(run, result) || ask_plainer(run, result)) {
+        head_again(run);
+        return;
+    }
     memcpy(run->etag, result->response->etag, sizeof run->etag);
     if (a.verdict == S3_DONE && a.needs_md5 && run->work.fd < 0)
         settle_without_bytes(&want, &a);

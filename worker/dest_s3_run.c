@@ -12,7 +12,7 @@
 struct s3_ask dest_s3_ask(struct destination_run *run, enum s3_operation operation)
 {
     struct dest_s3 *d = run->dest;
-    struct sigv4_key *key = credentials_key(d->credentials);
+    struct sigv4_key *key = dest_s3_key(d);
 
     run->generation = credentials_generation(d->credentials);
     return (struct s3_ask){.operation = operation,
@@ -20,6 +20,7 @@ struct s3_ask dest_s3_ask(struct destination_run *run, enum s3_operation operati
                            .endpoint = &d->endpoint,
                            .key = key,
                            .job = run->work.job,
+                           .sums = &run->sums,
                            .conditional = d->conditional && !run->no_condition,
                            .checksum =
                                run->no_checksum ? CONFIG_NO_CHECKSUM : d->checksum,
@@ -33,7 +34,7 @@ struct s3_expected dest_s3_expected(const struct destination_run *run)
     return (struct s3_expected){.size = j->size,
                                 .sha256_base64 = run->sums.sha256,
                                 .crc32c_base64 = run->sums.crc32c,
-                                .md5_hex = run->hash.md5,
+                                .md5_hex = run->hash.md5[0] ? run->hash.md5 : run->md5,
                                 .only_ours = convert_owns_key(j) || run->taken};
 }
 

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "worker/s3_error.h"
+#include "worker/s3_quirks.h"
 
 /* What the digests in an answer say. */
 enum proof {
@@ -114,7 +115,7 @@ struct s3_answer s3_answer_put(const struct http_result *r,
         return a;
     }
     struct s3_answer a = classify("PUT", r, &error);
-    if (h->status == 501 || strcmp(error.code, "NotImplemented") == 0) {
+    if (s3_quirks_unsupported(h, &error)) {
         a.verdict = S3_PLAINER;
     } else if (strcmp(error.code, "RequestTimeTooSkewed") == 0 &&
                http_response_date(h, &date_s) &&

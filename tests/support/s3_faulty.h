@@ -74,14 +74,16 @@ struct s3_fault {
 
 /* What this kind of store can do. */
 struct s3_faulty_traits {
-    bool no_conditions;    /* If-None-Match: 501 NotImplemented */
-    bool no_checksums;     /* x-amz-checksum-…: 501, and none is told */
-    bool silent_checksums; /* taken but never told */
-    bool random_etags;     /* ETags are not the MD5 */
-    bool trusting;         /* stores what arrives, whatever digest the request names */
-    bool no_parts;         /* CreateMultipartUpload: 501 */
-    int64_t min_part;      /* parts but the last are no smaller: EntityTooSmall */
-    int page;              /* so many entries of a list at once; 0: 1,000 */
+    bool no_conditions;      /* If-None-Match: 501 NotImplemented */
+    bool ignores_conditions; /* takes If-None-Match and overwrites all the same */
+    bool no_checksums;       /* x-amz-checksum-…: 501, and none is told */
+    bool rejects_checksums;  /* 400 "Unsupported header", as B2 says; HEAD, too */
+    bool silent_checksums;   /* taken but never told */
+    bool random_etags;       /* ETags are not the MD5 */
+    bool trusting;    /* stores what arrives, whatever digest the request names */
+    bool no_parts;    /* CreateMultipartUpload: 501 */
+    int64_t min_part; /* parts but the last are no smaller: EntityTooSmall */
+    int page;         /* so many entries of a list at once; 0: 1,000 */
 };
 
 /* Which checksum a PUT carries, and an object is told with. */

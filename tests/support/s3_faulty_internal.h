@@ -96,7 +96,7 @@ struct request {
     int part;
     enum s3_faulty_checksum algorithm; /* CREATE */
     int64_t length;
-    bool conditional, expect;
+    bool conditional, expect, mode; /* mode: a checksum is asked for */
     enum s3_faulty_checksum checksum;
     char named[64];       /* its value */
     char payload[64 + 1]; /* x-amz-content-sha256, where it is one; else "" */

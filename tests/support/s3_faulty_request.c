@@ -93,6 +93,7 @@ static void parse(struct connection *c, struct request *r)
                                                                 : S3_FAULTY_SHA256;
     r->length = length ? strtoll(length, NULL, 10) : 0;
     r->conditional = s3_faulty_header(c->head, "if-none-match") != NULL;
+    r->mode = s3_faulty_header(c->head, "x-amz-checksum-mode") != NULL;
     take_digests(c->head, r);
     r->expect = expect && strncasecmp(expect, "100-continue", 12) == 0;
 }

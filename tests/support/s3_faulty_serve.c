@@ -6,6 +6,11 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+/* What B2 says; its message, by way of the code. */
+#define UNSUPPORTED                                                                    \
+    "InvalidArgument</Code><Message>Unsupported header 'x-amz-checksum-sha256' "       \
+    "received for this API call.</Message><Code>InvalidArgument"
+
 static void answer_object(struct connection *c, const struct s3_faulty_object *o,
                           bool head, bool etag, enum s3_faulty_checksum checksum)
 {
@@ -48,12 +53,17 @@ static void answer_head(struct connection *c, const struct request *r)
     }
     if (r->fault.kind == S3_FAULT_HANG)
         s3_faulty_hang(s);
+    if (s->traits.rejects_checksums && r->mode) {
+        s3_faulty_answer_error(c, 400, NULL, NULL, false);
+        return;
+    }
     if (!there) {
         s3_faulty_answer_error(c, 404, NULL, NULL, false);
         return;
     }
     answer_object(c, &o, true, true,
                   s->traits.silent_checksums || s->traits.no_checksums ||
+                          s->traits.rejects_checksums ||
                           r->fault.kind == S3_FAULT_NO_PROOF
                       ? S3_FAULTY_NONE
                       : o.checksum);
@@ -174,7 +184,8 @@ static bool answer_put(struct connection *c, const struct request *r,
     if (r->op == S3_OP_PART)
         return answer_part(c, r, o, data);
     pthread_mutex_lock(&s->lock);
-    bool refuses = r->conditional && s3_faulty_find(s, r->path) != NULL;
+    bool refuses = r->conditional && !s->traits.ignores_conditions &&
+                   s3_faulty_find(s, r->path) != NULL;
     if (stores(r->fault.kind) && !refuses)
         s3_faulty_store(s, r->path, o);
     pthread_mutex_unlock(&s->lock);
@@ -205,6 +216,10 @@ static bool serve_put(struct connection *c, const struct request *r)
     if ((s->traits.no_conditions && r->conditional) ||
         (s->traits.no_checksums && r->checksum)) {
         s3_faulty_answer_error(c, 501, "NotImplemented", "Connection: close\r\n", true);
+        return false;
+    }
+    if (s->traits.rejects_checksums && r->checksum) {
+        s3_faulty_answer_error(c, 400, UNSUPPORTED, "Connection: close\r\n", true);
         return false;
     }
     if (r->expect && r->fault.kind != S3_FAULT_NO_CONTINUE &&
