@@ -1,10 +1,7 @@
 /*
  * fetch: what a server may say, and what becomes of it: either all of the bytes, or a failure that says why.
  */
-#include "worker/fetch.h"
-
-#include "shared/cleanup.h"
-#include "tests/support/url_server.h"
+#include "tests/integration/fetch_rig.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,167 +10,9 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-enum { MANY = 3 * 1000 * 1000, BODY_ROOM = 4 * 1000 * 1000 };
+enum { MANY = 3 * 1000 * 1000 };
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
-
-static struct url_server server;
-static struct config_fetch config;
-static uv_loop_t loop;
-static struct http *http;
-
-/* Who takes the bytes. */
-static struct taker {
-    struct fetch *fetch;
-    char *body;
-    size_t len;
-    int64_t told_length;
-    char type[256];
-    bool had_head, failed, ended, closed;
-    size_t stop_at; /* stop when so many have come; 0: never */
-    size_t piece;   /* how much is read at once */
-    int slow;       /* turns of the loop between two reads */
-    struct outcome failure;
-    uv_timer_t later;
-} taker;
-
-static void on_closed(void *ctx)
-{
-    ((struct taker *)ctx)->closed = true;
-}
-
-static void finish(struct taker *t)
-{
-    if (t->fetch) {
-        fetch_close(t->fetch, on_closed);
-        t->fetch = NULL;
-    }
-}
-
-static void take(struct taker *t)
-{
-    enum stream_state state = STREAM_SOME;
-    struct stream *s = fetch_stream(t->fetch);
-
-    while (state == STREAM_SOME) {
-        size_t n = 0;
-        cr_assert(t->len + t->piece <= BODY_ROOM);
-        state = stream_read(s, t->body + t->len, t->piece, &n);
-        t->len += state == STREAM_SOME ? n : 0;
-        if (t->stop_at && t->len >= t->stop_at) {
-            stream_stop(s);
-            t->stop_at = 0;
-        }
-        if (t->slow && state == STREAM_SOME)
-            return; /* the timer goes on */
-    }
-    if (state == STREAM_WAIT)
-        return;
-    t->ended = state == STREAM_END;
-    t->failed = state == STREAM_FAILED;
-    if (t->failed)
-        stream_failure(s, &t->failure);
-    (void)uv_timer_stop(&t->later);
-    finish(t);
-}
-
-static void on_later(uv_timer_t *timer)
-{
-    struct taker *t = timer->data;
-
-    if (t->fetch)
-        take(t);
-}
-
-static void on_ready(void *ctx)
-{
-    struct taker *t = ctx;
-
-    if (!t->slow)
-        take(t);
-}
-
-static void on_head(const struct fetch_head *head, void *ctx)
-{
-    struct taker *t = ctx;
-    struct stream *s = fetch_stream(t->fetch);
-
-    cr_expect(not(t->had_head || t->failed));
-    t->had_head = true;
-    t->told_length = head->length;
-    (void)snprintf(t->type, sizeof t->type, "%s", head->type);
-    s->on_ready = on_ready;
-    s->ctx = t;
-    if (t->slow)
-        (void)uv_timer_start(&t->later, on_later, 1, (uint64_t)t->slow);
-    else
-        take(t);
-}
-
-static void on_failed(void *ctx)
-{
-    struct taker *t = ctx;
-
-    cr_expect(not(t->had_head || t->failed));
-    t->failed = true;
-    fetch_failure(t->fetch, &t->failure);
-    finish(t);
-}
-
-static void on_later_closed(uv_handle_t *handle)
-{
-    (void)handle;
-}
-
-/* Fetch it and take what comes. */
-static struct taker *fetch_from(const char *url, struct taker how)
-{
-    struct fetch_options o = {.loop = &loop,
-                              .http = http,
-                              .config = &config,
-                              .url = url,
-                              .max_bytes = INT64_MAX,
-                              .on_head = on_head,
-                              .on_failed = on_failed,
-                              .ctx = &taker};
-    char *body = taker.body ? taker.body : malloc(BODY_ROOM);
-
-    taker = how;
-    taker.body = body;
-    taker.piece = how.piece ? how.piece : 64 * 1024;
-    (void)uv_timer_init(&loop, &taker.later);
-    taker.later.data = &taker;
-    taker.fetch = fetch_begin(&o);
-    cr_assert(ne(ptr, taker.fetch, NULL));
-    while (!taker.closed)
-        (void)uv_run(&loop, UV_RUN_ONCE);
-    uv_close((uv_handle_t *)&taker.later, on_later_closed);
-    (void)uv_run(&loop, UV_RUN_NOWAIT);
-    return &taker;
-}
-
-static struct taker *fetch(const char *path)
-{
-    char url[512];
-
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%d%s", server.port, path);
-    return fetch_from(url, (struct taker){.len = 0});
-}
-
-static bool is_pattern(const struct taker *t, size_t len)
-{
-    for (size_t i = 0; i < t->len; i++)
-        if (t->body[i] != url_server_byte(i))
-            return false;
-    return t->len == len;
-}
-
-static void allow(const char *list)
-{
-    struct err e = ERR_INIT;
-
-    cr_assert(not(fetch_list_parse(list, &config.rules.allow, &e)), "%s", e.text);
-}
 
 #define BIG "9999999999999"
 
@@ -282,66 +121,49 @@ static const struct url_page pages[] = {
 
 static void up(void)
 {
-    struct err e = ERR_INIT;
-
-    config = (struct config_fetch){.enabled = true,
-                                   .max_bytes = 1 << 30,
-                                   .time_limit_ms = 60 * 1000,
-                                   .redirects_max = 3,
-                                   .ca_file = (char *)""};
-    allow("127.0.0.1");
-    url_server_start(&server, pages);
-    cr_assert(uv_loop_init(&loop) == 0);
-    cr_assert(not(http_open(&loop, &http, &e)), "%s", e.text);
+    fetch_rig_up(pages);
 }
 
-static void down(void)
-{
-    http_close(http);
-    (void)uv_run(&loop, UV_RUN_DEFAULT);
-    cr_assert(uv_loop_close(&loop) == 0, "handles are left open");
-    url_server_stop(&server);
-    free(taker.body);
-}
-
-TestSuite(fetch, .init = up, .fini = down, .timeout = 60);
+TestSuite(fetch, .init = up, .fini = fetch_rig_down, .timeout = 60);
 
 static void expect_whole(const struct taker *t, size_t len)
 {
-    cr_expect(t->ended && is_pattern(t, len), "%zu bytes, %s", t->len,
+    cr_expect(t->ended && fetch_is_pattern(t, len), "%zu bytes, %s", t->len,
               t->failure.error);
 }
 
 Test(fetch, all_that_was_told_of_comes_with_its_type)
 {
-    struct taker *t = fetch("/a?b=c");
+    struct taker *t = fetch_path("/a?b=c");
 
     expect_whole(t, 100);
     cr_expect(eq(i64, t->told_length, 100));
     cr_expect(eq(str, t->type, "image/png"));
-    cr_expect(strstr(server.latest, "\r\nAccept-Encoding: identity\r\n") != NULL);
-    cr_expect(strstr(server.latest, "\r\nRange:") == NULL, "%s", server.latest);
-    expect_whole(fetch("/empty"), 0);
-    expect_whole(fetch("/interim"), 100);
-    expect_whole(fetch("/kept_open"), 100);
+    cr_expect(strstr(fetch_rig.server.latest, "\r\nAccept-Encoding: identity\r\n") !=
+              NULL);
+    cr_expect(strstr(fetch_rig.server.latest, "\r\nRange:") == NULL, "%s",
+              fetch_rig.server.latest);
+    expect_whole(fetch_path("/empty"), 0);
+    expect_whole(fetch_path("/interim"), 100);
+    expect_whole(fetch_path("/kept_open"), 100);
 }
 
 Test(fetch, chunks_need_no_length)
 {
-    struct taker *t = fetch("/chunked");
+    struct taker *t = fetch_path("/chunked");
 
     expect_whole(t, 5000);
     cr_expect(eq(i64, t->told_length, -1));
-    expect_whole(fetch("/chunked_many"), MANY);
-    expect_whole(fetch("/both"), 5000);
+    expect_whole(fetch_path("/chunked_many"), MANY);
+    expect_whole(fetch_path("/both"), 5000);
 }
 
 Test(fetch, who_reads_slowly_holds_up_the_server)
 {
     char url[64];
 
-    expect_whole(fetch("/many"), MANY);
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%d/many", server.port);
+    expect_whole(fetch_path("/many"), MANY);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%d/many", fetch_rig.server.port);
     expect_whole(fetch_from(url, (struct taker){.slow = 1, .piece = 30 * 1000}), MANY);
     expect_whole(fetch_from(url, (struct taker){.piece = 777}), MANY);
 }
@@ -350,7 +172,7 @@ Test(fetch, it_can_be_stopped_while_bytes_come)
 {
     char url[64];
 
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%d/many", server.port);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%d/many", fetch_rig.server.port);
     struct taker *t = fetch_from(url, (struct taker){.stop_at = 200 * 1000});
     cr_expect(t->failed && t->failure.aborted && t->len < MANY);
 }
@@ -405,7 +227,7 @@ static const struct {
 Test(fetch, a_server_that_lies_refuses_or_leads_astray_gives_nothing)
 {
     for (size_t i = 0; i < COUNT(failures); i++) {
-        struct taker *t = fetch(failures[i].path);
+        struct taker *t = fetch_path(failures[i].path);
         const char *path = failures[i].path;
         cr_expect(t->failed && !t->ended, "%s", path);
         cr_expect(strstr(t->failure.error, failures[i].has) != NULL, "%s: %s", path,
@@ -413,45 +235,45 @@ Test(fetch, a_server_that_lies_refuses_or_leads_astray_gives_nothing)
         cr_expect(t->failure.class == failures[i].class, "%s: class %d", path,
                   (int)t->failure.class);
         cr_expect(failures[i].after_head || !t->had_head, "%s", path);
-        server.cut_count = 0;
+        fetch_rig.server.cut_count = 0;
     }
 }
 
 Test(fetch, retry_after_is_told)
 {
-    cr_expect(eq(i64, fetch("/429")->failure.retry_after_ms, 7000));
-    cr_expect(eq(i64, fetch("/503")->failure.retry_after_ms, 9000));
+    cr_expect(eq(i64, fetch_path("/429")->failure.retry_after_ms, 7000));
+    cr_expect(eq(i64, fetch_path("/503")->failure.retry_after_ms, 9000));
 }
 
 Test(fetch, what_broke_off_goes_on_where_it_was)
 {
-    expect_whole(fetch("/breaks"), MANY);
-    cr_expect(eq(int, atomic_load(&server.requests), 2));
-    cr_expect(strstr(server.latest, "\r\nRange: bytes=1500000-\r\n") != NULL, "%s",
-              server.latest);
-    cr_expect(strstr(server.latest, "\r\nIf-Range: \"v1\"\r\n") != NULL, "%s",
-              server.latest);
-    server.cut_count = 0;
-    expect_whole(fetch("/breaks_twice"), 100);
+    expect_whole(fetch_path("/breaks"), MANY);
+    cr_expect(eq(int, atomic_load(&fetch_rig.server.requests), 2));
+    cr_expect(strstr(fetch_rig.server.latest, "\r\nRange: bytes=1500000-\r\n") != NULL,
+              "%s", fetch_rig.server.latest);
+    cr_expect(strstr(fetch_rig.server.latest, "\r\nIf-Range: \"v1\"\r\n") != NULL, "%s",
+              fetch_rig.server.latest);
+    fetch_rig.server.cut_count = 0;
+    expect_whole(fetch_path("/breaks_twice"), 100);
 }
 
 Test(fetch, what_breaks_off_again_and_again_is_given_up)
 {
-    struct taker *t = fetch("/breaks_always");
+    struct taker *t = fetch_path("/breaks_always");
 
     cr_expect(t->failed && strstr(t->failure.error, "broke off after 60 bytes") != NULL,
               "%s", t->failure.error);
-    cr_expect(eq(int, atomic_load(&server.requests), 6));
+    cr_expect(eq(int, atomic_load(&fetch_rig.server.requests), 6));
 }
 
 Test(fetch, redirects_are_followed_and_counted)
 {
-    expect_whole(fetch("/to_to_a"), 100);
-    expect_whole(fetch("/x/to_relative"), 100);
-    config.redirects_max = 1;
-    cr_expect(fetch("/to_to_a")->failed);
-    config.redirects_max = 0;
-    struct taker *t = fetch("/to_a");
+    expect_whole(fetch_path("/to_to_a"), 100);
+    expect_whole(fetch_path("/x/to_relative"), 100);
+    fetch_rig.config.redirects_max = 1;
+    cr_expect(fetch_path("/to_to_a")->failed);
+    fetch_rig.config.redirects_max = 0;
+    struct taker *t = fetch_path("/to_a");
     cr_expect(t->failed && strstr(t->failure.error, "too many redirects") != NULL);
 }
 
@@ -460,53 +282,53 @@ Test(fetch, the_address_that_is_connected_to_decides)
     char url[64];
     struct taker *t;
 
-    (void)snprintf(url, sizeof url, "http://localhost:%d/a?b=c", server.port);
+    (void)snprintf(url, sizeof url, "http://localhost:%d/a?b=c", fetch_rig.server.port);
     expect_whole(fetch_from(url, (struct taker){.len = 0}), 100);
-    expect_whole(fetch("/to_name"), 100);
-    int before = atomic_load(&server.requests);
-    allow("");
+    expect_whole(fetch_path("/to_name"), 100);
+    int before = atomic_load(&fetch_rig.server.requests);
+    fetch_allow("");
     t = fetch_from(url, (struct taker){.len = 0});
     cr_expect(t->failed && t->failure.class == RETRY_NEVER);
     cr_expect(strstr(t->failure.error,
                      "not allowed: its address is not of the public") != NULL,
               "%s", t->failure.error);
-    allow("localhost");
+    fetch_allow("localhost");
     expect_whole(fetch_from(url, (struct taker){.len = 0}), 100);
-    cr_expect(fetch("/a?b=c")->failed, "the name is allowed, not the address");
-    cr_expect(eq(int, atomic_load(&server.requests), before + 1));
+    cr_expect(fetch_path("/a?b=c")->failed, "the name is allowed, not the address");
+    cr_expect(eq(int, atomic_load(&fetch_rig.server.requests), before + 1));
 }
 
 Test(fetch, no_kept_connection_and_no_proxy_leads_past_the_filter)
 {
     char proxy[64];
 
-    expect_whole(fetch("/a?b=c"), 100);
-    (void)snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", server.port);
+    expect_whole(fetch_path("/a?b=c"), 100);
+    (void)snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", fetch_rig.server.port);
     cr_assert(setenv("http_proxy", proxy, 1) == 0 &&
               setenv("ALL_PROXY", proxy, 1) == 0);
-    allow("");
-    cr_expect(fetch("/a?b=c")->failed);
-    cr_expect(eq(int, atomic_load(&server.requests), 1));
+    fetch_allow("");
+    cr_expect(fetch_path("/a?b=c")->failed);
+    cr_expect(eq(int, atomic_load(&fetch_rig.server.requests), 1));
 }
 
 Test(fetch, sizes_have_a_limit_whatever_was_told)
 {
-    config.max_bytes = 99;
-    struct taker *t = fetch("/a?b=c");
+    fetch_rig.config.max_bytes = 99;
+    struct taker *t = fetch_path("/a?b=c");
     cr_expect(t->failed && t->failure.class == RETRY_NEVER && !t->had_head);
-    config.max_bytes = 4999;
-    t = fetch("/chunked");
+    fetch_rig.config.max_bytes = 4999;
+    t = fetch_path("/chunked");
     cr_expect(t->failed && t->failure.class == RETRY_NEVER, "%s", t->failure.error);
     cr_expect(strstr(t->failure.error, "more than 4999 bytes") != NULL, "%s",
               t->failure.error);
-    config.max_bytes = 5000;
-    expect_whole(fetch("/chunked"), 5000);
+    fetch_rig.config.max_bytes = 5000;
+    expect_whole(fetch_path("/chunked"), 5000);
 }
 
 Test(fetch, a_server_that_drips_meets_the_time_limit)
 {
-    config.time_limit_ms = 500;
-    struct taker *t = fetch("/drip");
+    fetch_rig.config.time_limit_ms = 500;
+    struct taker *t = fetch_path("/drip");
     cr_expect(t->failed && t->failure.class == RETRY_TRANSIENT);
     cr_expect(strstr(t->failure.error, "time_limit") != NULL, "%s", t->failure.error);
     cr_expect(t->len > 0 && t->len < 1000);
@@ -517,8 +339,8 @@ Test(fetch, a_host_that_is_not_there_may_be_there_later)
     struct taker *t = fetch_from("http://nobody.invalid/", (struct taker){.len = 0});
 
     cr_expect(t->failed && t->failure.class == RETRY_TRANSIENT, "%s", t->failure.error);
-    url_server_stop(&server);
-    t = fetch("/a?b=c");
+    url_server_stop(&fetch_rig.server);
+    t = fetch_path("/a?b=c");
     cr_expect(t->failed && t->failure.class == RETRY_TRANSIENT, "%s", t->failure.error);
-    url_server_start(&server, pages);
+    url_server_start(&fetch_rig.server, pages);
 }
