@@ -32,14 +32,6 @@ size_t sift_allows(struct sift *s, int64_t now_ms)
     return s->allowed > 0 ? (size_t)(s->allowed / ONE) : 0;
 }
 
-int64_t sift_wait_ms(struct sift *s, int64_t now_ms)
-{
-    if (sift_allows(s, now_ms) > 0)
-        return 0;
-    int64_t per_ms = rate(s, now_ms);
-    return (ONE - s->allowed + per_ms - 1) / per_ms;
-}
-
 void sift_take(struct sift *s, size_t count)
 {
     s->allowed -= (int64_t)count * ONE;

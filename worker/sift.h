@@ -27,8 +27,6 @@ struct sift {
 
 /* Jobs that may be claimed now.  A zeroed struct is a fresh one; now_ms > 0 never goes back. */
 size_t sift_allows(struct sift *s, int64_t now_ms);
-/* Until one more may be; 0: one may be now. */
-int64_t sift_wait_ms(struct sift *s, int64_t now_ms);
 void sift_take(struct sift *s, size_t count);
 /* That many were not there, or ran after all. */
 void sift_give_back(struct sift *s, size_t count);
