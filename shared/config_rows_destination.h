@@ -136,18 +136,18 @@
      RANGE(1, 3600)},
     {DESTINATION(
          CONFIG_NUMBER, max_requests, "256",
-         "S3: so many requests at once at most, in each worker.  It begins with 64 and\n"
-         "finds out how many the store takes; destinations of one host share them."),
+         "S3, http: so many requests at once at most, in each worker.  It begins with 64\n"
+         "and finds out how many the store takes; destinations of one host share them."),
      RANGE(1, 1024)},
     {DESTINATION(
          CONFIG_NUMBER, breaker_failures, "5",
-         "S3: so many requests in a row that the store does not answer, or answers\n"
-         "with 5xx, and jobs are left where they are until it is back; 0: never."),
+         "S3, http: so many requests in a row that the store does not answer, or\n"
+         "answers with 5xx, and jobs are left where they are until it is back; 0: never."),
      RANGE(0, 1000000)},
     {DESTINATION(
          CONFIG_SECONDS, breaker_max_seconds, "60",
-         "S3: then one job tries after 1 s, and after twice as long each time, up to\n"
-         "this."),
+         "S3, http: then one job tries after 1 s, and after twice as long each time,\n"
+         "up to this."),
      RANGE(1, 3600)},
     {DESTINATION(CONFIG_PATH, ca_file, "",
                  "Certificates (PEM) that are trusted; empty: the system's.")},

@@ -20,8 +20,10 @@ struct dest_http {
 struct destination_run {
     struct dest_http *dest;
     struct destination_work work;
-    struct http_call *call; /* under way; NULL between */
-    bool sending;           /* it is the PUT or POST */
+    struct flow_ticket ticket;
+    void (*send)(struct destination_run *run); /* when it is its turn */
+    struct http_call *call;                    /* under way; NULL between */
+    bool sending;                              /* it is the PUT or POST */
     struct spool_hash hash;
     bool aborting;
     char why_look[256]; /* what made HEAD necessary */
@@ -51,6 +53,7 @@ static void deliver(struct destination_run *run)
 {
     run->outcome.sent = run->outcome.done ? run->work.job->size : run->sent;
     run->outcome.aborted = !run->outcome.done && run->aborting;
+    flow_leave(&run->ticket); /* where what was to be sent was not */
     fd_close(&run->work.fd);
     run->work.done(&run->outcome, run->work.ctx);
     uv_close((uv_handle_t *)&run->later, on_run_closed);
@@ -110,6 +113,42 @@ static void deliver_source_failure(struct destination_run *run)
     } else {
         fail(run, RETRY_TRANSIENT, "cannot read the spool file");
     }
+}
+
+/* --- turns (flow.h) --- */
+
+static void on_turn(enum flow_turn turn, void *ctx)
+{
+    struct destination_run *run = ctx;
+
+    if (turn == FLOW_GO) {
+        run->send(run);
+        return;
+    }
+    outcome_hold(&run->outcome, flow_rest_ms(run->dest->base.flow));
+    deliver_later(run);
+}
+
+/* first: flow_ask's. */
+static void send_in_turn(struct destination_run *run,
+                         void (*send)(struct destination_run *run), bool first)
+{
+    run->send = send;
+    run->ticket.on_turn = on_turn;
+    run->ticket.ctx = run;
+    enum flow_turn turn = flow_ask(run->dest->base.flow, &run->ticket, first);
+    if (turn != FLOW_WAIT)
+        on_turn(turn, run);
+}
+
+static void tell_flow(struct destination_run *run, const struct http_result *result,
+                      const struct dest_http_answer *a)
+{
+    flow_told(&run->ticket, &(struct flow_answer){.net = result->net,
+                                                  .status = result->response->status,
+                                                  .class = a->class,
+                                                  .retry_after_ms = a->retry_after_ms,
+                                                  .error = a->error});
 }
 
 /* --- requests --- */
@@ -202,6 +241,7 @@ static void on_head(const struct http_result *result, void *ctx)
     struct dest_http_answer a = dest_http_answer_head(result, &want);
 
     run->call = NULL;
+    tell_flow(run, result, &a);
     if (run->aborting) {
         deliver(run);
         return;
@@ -246,6 +286,7 @@ static void on_answer(const struct http_result *result, void *ctx)
 
     run->call = NULL;
     run->sending = false;
+    tell_flow(run, result, &a);
     run->sent = result->sent;
     if (a.verdict == DEST_HTTP_DONE) {
         deliver_done(run, result->response->etag);
@@ -257,7 +298,7 @@ static void on_answer(const struct http_result *result, void *ctx)
         memcpy(run->why_look, a.error, sizeof run->why_look);
         run->was_refused =
             result->response->status == 409 || result->response->status == 412;
-        look(run);
+        send_in_turn(run, look, true);
     } else {
         deliver_answer(run, &a);
     }
@@ -301,14 +342,14 @@ static struct destination_run *dest_http_begin(struct destination *d,
     (void)uv_timer_init(run->dest->loop, &run->later); /* cannot fail */
     if (!w->only_look) {
         (void)posix_fadvise(w->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint */
-        send_body(run);
+        send_in_turn(run, send_body, false);
     } else if (is_post(run)) {
         run->outcome.blind = true;
         outcome_fail(&run->outcome, RETRY_NEVER,
                      "whether a POST has arrived cannot be told");
         deliver_later(run);
     } else {
-        look(run);
+        send_in_turn(run, look, false);
     }
     return run;
 }
@@ -316,8 +357,12 @@ static struct destination_run *dest_http_begin(struct destination *d,
 static void dest_http_abort(struct destination_run *run)
 {
     run->aborting = true;
-    if (run->call)
+    if (run->call) {
         http_cancel(run->call);
+    } else if (flow_is_waiting(&run->ticket)) {
+        flow_leave(&run->ticket);
+        deliver_later(run);
+    }
 }
 
 static void dest_http_progress(const struct destination_run *run,
@@ -326,6 +371,8 @@ static void dest_http_progress(const struct destination_run *run,
     ret->sent = run->sending ? http_sent(run->call) : run->sent;
     ret->total = run->work.job->size;
     ret->phase = ret->sent < ret->total ? DESTINATION_UPLOADING : DESTINATION_FINISHING;
+    if (flow_is_waiting(&run->ticket) && ret->sent == 0)
+        ret->phase = DESTINATION_QUEUED;
 }
 
 static void dest_http_release(struct destination *d)
@@ -342,7 +389,10 @@ enum err_code dest_http_open(const struct dest_http_options *o,
 
     if (!d)
         return err_set(e, ERR_NOMEM, "no memory for a destination");
-    d->base = (struct destination){.ops = &ops, .config = o->config};
+    d->base =
+        (struct destination){.ops = &ops,
+                             .config = o->config,
+                             .flow = flows_add(o->flows, o->config, o->config->url)};
     d->loop = o->loop;
     d->http = o->http;
     *ret = &d->base;

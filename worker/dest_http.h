@@ -20,12 +20,14 @@
 #define HOIST_WORKER_DEST_HTTP_H
 
 #include "worker/destination.h"
+#include "worker/flow.h"
 #include "worker/http.h"
 
 struct dest_http_options {
     uv_loop_t *loop;
     struct http *http;                       /* outlives the destination */
     const struct config_destination *config; /* CONFIG_HTTP; outlives the destination */
+    struct flows *flows; /* outlives the destination; NULL: nothing holds requests up */
 };
 
 /* ERR_NOMEM. */

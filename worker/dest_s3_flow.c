@@ -9,8 +9,6 @@ struct flow *dest_s3_flow_open(struct flows *flows, const struct config_destinat
     bool own_host = c->style == CONFIG_VIRTUAL_STYLE;
     char name[512];
 
-    if (!flows)
-        return NULL;
     (void)snprintf(name, sizeof name, "%s://%s%s%s", endpoint->https ? "https" : "http",
                    own_host ? c->bucket : "", own_host ? "." : "", endpoint->authority);
     return flows_add(flows, c, name);
@@ -19,10 +17,7 @@ struct flow *dest_s3_flow_open(struct flows *flows, const struct config_destinat
 /* Nothing is sent now: the job goes back as it is. */
 static void deliver_held(struct destination_run *run)
 {
-    int64_t rest = flow_rest_ms(run->dest->base.flow);
-
-    outcome_fail(&run->outcome, RETRY_TRANSIENT, "the destination rests");
-    run->outcome.hold_ms = rest > 0 ? rest : 1;
+    outcome_hold(&run->outcome, flow_rest_ms(run->dest->base.flow));
     dest_s3_deliver_later(run);
 }
 

@@ -37,6 +37,12 @@ void outcome_fail_err(struct outcome *o, const struct err *e)
                  "%s", e->text);
 }
 
+void outcome_hold(struct outcome *o, int64_t rest_ms)
+{
+    outcome_fail(o, RETRY_TRANSIENT, "the destination rests");
+    o->hold_ms = rest_ms > 0 ? rest_ms : 1;
+}
+
 bool destination_is_late(const struct destination_work *w)
 {
     return w->until_ms && clock_boot_ms() >= atomic_load(w->until_ms);

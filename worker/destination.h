@@ -66,6 +66,8 @@ void outcome_release(struct outcome *o); /* frees the strings, leaves all zero *
 /* Make *o a failure of this class. */
 void outcome_fail(struct outcome *o, enum retry_class class, const char *fmt, ...)
     PRINTF(3, 4);
+/* Nothing could be sent, because the destination rests for so long (flow.h): no fault of the job. */
+void outcome_hold(struct outcome *o, int64_t rest_ms);
 /* The same for an error of ours: REJECT is never tried again, CONFIG rarely, all else soon. */
 void outcome_fail_err(struct outcome *o, const struct err *e);
 

@@ -44,10 +44,10 @@ static enum err_code open_one(const struct worker_env *env, struct http *http,
                                                       .env = environ},
                             ret, e);
     case CONFIG_HTTP:
-        return dest_http_open(&(struct dest_http_options){.loop = env->loop,
-                                                          .http = http,
-                                                          .config = config},
-                              ret, e);
+        return dest_http_open(
+            &(struct dest_http_options){
+                .loop = env->loop, .http = http, .config = config, .flows = flows},
+            ret, e);
     case CONFIG_COMMAND:
         break;
     }

@@ -192,14 +192,26 @@ enum err_code flows_open(uv_loop_t *loop, struct flows **ret, struct err *e)
     return ERR_OK;
 }
 
-static struct flow_endpoint *find_endpoint(struct flows *s, const char *name,
+/* Of a URL: what stands before its path. */
+static size_t endpoint_len(const char *url)
+{
+    const char *host = strstr(url, "://");
+    size_t scheme_len = host ? (size_t)(host + 3 - url) : 0;
+
+    return scheme_len + strcspn(url + scheme_len, "/?#");
+}
+
+static struct flow_endpoint *find_endpoint(struct flows *s, const char *url,
                                            unsigned ceiling)
 {
+    size_t len = endpoint_len(url);
+
     for (size_t i = 0; i < s->endpoint_count; i++)
-        if (strcmp(s->endpoints[i]->name, name) == 0)
+        if (strlen(s->endpoints[i]->name) == len &&
+            strncmp(s->endpoints[i]->name, url, len) == 0)
             return s->endpoints[i];
     struct flow_endpoint *e = calloc(1, sizeof *e);
-    if (!e || !(e->name = strdup(name))) {
+    if (!e || !(e->name = strndup(url, len))) {
         free(e);
         return NULL;
     }
@@ -210,16 +222,16 @@ static struct flow_endpoint *find_endpoint(struct flows *s, const char *name,
 }
 
 struct flow *flows_add(struct flows *s, const struct config_destination *config,
-                       const char *endpoint)
+                       const char *url)
 {
     unsigned ceiling = (unsigned)config->max_requests;
 
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; s && i < s->count; i++)
         if (s->of[i]->config == config)
             return s->of[i];
-    if (s->count == CONFIG_DESTINATIONS_MAX)
+    if (!s || s->count == CONFIG_DESTINATIONS_MAX)
         return NULL;
-    struct flow_endpoint *e = find_endpoint(s, endpoint, ceiling);
+    struct flow_endpoint *e = find_endpoint(s, url, ceiling);
     struct flow *f = e ? calloc(1, sizeof *f) : NULL;
     if (!f)
         return NULL; /* an endpoint without a destination does no harm */

@@ -126,10 +126,10 @@ void flow_pause(struct flow *f, int64_t ms, const char *why);
 /* --- all of them --- */
 
 MUST_CHECK enum err_code flows_open(uv_loop_t *loop, struct flows **ret, struct err *e);
-/* The flow of a destination, made at the first call for it; config outlives it.  endpoint: what names its host
- * ("https://host:port").  NULL: no memory. */
+/* The flow of a destination, made at the first call for it; config outlives it.  url: names its endpoint by what
+ * stands before the path ("https://host:port").  NULL: no flows, or no memory: nothing holds it up. */
 struct flow *flows_add(struct flows *s, const struct config_destination *config,
-                       const char *endpoint);
+                       const char *url);
 /* Called whenever the gate of a destination has changed. */
 void flows_listen(struct flows *s, void (*on_change)(void *ctx), void *ctx);
 /* The names of those that do not run, each with why: "s3 (connection refused), b2 (no credentials)"; "" for none. */

@@ -14,7 +14,7 @@ static int64_t rate(const struct sift *s, int64_t now_ms)
 
 static void fill(struct sift *s, int64_t now_ms)
 {
-    int64_t max = (int64_t)ONE * (sift_is_mixed(s, now_ms) ? SIFT_MANY : SIFT_FEW);
+    int64_t max = (int64_t)ONE * SIFT_AT_ONCE;
     int64_t ms = now_ms - s->at_ms;
 
     if (s->at_ms == 0 || ms > SIFT_MIXED_MS)

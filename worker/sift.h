@@ -7,8 +7,9 @@
  *
  *     sift_take(3) --> one runs: sift_give_back      two were held back: they are what it costs
  *
- * The allowance: 2 at once and 1 a second where no job for another destination was seen for 10 minutes, which is nearly
- * nothing; 100 at once and 100 a second where one was.
+ * The allowance: 100 at once, and then 1 a second where no job for another destination was seen for 10 minutes, which is
+ * nearly nothing; 100 a second where one was.  Jobs that are held back come back with the next probe, in front of the others, so
+ * that at least the first 100 jobs of a queue are seen, and those behind them as far as 100 a second reach.
  */
 #ifndef HOIST_WORKER_SIFT_H
 #define HOIST_WORKER_SIFT_H
@@ -17,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SIFT_FEW = 2, SIFT_MANY = 100, SIFT_MIXED_MS = 10 * 60 * 1000 };
+enum { SIFT_AT_ONCE = 100, SIFT_MIXED_MS = 10 * 60 * 1000 };
 
 struct sift {
     int64_t allowed;  /* thousandths of a job */

@@ -74,6 +74,19 @@ static int64_t attempts_of(const struct job_id *ids, int count)
     return sum;
 }
 
+static void cancel(const struct job_id *id)
+{
+    struct redis_value *reply = NULL;
+    struct redis_cmd cmd;
+    struct err e = ERR_INIT;
+
+    redis_cmd_init(&cmd);
+    queue_cancel_cmd(&cmd, id, 60000);
+    cr_assert(redis_call(rig.client, &cmd, &reply, &e) == ERR_OK, "%s", e.text);
+    redis_reply_free(reply);
+    redis_cmd_release(&cmd);
+}
+
 #define TO_S3 "[queue default]\nto = s3\n"
 
 Test(worker_flow, a_store_that_is_down_costs_few_attempts_and_hardly_a_command)
@@ -87,12 +100,14 @@ Test(worker_flow, a_store_that_is_down_costs_few_attempts_and_hardly_a_command)
         ids[i] = put_to("s3", "default");
     struct spawn *w = rig_start(&rig, "a");
     cr_assert(WAIT_UNTIL(is_paused("s3 ("), 10000));
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "held back") >= 100, 10000), "sift.h");
+    cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{default}:later") < 20, 10000));
     int64_t before = calls(), began = clock_mono_ms();
     cr_assert(WAIT_UNTIL(clock_mono_ms() - began >= 3000, 10000));
     int64_t cost = calls() - before;
     fprintf(stderr, "3 s down: %d calls, %d attempts\n", (int)cost,
             (int)attempts_of(ids, COUNT));
-    cr_expect(lt(i64, cost, 100));
+    cr_expect(lt(i64, cost, 75));
     /* Those that found out, and were under way then. */
     cr_expect(le(i64, attempts_of(ids, COUNT), 16));
     cr_expect(lt(int, rig_log_count(w, "destination rests: nothing"), 2), "said once");
@@ -104,4 +119,127 @@ Test(worker_flow, a_store_that_is_down_costs_few_attempts_and_hardly_a_command)
     cr_expect(le(i64, attempts_of(ids, COUNT), COUNT + 16), "%d",
               (int)attempts_of(ids, COUNT));
     cr_expect(WAIT_UNTIL(is_paused(""), 5000));
+}
+
+Test(worker_flow, requests_wait_for_their_turn_while_their_leases_are_renewed)
+{
+    enum { COUNT = 10 };
+    struct job_id ids[COUNT];
+
+    rig_up_s3(&rig, "concurrency = 16\n" TO_S3 "[destination s3]\nmax_requests = 3\n");
+    s3_faulty_close_gate(rig.s3);
+    for (int i = 0; i < COUNT; i++)
+        ids[i] = put_to("s3", "default");
+    struct spawn *w = rig_start(&rig, "a");
+    cr_assert(WAIT_UNTIL(s3_faulty_waiting(rig.s3) == 3, 10000));
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "at=transfer msg=started") == COUNT, 5000));
+    int64_t began = clock_mono_ms();
+    cr_assert(WAIT_UNTIL(clock_mono_ms() - began > 1500, 5000), "longer than a lease");
+    cr_expect(eq(int, s3_faulty_count(rig.s3, NULL), 3));
+
+    cancel(&ids[COUNT - 1]); /* one that waits */
+    cr_expect(rig_wait_state(&rig, &ids[COUNT - 1], "cancelled", 5000));
+    s3_faulty_open_gate(rig.s3);
+    cr_assert(WAIT_UNTIL(s3_faulty_objects(rig.s3) == COUNT - 1, 10000));
+    for (int i = 0; i < COUNT - 1; i++) {
+        cr_assert(rig_wait_state(&rig, &ids[i], "done", 5000));
+        cr_expect(eq(i64, rig_number(&rig, &ids[i], "attempts"), 1));
+    }
+}
+
+Test(worker_flow, a_store_that_is_asked_too_much_gets_half_as_many_requests)
+{
+    enum { COUNT = 20 };
+
+    rig_up_s3(&rig, "concurrency = 16\n" TO_S3 "[destination s3]\nmax_requests = 8\n");
+    s3_faulty_push(
+        rig.s3,
+        (struct s3_fault){.kind = S3_FAULT_STATUS, .status = 503, .code = "SlowDown"});
+    struct spawn *w = rig_start(&rig, "a");
+    (void)put_to("s3", "default");
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "wants fewer requests") == 1, 10000));
+    cr_assert(WAIT_UNTIL(s3_faulty_objects(rig.s3) == 1, 10000));
+    s3_faulty_close_gate(rig.s3);
+    for (int i = 0; i < COUNT; i++)
+        (void)put_to("s3", "default");
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "at=transfer msg=started") >= 16, 10000));
+    cr_assert(WAIT_UNTIL(s3_faulty_waiting(rig.s3) == 4, 5000));
+    cr_expect(eq(int, s3_faulty_count(rig.s3, "PUT"), 6), "the one twice, and four");
+    s3_faulty_open_gate(rig.s3);
+    cr_assert(WAIT_UNTIL(s3_faulty_objects(rig.s3) == COUNT + 1, 15000));
+}
+
+Test(worker_flow, jobs_for_others_get_through_a_queue_whose_store_is_down)
+{
+    enum { COUNT = 40 };
+    struct job_id s3[COUNT], file[COUNT];
+
+    rig_up_s3(&rig, "concurrency = 4\n" TO_S3);
+    s3_faulty_down(rig.s3);
+    for (int i = 0; i < COUNT; i++)
+        s3[i] = put_to("s3", "default");
+    for (int i = 0; i < COUNT; i++)
+        file[i] = put_to("default", "default");
+    rig_start(&rig, "a");
+    cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{default}:done") == COUNT, 30000));
+    for (int i = 0; i < COUNT; i++)
+        cr_expect(eq(str, (char *)rig_field(&rig, &file[i], "state"), "done"));
+    cr_expect(le(i64, attempts_of(s3, COUNT), 8));
+    s3_faulty_up(rig.s3);
+    cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{default}:done") == 2 * COUNT, 30000));
+}
+
+Test(worker_flow, other_queues_go_on_beside_jobs_for_a_store_that_is_down)
+{
+    enum { COUNT = 20 };
+    struct job_id s3[COUNT];
+
+    rig_up_s3(&rig, "concurrency = 4\n[queue other]\nto = default\n");
+    s3_faulty_down(rig.s3);
+    for (int i = 0; i < COUNT; i++)
+        s3[i] = put_to("s3", "other"); /* not where its queue sends */
+    for (int i = 0; i < COUNT; i++) {
+        (void)put_to("default", "other");
+        (void)put_to("default", "default");
+    }
+    rig_start(&rig, "a");
+    cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{default}:done") == COUNT, 20000));
+    cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{other}:done") == COUNT, 20000));
+    cr_expect(le(i64, attempts_of(s3, COUNT), 8));
+    s3_faulty_up(rig.s3);
+    cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{other}:done") == 2 * COUNT, 30000));
+}
+
+Test(worker_flow, a_store_is_left_alone_for_as_long_as_it_asks)
+{
+    rig_up_s3(&rig, "concurrency = 4\n" TO_S3);
+    s3_faulty_push(rig.s3, (struct s3_fault){.kind = S3_FAULT_STATUS,
+                                             .status = 503,
+                                             .code = "SlowDown",
+                                             .headers = "Retry-After: 2\r\n"});
+    struct spawn *w = rig_start(&rig, "a");
+    (void)put_to("s3", "default");
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "destination rests: nothing") == 1, 10000));
+    int64_t began = clock_mono_ms();
+    for (int i = 0; i < 5; i++)
+        (void)put_to("s3", "default");
+    cr_assert(WAIT_UNTIL(s3_faulty_count(rig.s3, NULL) > 1, 10000));
+    cr_expect(ge(i64, clock_mono_ms() - began, 1500));
+    cr_assert(WAIT_UNTIL(s3_faulty_objects(rig.s3) == 6, 20000));
+}
+
+Test(worker_flow, probes_cost_a_job_no_attempt)
+{
+    rig_up_s3(&rig, TO_S3 "[destination s3]\nbreaker_failures = 2\n"
+                          "breaker_max_seconds = 1\n");
+    for (int i = 0; i < 4; i++)
+        s3_faulty_push(rig.s3, (struct s3_fault){.kind = S3_FAULT_STATUS,
+                                                 .status = 500,
+                                                 .code = "InternalError"});
+    rig_start(&rig, "a");
+    struct job_id id = rig_put(
+        &rig, &(struct rig_job){.data = "patient", .to = "s3", .max_attempts = 3});
+    cr_assert(rig_wait_state(&rig, &id, "done", 20000));
+    cr_expect(eq(int, s3_faulty_count(rig.s3, "PUT"), 5));
+    cr_expect(eq(i64, rig_number(&rig, &id, "attempts"), 2), "the first, and the last");
 }

@@ -23,13 +23,13 @@ static size_t take_over(struct sift *s, int64_t from, int64_t ms, int64_t step_m
     return sum;
 }
 
-Test(sift, where_all_are_for_one_destination_hardly_any)
+Test(sift, where_all_are_for_one_destination_the_first_and_then_hardly_any)
 {
     struct sift s = {0};
 
-    cr_expect(eq(sz, sift_allows(&s, NOW), SIFT_FEW));
-    cr_expect(eq(sz, take_over(&s, NOW, 60000, 10), SIFT_FEW + 60));
-    cr_expect(eq(sz, take_over(&s, NOW + 120000, 0, 1), SIFT_FEW), "not saved up");
+    cr_expect(eq(sz, take_over(&s, NOW, 60000, 10), SIFT_AT_ONCE + 60));
+    cr_expect(eq(sz, take_over(&s, NOW + 120000, 0, 1), 60));
+    cr_expect(eq(sz, take_over(&s, NOW + 1200000, 0, 1), SIFT_AT_ONCE), "not more");
 }
 
 Test(sift, a_hundred_a_second_where_others_are_among_them)
@@ -38,9 +38,9 @@ Test(sift, a_hundred_a_second_where_others_are_among_them)
 
     sift_saw_other(&s, NOW);
     cr_expect(sift_is_mixed(&s, NOW));
-    cr_expect(eq(sz, take_over(&s, NOW, 10000, 5), SIFT_MANY + 1000));
+    cr_expect(eq(sz, take_over(&s, NOW, 10000, 5), SIFT_AT_ONCE + 1000));
     cr_expect(not(sift_is_mixed(&s, NOW + SIFT_MIXED_MS)));
-    cr_expect(eq(sz, sift_allows(&s, NOW + SIFT_MIXED_MS), SIFT_FEW));
+    cr_expect(eq(sz, take_over(&s, NOW + SIFT_MIXED_MS, 60000, 10), SIFT_AT_ONCE + 60));
 }
 
 Test(sift, those_that_run_cost_nothing)
@@ -50,21 +50,20 @@ Test(sift, those_that_run_cost_nothing)
     sift_saw_other(&s, NOW);
     for (int i = 0; i < 10000; i++) {
         size_t n = sift_allows(&s, NOW);
-        cr_assert(eq(sz, n, SIFT_MANY));
+        cr_assert(eq(sz, n, SIFT_AT_ONCE));
         sift_take(&s, n);
         sift_give_back(&s, n);
     }
     sift_give_back(&s, 1000);
-    cr_expect(eq(sz, sift_allows(&s, NOW), SIFT_MANY), "and are not saved up");
+    cr_expect(eq(sz, sift_allows(&s, NOW), SIFT_AT_ONCE), "and are not saved up");
 }
 
 Test(sift, what_was_taken_beyond_it_is_paid_for_later)
 {
     struct sift s = {0};
 
-    sift_take(&s, 0);
     (void)sift_allows(&s, NOW);
-    sift_take(&s, SIFT_FEW + 1);
+    sift_take(&s, SIFT_AT_ONCE + 1);
     cr_expect(eq(sz, sift_allows(&s, NOW), 0));
     cr_expect(eq(sz, sift_allows(&s, NOW + 1000), 0));
     cr_expect(eq(sz, sift_allows(&s, NOW + 2000), 1));
