@@ -13,8 +13,7 @@
 enum { READ_SIZE = 64 * 1024, READS_MAX = 64 /* at the end: what a pipe holds */ };
 
 struct child {
-    pid_t pid; /* 0: it has ended */
-    int pidfd, errors_fd;
+    struct child_spawned is; /* pid 0: it has ended */
     uv_poll_t end_poll, errors_poll;
     uv_timer_t kill_timer;
     uint64_t kill_at; /* the loop's time; UINT64_MAX: not asked for */
@@ -31,8 +30,8 @@ static void on_closed(uv_handle_t *handle)
 
     if (--c->closing > 0)
         return;
-    (void)close(c->pidfd);
-    (void)close(c->errors_fd);
+    (void)close(c->is.pidfd);
+    (void)close(c->is.errors_fd);
     free(c);
 }
 
@@ -57,7 +56,7 @@ static void keep_errors(struct child *c, const char *data, size_t len)
 static bool read_errors(struct child *c, bool *ret_over)
 {
     char chunk[READ_SIZE];
-    ssize_t n = read(c->errors_fd, chunk, sizeof chunk);
+    ssize_t n = read(c->is.errors_fd, chunk, sizeof chunk);
 
     *ret_over = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
     if (n > 0)
@@ -85,10 +84,10 @@ static void on_end(uv_poll_t *poll, int poll_status, int events)
     (void)events;
     (void)uv_poll_stop(poll);
     /* Not yet reaped, so that its group is still its own. */
-    (void)kill(-c->pid, SIGKILL);
-    while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+    (void)kill(-c->is.pid, SIGKILL);
+    while (waitpid(c->is.pid, &status, 0) < 0 && errno == EINTR)
         ;
-    c->pid = 0;
+    c->is.pid = 0;
     for (int i = 0; i < READS_MAX && read_errors(c, &over); i++)
         ;
     struct child_end end = {.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
@@ -106,8 +105,8 @@ static void on_kill_timer(uv_timer_t *timer)
 {
     struct child *c = timer->data;
 
-    if (c->pid > 0)
-        (void)kill(-c->pid, SIGKILL);
+    if (c->is.pid > 0)
+        (void)kill(-c->is.pid, SIGKILL);
 }
 
 void child_stop(struct child *c, int64_t kill_ms)
@@ -115,21 +114,26 @@ void child_stop(struct child *c, int64_t kill_ms)
     uint64_t delay = (uint64_t)kill_ms;
     uint64_t at = uv_now(c->kill_timer.loop) + delay;
 
-    if (c->pid == 0 || at >= c->kill_at)
+    if (c->is.pid == 0 || at >= c->kill_at)
         return;
     c->kill_at = at;
-    (void)kill(-c->pid, SIGTERM);
+    (void)kill(-c->is.pid, SIGTERM);
     (void)uv_timer_start(&c->kill_timer, on_kill_timer, delay, 0);
+}
+
+unsigned child_parts(const struct child *c)
+{
+    return c->is.parts;
 }
 
 /* It was started and cannot be watched. */
 static enum err_code abandon(struct child *c, struct err *e)
 {
-    (void)kill(-c->pid, SIGKILL);
-    while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+    (void)kill(-c->is.pid, SIGKILL);
+    while (waitpid(c->is.pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    (void)close(c->pidfd);
-    (void)close(c->errors_fd);
+    (void)close(c->is.pidfd);
+    (void)close(c->is.errors_fd);
     free(c);
     return err_set(e, ERR_NOMEM, "cannot watch a process");
 }
@@ -144,15 +148,15 @@ enum err_code child_start(uv_loop_t *loop, const struct child_options *o,
     c->on_end = o->on_end;
     c->ctx = o->ctx;
     c->kill_at = UINT64_MAX;
-    if (child_spawn(o, &c->pid, &c->pidfd, &c->errors_fd, e) != ERR_OK) {
+    if (child_spawn(o, &c->is, e) != ERR_OK) {
         free(c);
         return e->code;
     }
     c->end_poll.data = c->errors_poll.data = c->kill_timer.data = c;
     /* Only what epoll refuses fails here, before a handle is active: a pipe and a pidfd it takes. */
-    if (uv_poll_init(loop, &c->end_poll, c->pidfd) != 0)
+    if (uv_poll_init(loop, &c->end_poll, c->is.pidfd) != 0)
         return abandon(c, e);
-    if (uv_poll_init(loop, &c->errors_poll, c->errors_fd) != 0)
+    if (uv_poll_init(loop, &c->errors_poll, c->is.errors_fd) != 0)
         abort();
     (void)uv_timer_init(loop, &c->kill_timer); /* cannot fail */
     if (uv_poll_start(&c->end_poll, UV_READABLE, on_end) != 0 ||

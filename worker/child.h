@@ -6,8 +6,9 @@
  * What it gets
  *   - the words it was configured with (no shell), the environment that is given and nothing of ours, "/" as directory;
  *   - a session and process group of its own, no signal blocked or ignored;
- *   - standard input empty, standard output a file of the caller's, standard error a pipe to us; no other descriptor.
+ *   - standard input and output of the caller's, or empty, standard error a pipe to us; no other descriptor.
  *     A file that it writes, standard output first, ends at file_bytes_max (SIGXFSZ), where a process may set such a limit.
+ *   - limits of memory and processor time for each of its processes, no core file, and a sandbox, where they are asked for.
  *
  * Guarantees
  *   - When on_end is called, it has ended, and whatever is left in its group has been sent SIGKILL; a process that left
@@ -27,7 +28,13 @@
 #include <stdint.h>
 #include <uv.h>
 
-enum { CHILD_ERRORS_MAX = 4096 };
+enum { CHILD_ERRORS_MAX = 4096, CHILD_CPU_GRACE_SECONDS = 5 };
+
+enum child_sandbox {
+    CHILD_NO_SANDBOX,
+    CHILD_SANDBOX,      /* as much of it as the kernel allows: child_parts tells */
+    CHILD_SANDBOX_WHOLE /* all of it, or it is not started */
+};
 
 struct child;
 
@@ -41,20 +48,28 @@ struct child_end {
 struct child_options {
     char *const *argv; /* argv[0] is looked for in the PATH of env */
     char *const *env;
-    int stdout_fd; /* stays the caller's */
+    int stdin_fd, stdout_fd; /* stay the caller's; stdin_fd -1: empty */
     int64_t file_bytes_max;
+    int64_t memory_max; /* bytes of address space; 0: no limit */
+    int64_t
+        cpu_seconds; /* then SIGXCPU, and CHILD_CPU_GRACE_SECONDS later SIGKILL; 0: no limit */
+    enum child_sandbox sandbox;
+    int64_t processes_max; /* of a sandbox: processes and threads; 0: no limit */
     void (*on_end)(const struct child_end *end, void *ctx);
     void *ctx;
 };
 
 /*
  * Start it.  argv and env need not outlive the call.  *ret_child is valid until on_end returns.
- * ERR_CONFIG  there is no such program, or it cannot be run
+ * ERR_CONFIG  there is no such program, it cannot be run, or a part of the sandbox that it must have is missing
  * ERR_RETRY   no process, no descriptors
  * ERR_NOMEM   memory is short
  */
 MUST_CHECK enum err_code child_start(uv_loop_t *loop, const struct child_options *o,
                                      struct child **ret_child, struct err *e);
+
+/* The parts of its sandbox that are in force (sandbox.h). */
+unsigned child_parts(const struct child *c);
 
 /* Send SIGTERM to its group, and SIGKILL if it has not ended after kill_ms.  Again: only an earlier SIGKILL counts. */
 void child_stop(struct child *c, int64_t kill_ms);

@@ -8,9 +8,16 @@
 
 #include <sys/types.h>
 
-/* Start it as child.h says.  The caller owns the process, the descriptor that tells of its end (pidfd_open(2)) and the
- * end of its standard error to be read, which does not block.  Errors as of child_start; nothing is left then. */
-MUST_CHECK enum err_code child_spawn(const struct child_options *o, pid_t *ret_pid,
-                                     int *ret_pidfd, int *ret_errors_fd, struct err *e);
+/* A program that runs; its process and descriptors are the caller's. */
+struct child_spawned {
+    pid_t pid;
+    int pidfd;      /* tells of its end (pidfd_open(2)) */
+    int errors_fd;  /* the end of its standard error to be read; does not block */
+    unsigned parts; /* of its sandbox that are in force */
+};
+
+/* Start it as child.h says.  Errors as of child_start; nothing is left then. */
+MUST_CHECK enum err_code child_spawn(const struct child_options *o,
+                                     struct child_spawned *ret, struct err *e);
 
 #endif

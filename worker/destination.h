@@ -1,6 +1,6 @@
 /*
  * destination: where the bytes of a job go.  One interface, one implementation per scheme (dest_file.c,
- * dest_s3.c, dest_http.c), and one that makes the bytes first (source_command.c).
+ * dest_s3.c, dest_http.c), and some that make the bytes first (source_command.c, source_url.c, source_convert.c).
  *
  *     begin(work) ---------- bytes on their way ----------> done(outcome), exactly once, on the loop
  *          \---- abort ----> stops as soon as it can -----/
@@ -21,6 +21,9 @@
  *     job whose bytes have gone from the spool still ends right, and why files of a job that says `done` may be unlinked.
  *     Where nobody can look the failure is of class never, and `blind`: Redis' word of `done` is all there is then.  The files of
  *     such a job are unlinked on it; and a job whose bytes have gone, and that is not done, is dead.
+ *     Of a job that goes through converters the bytes are not known: that an object is there is enough.
+ *   - stream: what an earlier attempt left under a key that is the job's alone (convert_owns_key) is its object, whatever its
+ *     bytes: converters need not write the same twice.  Under a key that the client chose, other bytes are a failure.
  *
  * Everything here belongs to the loop's thread.
  */
@@ -58,6 +61,7 @@ struct outcome {
     char *etag;   /* as the store gave it, NULL when it has none; owned */
     /* Of several destinations those that this run has arrived at, packed (job_arrived.h), of a failure, too; NULL: none; owned */
     char *arrived;
+    char sandbox[32]; /* what held the converters that ran (sandbox.h); else "" */
     char sha256[DIGEST_SHA256_HEX +
                 1]; /* of a done job whose bytes were not known before; else "" */
 };

@@ -13,6 +13,7 @@
 #include "worker/dest_whole.h"
 #include "worker/http.h"
 #include "worker/source_command.h"
+#include "worker/source_convert.h"
 #include "worker/source_url.h"
 
 struct destinations {
@@ -23,6 +24,7 @@ struct destinations {
     struct destination *commands; /* see source_command.h */
     struct destination *urls;     /* see source_url.h */
     struct destination *many;     /* see dest_many.h */
+    struct destination *converters; /* see source_convert.h */
 };
 
 static enum err_code open_one(const struct worker_env *env, struct http *http,
@@ -100,6 +102,7 @@ enum err_code destinations_open(const struct worker_env *env, struct destination
     http_limit(d->http, env->config->worker.bandwidth);
     if (open_all(env, d, e) != ERR_OK ||
         source_command_open(env, d, &d->commands, e) != ERR_OK ||
+        source_convert_open(env, d, &d->converters, e) != ERR_OK ||
         source_url_open(env, d, d->http, &d->urls, e) != ERR_OK ||
         dest_many_open(env->loop, d, &d->many, e) != ERR_OK ||
         open_whole(env, &d->many, e) != ERR_OK) {
@@ -117,6 +120,7 @@ void destinations_close(struct destinations *d)
     for (size_t i = 0; i < d->count; i++)
         destination_release(d->items[i]);
     destination_release(d->commands);
+    destination_release(d->converters);
     destination_release(d->urls);
     destination_release(d->many);
     flows_close(d->flows);
@@ -165,7 +169,11 @@ struct destination *destinations_route(const struct destinations *d,
 {
     struct destination *to = destinations_find(d, job->to);
 
-    if (to && job_source_command(job))
+    if (!to)
+        return NULL;
+    if (job_source_command(job))
         return d->commands;
-    return to && job_source_url(job) ? d->urls : to;
+    if (job_source_url(job))
+        return d->urls;
+    return job->convert ? d->converters : to;
 }

@@ -298,6 +298,7 @@ static enum err_code start(struct destination_run *run, struct words *words,
     char *env[ENV_MAX] = {path, home, lang, id.data, schedule.data, tick.data, NULL};
     struct child_options o = {.argv = words->argv,
                               .env = env,
+                              .stdin_fd = -1,
                               .stdout_fd = run->fd,
                               .file_bytes_max = run->command->max_bytes + 1,
                               .on_end = on_command_end,

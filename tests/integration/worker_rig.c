@@ -150,7 +150,14 @@ struct job_id rig_put(struct worker_rig *rig, const struct rig_job *job)
     j.after = copy(job->after);
     j.unique = copy(job->unique);
     j.unique_until = copy(job->unique_until);
-    cr_assert(job_set_name(&j, "name.txt", 8, &e) == ERR_OK, "%s", e.text);
+    j.convert = copy(job->convert);
+    j.type = copy(job->type);
+    const char *name = job->name ? job->name : "name.txt";
+    cr_assert(job_set_name(&j, name, strlen(name), &e) == ERR_OK, "%s", e.text);
+    for (size_t i = 0; i < 4 && job->meta[i]; i += 2)
+        cr_assert(job_add_meta(&j, job->meta[i], strlen(job->meta[i]), job->meta[i + 1],
+                               strlen(job->meta[i + 1]), &e) == ERR_OK,
+                  "%s", e.text);
     job_default_key(&j, key);
     const char *chosen = job->key ? job->key : u.uuid.text;
     cr_assert(job_set_key(&j, chosen, strlen(chosen), &e) == ERR_OK, "%s", e.text);

@@ -47,6 +47,9 @@ struct rig_job {
     int64_t max_attempts;              /* 3 */
     const char *after;                 /* uuid of its parent */
     const char *unique, *unique_until; /* none */
+    const char *convert, *type;        /* none */
+    const char *name;                  /* "name.txt" */
+    const char *meta[4];               /* name and value, twice; none */
     bool not_enqueued;                 /* commit only */
 };
 
