@@ -5,10 +5,11 @@
 #include "shared/config_url.h"
 #include "shared/config_value.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/un.h>
 
-enum { WORKER_ID_MAX = 63 };
+enum { WORKER_ID_MAX = 63, PART_SIZE_MIN = 5 * 1024 * 1024 };
 
 /* --- Destinations --- */
 
@@ -76,6 +77,11 @@ static enum err_code check_destination(struct config_load *l, size_t index,
     }
     if (config_check_object(l, where, e))
         return e->code;
+    if (d->part_size != 0 && d->part_size < PART_SIZE_MIN) {
+        err_set(e, ERR_CONFIG, "%" PRId64 " is neither 0 nor from 5M to 5G",
+                d->part_size);
+        return config_blame(l, where, "part_size", e);
+    }
     if (d->scheme == CONFIG_S3)
         return complete_s3(l, where, e);
     if (d->style == CONFIG_AUTO_STYLE)

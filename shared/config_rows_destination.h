@@ -123,6 +123,18 @@
     {DESTINATION(CONFIG_SECONDS, presign_max_seconds, "3600",
                  "S3: the longest life of such a URL."),
      RANGE(1, 604800)},
+    {DESTINATION(CONFIG_SIZE, multipart_threshold, "16M",
+                 "S3: what is larger goes in parts, several at a time, which the next\n"
+                 "worker goes on with where this one dies.  5G is the most that a store\n"
+                 "takes at once."),
+     RANGE(0, G(5))},
+    {DESTINATION(CONFIG_SIZE, part_size, "0",
+                 "S3: bytes of a part, from 5M to 5G, larger where there would be more\n"
+                 "than 9,000 of them; 0: 8M.  Parts of one object have one size."),
+     RANGE(0, G(5))},
+    {DESTINATION(CONFIG_NUMBER, part_concurrency, "4",
+                 "S3: how many parts of one object are sent at a time."),
+     RANGE(1, 64)},
     {DESTINATION(CONFIG_TEXT, content_type, "application/octet-stream",
                  "Content type of objects whose upload named none.")},
     {DESTINATION(CONFIG_SECONDS, connect_timeout_seconds, "10",

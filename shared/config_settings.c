@@ -18,6 +18,7 @@ static const char *const method_words[] = {"PUT", "POST", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 
 #define K(n) ((int64_t)(n) << 10)
+#define G(n) ((int64_t)(n) << 30)
 #define T(n) ((int64_t)(n) << 40)
 #define DAY INT64_C(86400)
 

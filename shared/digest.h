@@ -89,6 +89,9 @@ MUST_CHECK enum err_code digest_sha256_hex(const void *data, size_t len,
  * file that sees ISA-L, which does it with the processor's own instruction, is digest_crc32c.c. */
 uint32_t digest_crc32c(uint32_t crc, const void *data, size_t len);
 
+/* The CRC-32C of two strings one after the other, of theirs and the length of the second. */
+uint32_t digest_crc32c_combine(uint32_t first, uint32_t second, uint64_t second_len);
+
 /* MD5 (RFC 1321), the same four verbs. */
 MUST_CHECK enum err_code digest_md5_init(struct digest_md5 *d, struct err *e);
 void digest_md5_update(struct digest_md5 *d, const void *data, size_t len);

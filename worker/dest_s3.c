@@ -1,4 +1,4 @@
-#include "worker/dest_s3_internal.h"
+#include "worker/dest_s3_parts.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
-#include "shared/log.h"
 
 /* PUTs in one run: the four of make_plainer, one with the right time, one with other keys */
 enum { PUTS_MAX = 6 };
@@ -50,21 +49,10 @@ static bool make_plainer(struct destination_run *run)
 /* A plainer PUT was taken: that it was plainer is why. */
 static void remember_plainer(struct destination_run *run)
 {
-    struct dest_s3 *d = run->dest;
-
-    if (run->no_condition && d->conditional) {
-        d->conditional = false;
-        log_warn("dest_s3",
-                 "the store knows no If-None-Match: keys that were chosen by clients "
-                 "are looked "
-                 "up first from now on",
-                 LOG_STR("destination", d->base.config->name));
-    }
-    if (run->no_checksum && d->checksum != CONFIG_NO_CHECKSUM) {
-        d->checksum = CONFIG_NO_CHECKSUM;
-        log_warn("dest_s3", "the store knows no checksums: none is sent from now on",
-                 LOG_STR("destination", d->base.config->name));
-    }
+    if (run->no_condition)
+        dest_s3_forget_condition(run->dest);
+    if (run->no_checksum)
+        dest_s3_forget_checksum(run->dest);
 }
 
 /* Whether the next answers will bring a checksum, too. */
@@ -116,10 +104,7 @@ static void on_put(const struct http_result *result, void *ctx)
     } else if (a.verdict == S3_PLAINER && run->puts < PUTS_MAX && make_plainer(run)) {
         dest_s3_send_in_turn(run, send_put, true);
     } else if (a.verdict == S3_SKEWED && run->puts < PUTS_MAX) {
-        run->dest->skew_s = a.skew_s;
-        log_warn("dest_s3", "the store's clock differs from ours",
-                 LOG_STR("destination", run->dest->base.config->name),
-                 LOG_INT("seconds", a.skew_s));
+        dest_s3_set_skew(run->dest, a.skew_s);
         dest_s3_send_in_turn(run, send_put, true);
     } else {
         dest_s3_deliver_failure(run, &a);
@@ -165,8 +150,15 @@ static void put_first(struct destination_run *run)
 
 void dest_s3_start(struct destination_run *run)
 {
-    if (!dest_s3_hash_first(run, put_first))
+    if (dest_s3_parts_is_for(run->dest, &run->work)) {
+        if (dest_s3_parts_begin(run))
+            return;
+        outcome_fail(&run->outcome, RETRY_TRANSIENT,
+                     "no memory for an upload in parts");
+        dest_s3_deliver_later(run);
+    } else if (!dest_s3_hash_first(run, put_first)) {
         put_first(run);
+    }
 }
 
 /* --- the interface --- */
@@ -205,8 +197,8 @@ static void s3_abort(struct destination_run *run)
     } else if (flow_is_waiting(&run->ticket)) {
         flow_leave(&run->ticket);
         dest_s3_deliver_later(run);
-    } else {
-        (void)dest_s3_stop_waiting(run);
+    } else if (!dest_s3_stop_waiting(run) && run->parts) {
+        dest_s3_parts_abort(run);
     }
 }
 
@@ -214,6 +206,8 @@ static void s3_progress(const struct destination_run *run,
                         struct destination_progress *ret)
 {
     ret->sent = run->putting ? http_sent(run->call) : run->sent;
+    if (run->parts)
+        dest_s3_parts_progress(run, ret);
     ret->total = run->work.job->size;
     ret->phase = ret->sent < ret->total ? DESTINATION_UPLOADING : DESTINATION_FINISHING;
     if (flow_is_waiting(&run->ticket) && ret->sent == 0)
@@ -243,6 +237,7 @@ enum err_code dest_s3_open(const struct dest_s3_options *o, struct destination *
         .ops = &ops, .config = c, .flow = dest_s3_flow_open(o->flows, c, &endpoint)};
     d->loop = o->loop;
     d->http = o->http;
+    d->spool = o->spool;
     d->endpoint = endpoint;
     d->conditional = c->conditional != CONFIG_OVERWRITE;
     d->checksum = c->checksum;

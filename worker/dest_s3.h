@@ -13,6 +13,8 @@
  *              |-- clock differs ------------------> remembered, PUT with the store's time
  *              '-- anything else -----------------------------------------------> by retry.h
  *
+ * An object above multipart_threshold goes in parts instead: dest_s3_parts.h.
+ *
  * Guarantees, besides those of destination.h: the last piece of a body is not sent before all of it was hashed and found
  * to be what the manifest says, by CRC-32C, and by SHA-256 where the store is not sent that to compare it itself, or the job
  * has no CRC-32C; so a damaged spool file never becomes an object ("spool corrupt").
@@ -40,7 +42,9 @@
 
 struct dest_s3_options {
     uv_loop_t *loop;
-    struct http *http;                       /* outlives the destination */
+    struct http *http; /* outlives the destination */
+    struct spool
+        *spool; /* keeps the journals of uploads in parts; NULL: none are kept */
     const struct config_destination *config; /* CONFIG_S3; outlives the destination */
     char *const *env;    /* where keys may be found: environ-like; NULL: none */
     struct flows *flows; /* outlives the destination; NULL: nothing holds requests up */

@@ -7,6 +7,7 @@
  *     dest_s3_learn.c    what only use shows of a store: its region, whether it honours conditions; the MD5 that goes first
  *     dest_s3_run.c      what all do: send a signed request, deliver the outcome
  *     dest_s3_flow.c     and when they may: turns, what answers say of the store
+ *     dest_s3_parts.c    objects above multipart_threshold, by s3_upload.h
  */
 #ifndef HOIST_WORKER_DEST_S3_INTERNAL_H
 #define HOIST_WORKER_DEST_S3_INTERNAL_H
@@ -27,6 +28,7 @@ struct dest_s3 {
     struct destination base;
     uv_loop_t *loop;
     struct http *http;
+    struct spool *spool; /* for journals of uploads in parts; NULL: none are kept */
     struct s3_endpoint endpoint;
     struct credentials *credentials;
     /* Learnt from the store. */
@@ -68,6 +70,7 @@ struct destination_run {
     char etag[HTTP_VALUE_SIZE];
     int64_t sent;
     atomic_bool aborting;
+    struct dest_s3_parts *parts; /* it goes in parts; NULL: it does not */
     uv_work_t hashing;
     uv_timer_t later; /* for an outcome known before begin returned */
     struct outcome outcome;
@@ -90,6 +93,13 @@ void dest_s3_tell_flow(struct destination_run *run, const struct http_result *re
 
 /* What to ask, by what is known of the store now. */
 struct s3_ask dest_s3_ask(struct destination_run *run, enum s3_operation operation);
+/* The same without a run: key and time; what is learnt of conditions and checksums is not in it. */
+struct s3_ask dest_s3_ask_of(struct dest_s3 *d, enum s3_operation operation,
+                             const struct job *job);
+/* What the store has taught us; logged once. */
+void dest_s3_forget_condition(struct dest_s3 *d);
+void dest_s3_forget_checksum(struct dest_s3 *d);
+void dest_s3_set_skew(struct dest_s3 *d, int64_t skew_s);
 /* What the object should be. */
 struct s3_expected dest_s3_expected(const struct destination_run *run);
 /* Send what was signed; false: no memory. */
@@ -122,6 +132,8 @@ bool dest_s3_stop_waiting(struct destination_run *run);
 struct sigv4_key *dest_s3_key(struct dest_s3 *d);
 /* True, once in a run: the answer says that the bucket is in another region, where all requests go from now on. */
 bool dest_s3_moved(struct destination_run *run, const struct http_result *result);
+/* The same without a run. */
+bool dest_s3_follow(struct dest_s3 *d, const struct http_response *r);
 /* Whether the store would overwrite an object that somebody else may have under the job's key. */
 bool dest_s3_looks_first(const struct dest_s3 *d, const struct job *j);
 /* The object is there.  False: nothing is to be found out with it.  Else the PUT is under way once more, and the run is

@@ -26,13 +26,19 @@ struct sigv4_key *dest_s3_key(struct dest_s3 *d)
 
 bool dest_s3_moved(struct destination_run *run, const struct http_result *result)
 {
-    struct dest_s3 *d = run->dest;
+    if (run->moved || !dest_s3_follow(run->dest, result->response))
+        return false;
+    run->moved = true;
+    return true;
+}
+
+bool dest_s3_follow(struct dest_s3 *d, const struct http_response *r)
+{
     const char *current = d->region[0] ? d->region : d->base.config->region;
     char region[S3_REGION_SIZE];
 
-    if (run->moved || !s3_quirks_region(result->response, current, region))
+    if (!s3_quirks_region(r, current, region))
         return false;
-    run->moved = true;
     s3_endpoint_move(&d->endpoint, current, region);
     memcpy(d->region, region, sizeof d->region);
     log_warn("dest_s3", "the bucket is in another region",

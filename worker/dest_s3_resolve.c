@@ -1,4 +1,4 @@
-#include "worker/dest_s3_internal.h"
+#include "worker/dest_s3_parts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,6 +74,8 @@ static void deliver_absent(struct destination_run *run)
         dest_s3_start(run);
         return;
     }
+    if (run->parts && dest_s3_parts_anew(run))
+        return;
     if (run->work.only_look)
         run->outcome.absent = true;
     else

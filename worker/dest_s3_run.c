@@ -1,4 +1,4 @@
-#include "worker/dest_s3_internal.h"
+#include "worker/dest_s3_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,23 +8,56 @@
 #include "shared/cleanup.h"
 #include "shared/clock.h"
 #include "shared/convert.h"
+#include "shared/log.h"
+
+struct s3_ask dest_s3_ask_of(struct dest_s3 *d, enum s3_operation operation,
+                             const struct job *job)
+{
+    return (struct s3_ask){.operation = operation,
+                           .config = d->base.config,
+                           .endpoint = &d->endpoint,
+                           .key = dest_s3_key(d),
+                           .job = job,
+                           .time_s = clock_wall_ms() / 1000 + d->skew_s};
+}
 
 struct s3_ask dest_s3_ask(struct destination_run *run, enum s3_operation operation)
 {
     struct dest_s3 *d = run->dest;
-    struct sigv4_key *key = dest_s3_key(d);
+    struct s3_ask ask = dest_s3_ask_of(d, operation, run->work.job);
 
     run->generation = credentials_generation(d->credentials);
-    return (struct s3_ask){.operation = operation,
-                           .config = d->base.config,
-                           .endpoint = &d->endpoint,
-                           .key = key,
-                           .job = run->work.job,
-                           .sums = &run->sums,
-                           .conditional = d->conditional && !run->no_condition,
-                           .checksum =
-                               run->no_checksum ? CONFIG_NO_CHECKSUM : d->checksum,
-                           .time_s = clock_wall_ms() / 1000 + d->skew_s};
+    ask.sums = &run->sums;
+    ask.conditional = d->conditional && !run->no_condition;
+    ask.checksum = run->no_checksum ? CONFIG_NO_CHECKSUM : d->checksum;
+    return ask;
+}
+
+void dest_s3_forget_condition(struct dest_s3 *d)
+{
+    if (!d->conditional)
+        return;
+    d->conditional = false;
+    log_warn("dest_s3",
+             "the store knows no If-None-Match: keys that were chosen by clients are "
+             "looked up first from now on",
+             LOG_STR("destination", d->base.config->name));
+}
+
+void dest_s3_forget_checksum(struct dest_s3 *d)
+{
+    if (d->checksum == CONFIG_NO_CHECKSUM)
+        return;
+    d->checksum = CONFIG_NO_CHECKSUM;
+    log_warn("dest_s3", "the store knows no checksums: none is sent from now on",
+             LOG_STR("destination", d->base.config->name));
+}
+
+void dest_s3_set_skew(struct dest_s3 *d, int64_t skew_s)
+{
+    d->skew_s = skew_s;
+    log_warn("dest_s3", "the store's clock differs from ours",
+             LOG_STR("destination", d->base.config->name), LOG_INT("seconds", skew_s));
 }
 
 struct s3_expected dest_s3_expected(const struct destination_run *run)
@@ -35,7 +68,9 @@ struct s3_expected dest_s3_expected(const struct destination_run *run)
                                 .sha256_base64 = run->sums.sha256,
                                 .crc32c_base64 = run->sums.crc32c,
                                 .md5_hex = run->hash.md5[0] ? run->hash.md5 : run->md5,
-                                .only_ours = convert_owns_key(j) || run->taken};
+                                .only_ours = convert_owns_key(j) || run->taken,
+                                .parts = dest_s3_parts_composite(run),
+                                .taken = run->taken};
 }
 
 static bool pass(const void *data, size_t len, int64_t offset, void *ctx)
@@ -76,6 +111,7 @@ static void on_run_closed(uv_handle_t *handle)
 {
     struct destination_run *run = handle->data;
 
+    dest_s3_parts_free(run);
     spool_hash_release(&run->hash);
     outcome_release(&run->outcome);
     free(run);
@@ -83,6 +119,8 @@ static void on_run_closed(uv_handle_t *handle)
 
 void dest_s3_deliver(struct destination_run *run)
 {
+    if (run->parts && dest_s3_parts_end(run))
+        return; /* it comes back when nothing is under way */
     run->outcome.sent = run->outcome.done ? run->work.job->size : run->sent;
     run->outcome.aborted = !run->outcome.done && atomic_load(&run->aborting);
     flow_leave(&run->ticket); /* where what was to be sent was not */

@@ -41,6 +41,7 @@ static enum err_code open_one(const struct worker_env *env, struct http *http,
     case CONFIG_S3:
         return dest_s3_open(&(struct dest_s3_options){.loop = env->loop,
                                                       .http = http,
+                                                      .spool = env->spool,
                                                       .config = config,
                                                       .flows = flows,
                                                       .env = environ},

@@ -7,6 +7,7 @@
 
 #include "worker/s3_error.h"
 #include "worker/s3_quirks.h"
+#include "worker/s3_sums.h"
 
 /* What the digests in an answer say. */
 enum proof {
@@ -19,15 +20,41 @@ enum proof {
 /* The 32 hex digits of an ETag that is an MD5; NULL for any other. */
 static const char *md5_in_etag(const struct http_response *r)
 {
-    const char *s = r->etag;
+    return strncmp(r->encryption, "aws:kms", 7) == 0 ? NULL : s3_etag_md5(r->etag);
+}
 
-    if (strncmp(r->encryption, "aws:kms", 7) == 0)
-        return NULL;
-    s += *s == '"';
-    if (strspn(s, "0123456789abcdefABCDEF") != 32 ||
-        (s[32] && strcmp(s + 32, "\"") != 0))
-        return NULL;
-    return s;
+/* Of an object made of parts: whether a checksum of checksums is that of ours, of as many, and another. */
+static enum proof compare_composite(const char *told, const char *want)
+{
+    const char *count = strrchr(told, '-'), *wanted = strrchr(want, '-');
+
+    if (!count || !wanted || strcmp(count, wanted) != 0)
+        return PROOF_NONE;
+    return strcmp(told, want) == 0 ? PROOF_SAME : PROOF_OTHER;
+}
+
+static bool is_same_etag(const char *told, const char *want)
+{
+    size_t len = strlen(want);
+
+    told += *told == '"';
+    return len > 0 && strncasecmp(told, want, len) == 0 &&
+           (!told[len] || strcmp(told + len, "\"") == 0);
+}
+
+static enum proof compare_parts(const struct http_response *r,
+                                const struct s3_expected *want, bool ours)
+{
+    if (!want->parts)
+        return PROOF_NONE;
+    enum proof sha256 = compare_composite(r->checksum_sha256, want->parts->sha256);
+    enum proof crc32c = compare_composite(r->checksum_crc32c, want->parts->crc32c);
+    if (want->taken && (sha256 == PROOF_OTHER || crc32c == PROOF_OTHER))
+        return PROOF_OTHER;
+    if (sha256 == PROOF_SAME || (crc32c == PROOF_SAME && ours) ||
+        is_same_etag(r->etag, want->parts->etag))
+        return PROOF_SAME;
+    return PROOF_NONE;
 }
 
 /* What a checksum in the answer says.  That of an object made in parts is not one of its bytes. */
@@ -53,7 +80,7 @@ static enum proof compare(const struct http_response *r, const struct s3_expecte
     if (sha256 == PROOF_SAME || (crc32c == PROOF_SAME && (ours || !md5)))
         return PROOF_SAME;
     if (!md5)
-        return PROOF_NONE;
+        return compare_parts(r, want, ours);
     if (!want->md5_hex[0])
         return PROOF_NEEDS_MD5;
     return strncasecmp(md5, want->md5_hex, 32) == 0 ? PROOF_SAME : PROOF_OTHER;
@@ -75,8 +102,8 @@ static void describe(struct s3_answer *a, const char *method,
         (void)snprintf(a->error, sizeof a->error, "%s: %.200s", method, r->error);
 }
 
-static struct s3_answer classify(const char *method, const struct http_result *r,
-                                 const struct s3_error *error)
+struct s3_answer s3_answer_classify(const char *method, const struct http_result *r,
+                                    const struct s3_error *error)
 {
     struct retry_outcome o = {.net = r->net,
                               .body_sent = r->body_sent,
@@ -95,12 +122,30 @@ static bool is_success(const struct http_result *r)
     return r->net == RETRY_NET_OK && r->response->status / 100 == 2;
 }
 
+bool s3_answer_adapt(struct s3_answer *a, const struct http_result *r,
+                     const struct s3_error *error, int64_t now_s)
+{
+    const struct http_response *h = r->response;
+    int64_t date_s = 0;
+
+    if (s3_quirks_unsupported(h, error)) {
+        a->verdict = S3_PLAINER;
+        return true;
+    }
+    if (strcmp(error->code, "RequestTimeTooSkewed") != 0 ||
+        !http_response_date(h, &date_s) ||
+        llabs((long long)date_s - now_s) > S3_SKEW_MAX_S)
+        return false;
+    a->verdict = S3_SKEWED;
+    a->skew_s = date_s - now_s;
+    return true;
+}
+
 struct s3_answer s3_answer_put(const struct http_result *r,
                                const struct s3_expected *want, int64_t now_s)
 {
     const struct http_response *h = r->response;
     struct s3_error error = {.code = ""};
-    int64_t date_s = 0;
 
     (void)s3_error_parse(h->body.data, h->body.len, &error); /* no error is no code */
     if (is_success(r) && !error.is_error) {
@@ -114,17 +159,10 @@ struct s3_answer s3_answer_put(const struct http_result *r,
         }
         return a;
     }
-    struct s3_answer a = classify("PUT", r, &error);
-    if (s3_quirks_unsupported(h, &error)) {
-        a.verdict = S3_PLAINER;
-    } else if (strcmp(error.code, "RequestTimeTooSkewed") == 0 &&
-               http_response_date(h, &date_s) &&
-               llabs((long long)date_s - now_s) <= S3_SKEW_MAX_S) {
-        a.verdict = S3_SKEWED;
-        a.skew_s = date_s - now_s;
-    } else if (a.class == RETRY_RESOLVE || h->status == 304 || a.class == RETRY_NONE) {
+    struct s3_answer a = s3_answer_classify("PUT", r, &error);
+    if (!s3_answer_adapt(&a, r, &error, now_s) &&
+        (a.class == RETRY_RESOLVE || h->status == 304 || a.class == RETRY_NONE))
         a.verdict = S3_RESOLVE; /* 304: what early MinIO says for 412 */
-    }
     return a;
 }
 
@@ -137,7 +175,7 @@ struct s3_answer s3_answer_head(const struct http_result *r,
     if (r->net == RETRY_NET_OK && h->status == 404)
         return (struct s3_answer){.verdict = S3_ABSENT};
     if (!is_success(r)) {
-        struct s3_answer a = classify("HEAD", r, &none);
+        struct s3_answer a = s3_answer_classify("HEAD", r, &none);
         if (a.class == RETRY_NONE || a.class == RETRY_RESOLVE || a.class == RETRY_NEVER)
             a.class = RETRY_TRANSIENT; /* it says nothing of the object */
         return a;

@@ -5,11 +5,7 @@
  *     <Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message>...</Error>
  *      root   code                    message
  *
- * A bounded reader for the little XML that S3 and its likes send, in one pass and without memory of its own.  White
- * space, a byte order mark and one <?xml ...?> may stand in front (S3 keeps connections alive with white space while it
- * completes an upload).  Refused as not S3's: any "<!" (DOCTYPE, entities, comments, CDATA), tags that do not match,
- * more than S3_ERROR_DEPTH_MAX levels, a NUL, anything but white space after the root.  An HTML page, JSON or a
- * binary body is therefore refused as a whole.
+ * Read by s3_xml.h, whose limits hold.
  *
  * S3 answers 200 to CompleteMultipartUpload and CopyObject, and then may put an <Error> into the body: such an answer
  * is a success only when `root` is what was asked for and `is_complete`.
@@ -17,20 +13,18 @@
 #ifndef HOIST_WORKER_S3_ERROR_H
 #define HOIST_WORKER_S3_ERROR_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "worker/s3_xml.h"
 
 enum {
-    S3_ERROR_BODY_MAX = 64 * 1024, /* bytes looked at, as if no more had come */
-    S3_ERROR_DEPTH_MAX = 16,       /* elements inside each other */
-    S3_ERROR_CODE_SIZE = 64,       /* with the NUL */
-    S3_ERROR_MESSAGE_SIZE = 200,   /* with the NUL */
+    S3_ERROR_BODY_MAX = S3_XML_BODY_MAX,
+    S3_ERROR_DEPTH_MAX = S3_XML_DEPTH_MAX,
+    S3_ERROR_CODE_SIZE = S3_XML_NAME_SIZE, /* with the NUL */
+    S3_ERROR_MESSAGE_SIZE = 200,           /* with the NUL */
 };
 
 /*
- * Code and Message are the first direct children of the root with these names; "" when there are none.  White space
- * at both ends is cut off; &amp; &lt; &gt; &quot; &apos; are decoded, other references stay as they stand; control
- * characters become blanks.  What is too long is cut, never inside a UTF-8 sequence.  A text whose end did not arrive
+ * Code and Message are the first direct children of the root with these names; "" when there are none.  They are decoded as
+ * s3_xml_copy does.  A text whose end did not arrive
  * is "".  All else is as the sender wrote it: escape before printing.
  */
 struct s3_error {

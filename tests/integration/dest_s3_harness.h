@@ -20,16 +20,17 @@ static uv_loop_t loop;
 static struct http *http;
 static struct destination *dest;
 static struct config_destination config;
+static struct spool *spool; /* NULL but in tests that open one */
 
 static inline void open_dest(void)
 {
     struct err e = ERR_INIT;
 
-    cr_assert(
-        dest_s3_open(
-            &(struct dest_s3_options){.loop = &loop, .http = http, .config = &config},
-            &dest, &e) == ERR_OK,
-        "%s", e.text);
+    cr_assert(dest_s3_open(
+                  &(struct dest_s3_options){
+                      .loop = &loop, .http = http, .spool = spool, .config = &config},
+                  &dest, &e) == ERR_OK,
+              "%s", e.text);
 }
 
 /* Without what was learnt of the store, and without connections to it. */
@@ -62,6 +63,8 @@ static inline void up(void)
                                          .conditional = true,
                                          .checksum = CONFIG_SHA256,
                                          .content_type = "application/octet-stream",
+                                         .multipart_threshold = INT64_MAX,
+                                         .part_concurrency = 4,
                                          .connect_timeout_seconds = 1,
                                          .stall_timeout_seconds = 1,
                                          .answer_timeout_seconds = 1};
