@@ -2,8 +2,10 @@
 
 #include "fcgi-app/body.h"
 #include "fcgi-app/job_store.h"
+#include "fcgi-app/presign.h"
 #include "fcgi-app/waiters.h"
 #include "shared/cleanup.h"
+#include "shared/clock.h"
 
 #include <string.h>
 
@@ -33,12 +35,20 @@ void jobs_show(struct exchange *x)
     CLEANUP(job_release) struct job j = JOB_INIT;
     struct err e = ERR_INIT;
     struct job_id id;
-    int64_t wait = 0;
+    int64_t wait = 0, presign = 0;
     enum problem p = job_store_id(x, &id, &e);
     if (!p)
         p = get_wait(x, &wait, &e);
     if (!p)
+        p = presign_read(&x->request, &presign, &e);
+    if (!p)
         p = job_store_find(x, &id, &j, &e);
+    if (!p && presign > 0) {
+        p = presign_answer(&x->response, x->app->config, &j, presign, clock_wall_ms(),
+                           &e);
+        if (!p)
+            return;
+    }
     if (p) {
         exchange_refuse(x, p, &e);
         return;

@@ -219,4 +219,13 @@ MUST_CHECK enum err_code job_decode_manifest(const char *text, size_t len,
  * latest attempt failed; "cancelling":true while a running job is asked to stop.  False when the buf is full. */
 bool job_add_status(struct buf *b, const struct job *j);
 
+/* Where anybody can read the object for a while. */
+struct job_link {
+    const char *url;
+    int64_t expires_ms;
+};
+/* The same of a job that is done, with "presigned_url" and "expires" in its result. */
+bool job_add_status_linked(struct buf *b, const struct job *j,
+                           const struct job_link *link);
+
 #endif

@@ -156,11 +156,11 @@ static void add_member(struct buf *b, const char **comma, const char *name,
     *comma = ",";
 }
 
-static void add_result(struct buf *b, const struct job *j)
+static void add_result(struct buf *b, const struct job *j, const struct job_link *link)
 {
     const char *comma = "";
 
-    if (!j->url && !j->etag && !j->out_sha256 && j->out_bytes == 0)
+    if (!j->url && !j->etag && !j->out_sha256 && j->out_bytes == 0 && !link)
         return;
     buf_puts(b, ",\"result\":{");
     add_member(b, &comma, "url", j->url);
@@ -170,6 +170,10 @@ static void add_result(struct buf *b, const struct job *j)
         comma = ",";
     }
     add_member(b, &comma, "sha256", j->out_sha256);
+    if (link) {
+        add_member(b, &comma, "presigned_url", link->url);
+        add_time(b, "expires", link->expires_ms);
+    }
     buf_putc(b, '}');
 }
 
@@ -187,6 +191,12 @@ static void add_error(struct buf *b, const struct job *j)
 
 bool job_add_status(struct buf *b, const struct job *j)
 {
+    return job_add_status_linked(b, j, NULL);
+}
+
+bool job_add_status_linked(struct buf *b, const struct job *j,
+                           const struct job_link *link)
+{
     char id[ID_JOB_MAX + 1];
 
     id_format_job(&j->id, id);
@@ -196,7 +206,7 @@ bool job_add_status(struct buf *b, const struct job *j)
             add_status_field(b, j, &job_fields[i]);
     job_add_results(b, j);
     if (j->state == JOB_DONE)
-        add_result(b, j);
+        add_result(b, j, link);
     else
         add_error(b, j);
     return buf_printf(b, ",\"url\":\"/v1/jobs/%s\"}", id);

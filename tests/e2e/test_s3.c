@@ -100,6 +100,60 @@ Test(s3, type_name_and_metadata_go_along)
     cr_expect(strstr(text, "%E7%8C%AB.png"), "the name, percent-encoded: %s", text);
 }
 
+/* What anybody gets with a URL, whatever else it may hold. */
+static long fetch(const char *base, const char *path, struct http_answer *ret)
+{
+    struct http client;
+
+    http_open(&client, base);
+    http_send(&client, &(struct http_request){.method = "GET", .path = path}, ret);
+    http_close(&client);
+    return ret->status;
+}
+
+/* In answers '&' stands as \u0026, for pages that show them. */
+static void decode_ampersands(char *text)
+{
+    static const char coded[] = "\\u0026";
+
+    for (char *at = text; (at = strstr(at, coded)); at++) {
+        *at = '&';
+        memmove(at + 1, at + sizeof coded - 1, strlen(at + sizeof coded - 1) + 1);
+    }
+}
+
+Test(s3, a_presigned_url_of_the_result_reads_the_object_and_no_other)
+{
+    struct http_answer a = HTTP_ANSWER_INIT, object = HTTP_ANSWER_INIT;
+    char id[JOB_ID_SIZE], path[256], ask[256], url[2048], base[64], other[2048];
+
+    up_with("in/a b", "S3RVER", "[destination default]\npresign = yes\n");
+    system_make_file(&s, "f.bin", 5000, 1, path);
+    upload_form(&s, path, "f.bin", id);
+    system_wait_state(&s, id, "done", 20000);
+    (void)snprintf(ask, sizeof ask, "/v1/jobs/%s?presign=60", id);
+    http_send(&s.http, &(struct http_request){.method = "GET", .path = ask}, &a);
+    cr_assert_eq(a.status, 200, "%ld %s", a.status, a.body.data);
+    cr_assert(http_json_get(a.body.data, "presigned_url", url, sizeof url), "%s",
+              a.body.data);
+    decode_ampersands(url);
+    (void)snprintf(base, sizeof base, "http://127.0.0.1:%d", s3.port);
+    cr_assert_eq(strncmp(url, base, strlen(base)), 0, "%s", url);
+    const char *target = url + strlen(base);
+    cr_expect_eq(fetch(base + 7, target, &object), 200, "%s %s", url, object.body.data);
+    cr_expect_eq(object.body.len, 5000);
+    (void)snprintf(other, sizeof other, "%s", target);
+    *strstr(other, "?") = '0'; /* neither the signature nor the path is right now */
+    http_answer_release(&object);
+    cr_expect_eq(fetch(base + 7, other, &object), 403);
+    char *digit = strstr(url, "X-Amz-Expires=60") + strlen("X-Amz-Expires=");
+    *digit = '9';
+    http_answer_release(&object);
+    cr_expect_eq(fetch(base + 7, target, &object), 403, "not longer than was signed");
+    http_answer_release(&object);
+    http_answer_release(&a);
+}
+
 Test(s3, a_wrong_secret_is_said_and_the_bytes_are_kept)
 {
     char path[256], id[JOB_ID_SIZE], text[256];
