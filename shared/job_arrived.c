@@ -15,6 +15,11 @@ static bool is_url(const char *s, size_t len)
     return len <= JOB_ARRIVED_URL_MAX && job_text_is_plain(s, len);
 }
 
+bool job_is_address(const char *s, size_t len)
+{
+    return len > 0 && is_url(s, len);
+}
+
 const struct job_arrived *job_find_arrived(const struct job *j, const char *name)
 {
     for (size_t i = 0; i < j->arrived_count; i++)

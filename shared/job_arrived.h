@@ -26,6 +26,9 @@ const struct job_arrived *job_find_arrived(const struct job *j, const char *name
 /* Append one to what is packed.  A url that would not be taken back is left out.  False: no room. */
 bool job_pack_arrived(struct buf *b, const char *name, const char *url);
 
+/* Whether a record takes this as the address of an object: plain text of 1 to JOB_ARRIVED_URL_MAX bytes. */
+bool job_is_address(const char *s, size_t len);
+
 /* ,"results":[…], or nothing. */
 void job_add_results(struct buf *b, const struct job *j);
 

@@ -6,6 +6,7 @@
 
 #include "shared/log.h"
 #include "shared/to_list.h"
+#include "worker/dest_command.h"
 #include "worker/dest_file.h"
 #include "worker/dest_http.h"
 #include "worker/dest_many.h"
@@ -21,9 +22,9 @@ struct destinations {
     struct flows *flows;
     struct destination *items[CONFIG_DESTINATIONS_MAX];
     size_t count;
-    struct destination *commands; /* see source_command.h */
-    struct destination *urls;     /* see source_url.h */
-    struct destination *many;     /* see dest_many.h */
+    struct destination *commands;   /* see source_command.h */
+    struct destination *urls;       /* see source_url.h */
+    struct destination *many;       /* see dest_many.h */
     struct destination *converters; /* see source_convert.h */
 };
 
@@ -52,7 +53,7 @@ static enum err_code open_one(const struct worker_env *env, struct http *http,
                 .loop = env->loop, .http = http, .config = config, .flows = flows},
             ret, e);
     case CONFIG_COMMAND:
-        break;
+        return dest_command_open(env, config, ret, e);
     }
     return err_set(e, ERR_CONFIG, "a scheme this version does not know");
 }
@@ -81,8 +82,8 @@ static enum err_code open_all(const struct worker_env *env, struct destinations 
             return code;
         if (d->items[d->count])
             d->count++;
-        if (one->scheme == CONFIG_HTTP &&
-            open_whole(env, &d->items[d->count - 1], e) != ERR_OK)
+        bool wants_whole = one->scheme == CONFIG_HTTP || one->scheme == CONFIG_COMMAND;
+        if (wants_whole && open_whole(env, &d->items[d->count - 1], e) != ERR_OK)
             return e->code;
     }
     return ERR_OK;
