@@ -224,3 +224,24 @@ Test(looks, stopped_they_end_soon_and_touch_nothing_more)
     cr_expect(told <= 8, "%d", told);
     cr_expect(eq(int, files(), 80 - 2 * t.count[LOOK_THERE]));
 }
+
+/* Where nobody can look, what Redis says is all there is: the files of a job that is done do not stay for ever. */
+Test(looks, files_go_when_nobody_can_look_and_redis_says_done)
+{
+    struct err e = ERR_INIT;
+
+    destinations_close(destinations);
+    config_release(&config);
+    cr_assert(not(config_parse(&config, "t.ini",
+                               "[destination default]\nurl = http://127.0.0.1:9/\n"
+                               "method = POST\n",
+                               NULL, &e)),
+              "%s", e.text);
+    cr_assert(not(destinations_open(&env, &destinations, &e)), "%s", e.text);
+    struct reconcile_look items[2] = {done_job(false), done_job(false)};
+    items[1].ended++; /* it was done anew meanwhile */
+    struct told t = look(items, 2, false);
+    cr_expect(eq(int, t.count[LOOK_THERE], 1), "%s", t.why);
+    cr_expect(eq(int, t.count[LOOK_MOOT], 1));
+    cr_expect(eq(int, files(), 2));
+}
