@@ -185,7 +185,8 @@ void dest_file_copy_init(struct dest_file_copy *c, struct destination_run *run)
 
     *c = (struct dest_file_copy){
         .run = run, .job = j, .root_fd = -1, .dir_fd = -1, .out_fd = -1};
-    c->takes_any = converted || (run->work.stream && convert_owns_key(j));
+    c->takes_any =
+        converted || run->work.remade || (run->work.stream && convert_owns_key(j));
     (void)snprintf(c->temporary, sizeof c->temporary, ".%s.tmp", j->id.uuid.text);
     if (run->work.stream)
         return;

@@ -7,6 +7,7 @@
 
 #include "shared/cleanup.h"
 #include "shared/clock.h"
+#include "shared/convert.h"
 #include "worker/dest_http_answer.h"
 #include "worker/dest_http_request.h"
 #include "worker/spool_hash.h"
@@ -233,11 +234,11 @@ static void on_head(const struct http_result *result, void *ctx)
 {
     struct destination_run *run = ctx;
     const struct job *j = run->work.job;
-    /* A default key begins with the job's UUID, which nobody can know beforehand. */
-    struct dest_http_expected want = {
-        .size = j->size,
-        .sha256 = j->sha256,
-        .only_ours = strncmp(j->key, j->id.uuid.text, ID_UUID_LEN) == 0};
+    struct dest_http_expected want = {.size = j->size,
+                                      .sha256 = j->sha256,
+                                      .only_ours = convert_owns_key(j),
+                                      .takes_any = run->work.remade ||
+                                                   (run->work.only_look && j->convert)};
     struct dest_http_answer a = dest_http_answer_head(result, &want);
 
     run->call = NULL;

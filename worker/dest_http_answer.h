@@ -37,6 +37,7 @@ struct dest_http_expected {
     int64_t size;
     const char *sha256; /* hex */
     bool only_ours;     /* an object of this key can be nobody else's */
+    bool takes_any;     /* whatever is there is right (destination.h, streams) */
 };
 
 struct dest_http_answer dest_http_answer_send(const struct http_result *r,

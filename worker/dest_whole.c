@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "shared/cleanup.h"
+#include "shared/convert.h"
 #include "worker/stream.h"
 
 enum { CHUNK = 256 * 1024 };
@@ -93,6 +94,7 @@ static bool begin_inner(struct destination_run *run, const struct job *job, int 
     w.job = job;
     w.fd = fd;
     w.stream = NULL;
+    w.remade = w.remade || (run->work.stream && convert_owns_key(job));
     w.done = on_inner_done;
     w.ctx = run;
     run->inner = destination_begin(run->dest->to, &w);
@@ -298,7 +300,8 @@ enum err_code dest_whole_open(uv_loop_t *loop, struct spool *spool,
 
     if (!d)
         return err_set(e, ERR_NOMEM, "no memory for a destination");
-    d->base = (struct destination){.ops = &ops, .config = inner->config};
+    d->base =
+        (struct destination){.ops = &ops, .config = inner->config, .flow = inner->flow};
     d->loop = loop;
     d->spool = spool;
     d->to = inner;

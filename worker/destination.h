@@ -106,6 +106,9 @@ struct destination_work {
      * its size and digests say nothing of them.  outcome.sha256 and outcome.sent tell what they were.  The maker's, who
      * outlives the run.  NULL: fd counts. */
     struct stream *stream;
+    /* The bytes are what this attempt has made of something; an earlier one may have made others of it.  What is there under the
+     * job's key, which is no other job's, is its object, as for a stream. */
+    bool remade;
     bool
         only_look; /* fd may be -1; the bytes help where a store tells nothing but an MD5 */
     /* When the lease ends, in boot time: from then on nothing may become an object.  It moves while the run is under way.
