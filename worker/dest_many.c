@@ -6,6 +6,7 @@
 
 #include "shared/cleanup.h"
 #include "shared/job_arrived.h"
+#include "worker/flow.h"
 
 struct dest_many {
     struct destination base;
@@ -19,8 +20,9 @@ struct member {
     const char *name;
     struct destination *to;
     struct destination_run *run; /* while it has the bytes */
-    bool came_before;            /* an earlier attempt was there */
-    struct outcome outcome;      /* once run is over */
+    struct flow_job flow;
+    bool came_before;       /* an earlier attempt was there */
+    struct outcome outcome; /* once run is over */
 };
 
 struct destination_run {
@@ -226,6 +228,9 @@ static void on_member_done(struct outcome *o, void *ctx)
     m->run = NULL;
     m->outcome = *o;
     memset(o, 0, sizeof *o); /* its strings are ours now */
+    if (!m->outcome.done && !m->outcome.aborted && m->outcome.hold_ms == 0)
+        m->outcome.hold_ms = flow_job_excused_ms(&m->flow, m->outcome.class);
+    flow_job_end(&m->flow);
     if (m->outcome.done && !run->work.only_look)
         (void)job_pack_arrived(&run->arrived, m->name,
                                m->outcome.url); /* there is room */
@@ -245,6 +250,11 @@ static void begin_member(struct member *m)
         outcome_fail(&m->outcome, RETRY_CONFIG, "is not configured");
         return;
     }
+    int64_t rest_ms = flow_job_begin(m->to->flow, &m->flow);
+    if (rest_ms > 0) {
+        outcome_hold(&m->outcome, rest_ms);
+        return;
+    }
     if (w.fd >= 0)
         w.fd = fcntl(w.fd, F_DUPFD_CLOEXEC, 3);
     w.done = on_member_done;
@@ -256,6 +266,7 @@ static void begin_member(struct member *m)
         return;
     }
     fd_close(&w.fd);
+    flow_job_end(&m->flow);
     outcome_fail(&m->outcome, RETRY_TRANSIENT,
                  "no memory or descriptor to begin the upload");
 }

@@ -82,11 +82,13 @@ void flow_job_end(struct flow_job *j)
     *j = (struct flow_job){0};
 }
 
-int64_t flow_job_excused_ms(const struct flow_job *j)
+int64_t flow_job_excused_ms(const struct flow_job *j, enum retry_class class)
 {
     const struct flow *f = j->flow;
     int64_t now = clock_mono_ms();
 
+    if (class != RETRY_TRANSIENT && class != RETRY_THROTTLED)
+        return 0;
     if (!f || (circuit_state(&f->circuit, now) == CIRCUIT_CLOSED &&
                f->paused_until_ms <= now))
         return 0;

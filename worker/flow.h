@@ -103,11 +103,11 @@ int64_t flow_job_begin(struct flow *f, struct flow_job *j);
 /* Its run has ended.  Again, or of a zeroed one: nothing happens. */
 void flow_job_end(struct flow_job *j);
 /*
- * A job failed in a way that may be the destination's fault, which is in trouble (circuit not closed, or paused): more
- * than 0: give it back for so many ms rather than count an attempt.  Before flow_job_end: a probe is given back for longer, so that
- * another job is the next one where there is one.
+ * A job failed, with this class.  More than 0: that may be its destination's fault, which is in trouble (circuit not
+ * closed, or paused): give it back for so many ms rather than count an attempt.  Before flow_job_end: a probe is given back for
+ * longer, so that another job is the next one where there is one.
  */
-int64_t flow_job_excused_ms(const struct flow_job *j);
+int64_t flow_job_excused_ms(const struct flow_job *j, enum retry_class class);
 
 /* --- one destination --- */
 

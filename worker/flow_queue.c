@@ -136,7 +136,9 @@ static void obey_retry_after(struct flow *f, const struct flow_answer *a, int64_
     if (now + ms <= f->endpoint->quiet_until_ms)
         return;
     f->endpoint->quiet_until_ms = now + ms;
-    flow_set_why(f, a->error);
+    for (size_t i = 0; i < f->set->count; i++)
+        if (f->set->of[i]->endpoint == f->endpoint)
+            flow_set_why(f->set->of[i], a->error);
 }
 
 static void failed(struct flow_ticket *t, const struct flow_answer *a,

@@ -129,20 +129,11 @@ static void report_held(struct transfer *t, int64_t hold_ms, const char *why)
     transfer_report(t, REPORT_RELEASE_LATER);
 }
 
-/* How long to hold a failed job back, because it may be that of its destination; 0: it counts as an attempt. */
-static int64_t excused_ms(const struct transfer *t, const struct outcome *o)
-{
-    if (o->hold_ms > 0)
-        return o->hold_ms;
-    if (o->class != RETRY_TRANSIENT && o->class != RETRY_THROTTLED)
-        return 0;
-    return flow_job_excused_ms(&t->flow);
-}
-
 static void on_outcome(struct outcome *o, void *ctx)
 {
     struct transfer *t = ctx;
-    int64_t hold_ms = excused_ms(t, o);
+    int64_t hold_ms =
+        o->hold_ms > 0 ? o->hold_ms : flow_job_excused_ms(&t->flow, o->class);
 
     t->run = NULL;
     flow_job_end(&t->flow);

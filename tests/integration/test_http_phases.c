@@ -1,0 +1,172 @@
+/* The deadline of each phase of a request counts in that phase alone: connecting, the body, the answer. */
+#include "worker/http.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include "shared/clock.h"
+#include "tests/support/s3_faulty.h"
+
+enum { LONG_MS = 60000, BIG = 16 << 20 };
+
+static struct s3_faulty *s3;
+static uv_loop_t loop;
+static struct http *http;
+static uv_timer_t gate;
+
+static void up(void)
+{
+    struct err e = ERR_INIT;
+
+    s3 = s3_faulty_start();
+    cr_assert(eq(int, uv_loop_init(&loop), 0));
+    (void)uv_timer_init(&loop, &gate);
+    cr_assert(http_open(&loop, &http, &e) == ERR_OK, "%s", e.text);
+}
+
+static void down(void)
+{
+    uv_close((uv_handle_t *)&gate, NULL);
+    http_close(http);
+    (void)uv_run(&loop, UV_RUN_DEFAULT);
+    cr_expect(eq(int, uv_loop_close(&loop), 0));
+    s3_faulty_stop(s3);
+}
+
+TestSuite(http_phases, .init = up, .fini = down, .timeout = 60);
+
+struct end {
+    bool over, body_sent;
+    enum retry_net net;
+    int status;
+    char error[160];
+};
+
+static void on_done(const struct http_result *r, void *ctx)
+{
+    struct end *end = ctx;
+
+    *end = (struct end){.over = true,
+                        .body_sent = r->body_sent,
+                        .net = r->net,
+                        .status = r->response->status};
+    (void)snprintf(end->error, sizeof end->error, "%s", r->error);
+}
+
+static void on_gate(uv_timer_t *timer)
+{
+    (void)timer;
+    s3_faulty_open_gate(s3);
+}
+
+struct deadlines {
+    int64_t connect_ms, stall_ms, answer_ms;
+};
+
+/* PUT so many bytes to base; the gate opens after gate_ms (0: nobody touches it).  How long it took. */
+static int64_t put(const char *base, int64_t size, struct deadlines d, uint64_t gate_ms,
+                   struct end *ret)
+{
+    static char data[BIG];
+    char url[128];
+    struct http_body body = {.fd = -1, .data = data, .len = size};
+    int64_t began = clock_mono_ms();
+
+    (void)snprintf(url, sizeof url, "%s/bucket/key", base);
+    struct http_request r = {.method = "PUT",
+                             .url = url,
+                             .body = &body,
+                             .connect_ms = d.connect_ms,
+                             .stall_ms = d.stall_ms,
+                             .answer_ms = d.answer_ms,
+                             .done = on_done,
+                             .ctx = ret};
+    if (gate_ms > 0)
+        (void)uv_timer_start(&gate, on_gate, gate_ms, 0);
+    *ret = (struct end){0};
+    cr_assert(http_send(http, &r) != NULL);
+    while (!ret->over)
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    return clock_mono_ms() - began;
+}
+
+Test(http_phases, a_body_that_stands_still_is_ended_by_its_own_deadline)
+{
+    struct end end;
+
+    s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_STALL_IN_BODY, .bytes = 10});
+    int64_t took =
+        put(s3_faulty_url(s3), BIG, (struct deadlines){1, 1000, LONG_MS}, 0, &end);
+    cr_expect(eq(int, end.net, RETRY_NET_TIMEOUT));
+    cr_expect(eq(str, end.error, "time-out: the upload stalled"));
+    cr_expect(not(end.body_sent), "so nothing can have been stored");
+    cr_expect(lt(i64, took, LONG_MS / 4));
+}
+
+Test(http_phases, the_deadline_of_the_answer_does_not_count_while_the_body_leaves)
+{
+    struct end end;
+
+    /* The body stands at the gate for longer than an answer may take. */
+    s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_GATE_IN_BODY, .bytes = 10});
+    s3_faulty_close_gate(s3);
+    int64_t took = put(s3_faulty_url(s3), BIG,
+                       (struct deadlines){LONG_MS, LONG_MS, 2000}, 4500, &end);
+    cr_expect(eq(int, end.status, 200), "%s", end.error);
+    cr_expect(ge(i64, took, 4500));
+}
+
+Test(http_phases, an_answer_that_does_not_come_is_ended_by_its_own_deadline)
+{
+    struct end end;
+
+    s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_HANG});
+    int64_t took =
+        put(s3_faulty_url(s3), 100, (struct deadlines){1000, LONG_MS, 1000}, 0, &end);
+    cr_expect(eq(int, end.net, RETRY_NET_TIMEOUT));
+    cr_expect(eq(str, end.error, "time-out: no answer"));
+    cr_expect(end.body_sent, "so something may have been");
+    cr_expect(lt(i64, took, LONG_MS / 4));
+}
+
+Test(http_phases, a_store_that_never_says_continue_costs_a_second)
+{
+    struct end end;
+
+    s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_NO_CONTINUE});
+    int64_t took = put(s3_faulty_url(s3), 2 << 20,
+                       (struct deadlines){LONG_MS, LONG_MS, LONG_MS}, 0, &end);
+    cr_expect(eq(int, end.status, 200), "%s", end.error);
+    cr_expect(ge(i64, took, 900), "it is waited for");
+    cr_expect(lt(i64, took, 6000));
+    took = put(s3_faulty_url(s3), 1000, (struct deadlines){LONG_MS, LONG_MS, LONG_MS},
+               0, &end);
+    cr_expect(lt(i64, took, 900), "a small body does not ask");
+}
+
+Test(http_phases, connecting_has_its_own_deadline_and_TLS_is_part_of_it)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* says nothing */
+    char url[64];
+    struct end end;
+
+    cr_assert(bind(listener, (struct sockaddr *)&at, len) == 0);
+    cr_assert(listen(listener, 8) == 0);
+    cr_assert(getsockname(listener, (struct sockaddr *)&at, &len) == 0);
+    (void)snprintf(url, sizeof url, "https://127.0.0.1:%d", ntohs(at.sin_port));
+    int64_t took = put(url, 100, (struct deadlines){1000, LONG_MS, LONG_MS}, 0, &end);
+    cr_expect(eq(int, end.net, RETRY_NET_TIMEOUT), "%s", end.error);
+    cr_expect(not(end.body_sent));
+    cr_expect(ge(i64, took, 900));
+    cr_expect(lt(i64, took, LONG_MS / 4));
+    (void)close(listener);
+}
