@@ -158,7 +158,9 @@ static void look_at_object(struct look *k)
     struct err e = ERR_INIT;
     int fd = -1;
 
-    k->destination = destinations_find(o->destinations, k->job.to);
+    k->destination = job_is_spooled(&k->job)
+                         ? destinations_route(o->destinations, &k->job)
+                         : destinations_find(o->destinations, k->job.to);
     if (!k->destination) {
         finish(k, LOOK_LEFT, "destination is not configured");
         return;

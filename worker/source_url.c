@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/convert.h"
 #include "worker/fetch.h"
+#include "worker/stream_convert.h"
 
 struct source_url {
     struct destination base;
@@ -15,8 +17,10 @@ struct source_url {
 struct destination_run {
     struct source_url *source;
     struct destination_work work;
-    struct job job; /* with the type of the answer */
+    struct job job; /* with the type of the object */
+    struct convert convert;
     struct fetch *fetch;
+    struct stream_convert *converters; /* of what is fetched; NULL: there are none */
     struct destination *to;
     struct destination_run *inner; /* of to, while that takes the bytes */
     struct outcome outcome;
@@ -49,14 +53,26 @@ static void on_later(uv_timer_t *timer)
     deliver(timer->data);
 }
 
-/* The outcome is known: tell it, once nothing is fetched any more. */
+static void on_converters_closed(void *ctx);
+
+/* The outcome is known: tell it, once nothing is converted and fetched any more. */
 static void end(struct destination_run *run)
 {
     run->ending = true;
-    if (run->fetch)
+    if (run->converters)
+        stream_convert_close(run->converters, on_converters_closed, run);
+    else if (run->fetch)
         fetch_close(run->fetch, deliver);
     else
         (void)uv_timer_start(&run->later, on_later, 0, 0);
+}
+
+static void on_converters_closed(void *ctx)
+{
+    struct destination_run *run = ctx;
+
+    run->converters = NULL;
+    end(run);
 }
 
 static void fail(struct destination_run *run, enum retry_class class, const char *text)
@@ -76,17 +92,50 @@ static void on_inner_done(struct outcome *o, void *ctx)
     run->inner = NULL;
     run->outcome = *o;
     memset(o, 0, sizeof *o); /* its strings are ours now */
+    if (run->converters)
+        stream_convert_format_sandbox(run->converters, run->outcome.sandbox);
     end(run);
 }
 
 /* --- the fetch --- */
+
+/* The media type of the object: what the job or its converters say, else the answer's.  One that is none is as if it had
+ * not come. */
+static enum err_code set_type(struct destination_run *run, const char *answer,
+                              struct err *e)
+{
+    const char *type = run->job.type ? "" : answer;
+
+    if (run->convert.count > 0 && *run->convert.type)
+        type = run->convert.type;
+    if (!*type || job_set_type(&run->job, type, strlen(type), e) != ERR_NOMEM)
+        return ERR_OK;
+    return e->code;
+}
+
+/* The bytes of the object. */
+static enum err_code open_stream(struct destination_run *run, struct stream **ret,
+                                 struct err *e)
+{
+    struct stream_convert_options o = {.loop = run->source->env->loop,
+                                       .from = fetch_stream(run->fetch),
+                                       .job = &run->job,
+                                       .convert = &run->convert};
+
+    *ret = o.from;
+    if (run->convert.count == 0)
+        return ERR_OK;
+    if (stream_convert_open(&o, &run->converters, e) != ERR_OK)
+        return e->code;
+    *ret = stream_convert_stream(run->converters);
+    return ERR_OK;
+}
 
 static void on_head(const struct fetch_head *head, void *ctx)
 {
     struct destination_run *run = ctx;
     struct destination_work work = {.job = &run->job,
                                     .fd = -1,
-                                    .stream = fetch_stream(run->fetch),
                                     .until_ms = run->work.until_ms,
                                     .done = on_inner_done,
                                     .ctx = run};
@@ -98,10 +147,9 @@ static void on_head(const struct fetch_head *head, void *ctx)
         fail(run, RETRY_TRANSIENT, "stopped");
         return;
     }
-    if (!run->job.type && *head->type &&
-        job_set_type(&run->job, head->type, strlen(head->type), &e) == ERR_NOMEM) {
-        fail(run, RETRY_TRANSIENT,
-             e.text); /* one that is none is as if it had not come */
+    if (set_type(run, head->type, &e) != ERR_OK ||
+        open_stream(run, &work.stream, &e) != ERR_OK) {
+        fail(run, RETRY_TRANSIENT, e.text);
         return;
     }
     run->inner = destination_begin(run->to, &work);
@@ -139,6 +187,11 @@ static enum err_code start(struct destination_run *run, struct err *e)
         return err_set(e, ERR_CONFIG, "[fetch] is not enabled here");
     if (job_copy(job, &run->job, e) != ERR_OK)
         return e->code;
+    if (job->convert && convert_find(s->env->config, job->convert, strlen(job->convert),
+                                     &run->convert, e) != ERR_OK) {
+        e->code = ERR_CONFIG;
+        return ERR_CONFIG;
+    }
     run->fetch = fetch_begin(&(struct fetch_options){
         .loop = s->env->loop,
         .http = s->http,

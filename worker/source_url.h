@@ -7,7 +7,8 @@
  * It stands in the place of a destination: destinations_route gives it for such a job, and from begin to done it keeps what
  * destination.h promises.  The outcome of a done job has the sha256 and, as `sent`, the size.
  *
- * The object has the media type of the answer unless the job names one.  Nothing is fetched unless [fetch] enabled says so;
+ * What is fetched goes through the job's converters, if it has any (stream_convert.h).  The object has the media type of the
+ * last converter that has one, else that which the job names, else that of the answer.  Nothing is fetched unless [fetch] enabled says so;
  * max_bytes of the job's queue holds, too.
  *
  * Belongs to the loop's thread.
