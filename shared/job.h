@@ -121,18 +121,21 @@ struct job {
 
     /* What became of it: only in Redis. */
     enum job_state state;
-    int64_t seq;       /* place in the queue */
-    int64_t attempts;  /* starts so far */
-    int64_t crashes;   /* leases that ran out under a worker that had started it */
-    int64_t sent;      /* bytes of the upload that have left */
-    int64_t started;   /* ms, of the latest attempt */
-    int64_t ended;     /* ms */
-    bool cancel;       /* asked to stop while running */
-    char *worker;      /* id of the worker that has it */
-    char *url;         /* where the object is, once done */
-    char *etag;        /* as the store gave it */
-    int64_t out_bytes; /* of what converters made of it, once done */
-    char *out_sha256;  /* of the same */
+    int64_t seq;      /* place in the queue */
+    int64_t attempts; /* starts so far */
+    int64_t crashes;  /* leases that ran out under a worker that had started it */
+    int64_t sent;     /* bytes of the upload that have left */
+    char *phase;  /* while it runs: queued, reading, converting, uploading, finishing */
+    int64_t rate; /* then: bytes a second, of the last seconds */
+    int64_t parts, parts_done; /* then, of an upload in parts; 0: it has none */
+    int64_t started;           /* ms, of the latest attempt */
+    int64_t ended;             /* ms */
+    bool cancel;               /* asked to stop while running */
+    char *worker;              /* id of the worker that has it */
+    char *url;                 /* where the object is, once done */
+    char *etag;                /* as the store gave it */
+    int64_t out_bytes;         /* of what converters made of it, once done */
+    char *out_sha256;          /* of the same */
     char *sandbox;     /* what held its converters: "landlock,seccomp", or "none" */
     char *error;       /* the latest failure, for people */
     char *error_class; /* the latest failure, one word */

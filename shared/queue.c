@@ -130,6 +130,10 @@ void queue_beat_cmd(struct redis_cmd *c, const char *queue,
         redis_cmd_add_int(c, beats[i].lease.token);
         queue_add_number(c, beats[i].sent);
         add_text(c, beats[i].arrived);
+        add_text(c, beats[i].phase);
+        queue_add_number(c, beats[i].rate);
+        queue_add_number(c, beats[i].parts);
+        queue_add_number(c, beats[i].parts_done);
     }
 }
 

@@ -195,7 +195,10 @@ struct queue_beat {
     struct queue_lease lease;
     int64_t sent; /* progress, bytes */
     const char
-        *arrived; /* where it has arrived, packed (job_arrived.h); NULL: nowhere */
+        *arrived;      /* where it has arrived, packed (job_arrived.h); NULL: nowhere */
+    const char *phase; /* one word; NULL: not told, nor the rate */
+    int64_t rate;      /* bytes a second */
+    int64_t parts, parts_done; /* of a multipart upload; 0: none */
 };
 
 /* Renew up to QUEUE_BATCH_MAX leases of one queue and store progress. */

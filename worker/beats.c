@@ -81,6 +81,20 @@ static bool is_to_beat(const struct beats *b, const struct transfer *t)
     return t && t->beat != b->round && transfer_holds_lease(t);
 }
 
+static struct queue_beat beat_of(struct transfer *t)
+{
+    struct destination_progress p = transfer_progress(t);
+
+    progress_meter_look(&t->meter, p.sent, clock_mono_ms());
+    return (struct queue_beat){.lease = t->lease,
+                               .sent = p.sent,
+                               .arrived = p.arrived,
+                               .phase = destination_phase_name(p.phase),
+                               .rate = t->meter.rate,
+                               .parts = p.parts,
+                               .parts_done = p.parts_done};
+}
+
 /* Beat for the transfer in this slot, and for those of its queue behind it: one call. */
 static void beat_from(struct beats *b, size_t first)
 {
@@ -99,9 +113,7 @@ static void beat_from(struct beats *b, size_t first)
         struct transfer *t = s->slots[i];
         if (!is_to_beat(b, t) || strcmp(t->lease.id.queue, queue) != 0)
             continue;
-        struct destination_progress p = transfer_progress(t);
-        beats[call->count] = (struct queue_beat){
-            .lease = t->lease, .sent = p.sent, .arrived = p.arrived};
+        beats[call->count] = beat_of(t);
         call->of[call->count].index = i;
         call->of[call->count++].serial = t->serial;
         t->beat = b->round;

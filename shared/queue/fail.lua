@@ -39,7 +39,7 @@ elseif not retry_ms or record.attempts >= record.max_attempts then
 end
 local due = text(now + retry_ms)
 redis.call('HSET', job, 'state', 'scheduled', 'due', due, 'sent', sent, 'error', why, 'error_class', class)
-redis.call('HDEL', job, 'worker')
+drop_run()
 redis.call('ZADD', later, due, id)
 drop_lease(id)
 wake_if_first_later(id)

@@ -36,7 +36,7 @@ local function write_more(p)
     end
   end
   if ARGV[p + 9] == '1' then
-    redis.call('HDEL', job, 'error', 'error_class', 'cancel', 'cancel_keep')
+    redis.call('HDEL', job, 'error', 'error_class', 'cancel', 'cancel_keep', 'phase', 'rate', 'parts', 'parts_done')
   end
   if ARGV[p + 10] ~= '' then
     redis.call('HSET', job, 'bytes', ARGV[p + 6], 'sha256', ARGV[p + 10])

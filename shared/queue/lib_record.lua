@@ -64,6 +64,11 @@ local function drop_lease(id)
   redis.call('HDEL', owner, id)
 end
 
+-- What is true only while a job runs.
+local function drop_run()
+  redis.call('HDEL', job, 'worker', 'phase', 'rate', 'parts', 'parts_done')
+end
+
 -- The record of a job is gone: nothing more is known of it than its id.
 local function forget(id)
   drop_lease(id)
@@ -79,7 +84,7 @@ end
 -- Back into the line.
 local function to_ready(id, record)
   redis.call('HSET', job, 'state', 'waiting')
-  redis.call('HDEL', job, 'worker')
+  drop_run()
   place(id, record)
   event(id, 'waiting')
 end
@@ -110,7 +115,8 @@ local function bury(id, record, why, class)
     end
   end
   redis.call('HSET', job, 'state', 'dead', 'ended', text(now), 'error', why, 'error_class', class)
-  redis.call('HDEL', job, 'worker', 'cancel', 'cancel_keep')
+  redis.call('HDEL', job, 'cancel', 'cancel_keep')
+  drop_run()
   redis.call('PERSIST', job)
   redis.call('ZADD', dead, text(now), id)
   leave_lines(id, record or {})
@@ -133,7 +139,8 @@ end
 local function call_off(id, record, keep_ms)
   keep_ms = math.max(keep_ms, 1)
   redis.call('HSET', job, 'state', 'cancelled', 'ended', text(now))
-  redis.call('HDEL', job, 'worker', 'cancel', 'cancel_keep')
+  redis.call('HDEL', job, 'cancel', 'cancel_keep')
+  drop_run()
   redis.call('PEXPIRE', job, text(keep_ms))
   redis.call('ZADD', done, text(now), id)
   leave_lines(id, record)

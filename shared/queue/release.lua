@@ -22,6 +22,9 @@ end
 if delay_ms > 0 then
   local due = text(now + delay_ms)
   redis.call('HSET', job, 'state', 'scheduled', 'due', due)
+  if not fault then
+    drop_run()
+  end
   redis.call('ZADD', later, due, id)
   wake_if_first_later(id)
   drop_lease(id)

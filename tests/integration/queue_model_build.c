@@ -122,7 +122,8 @@ static void build_beat(struct redis_cmd *c, const struct model_run *run,
     struct queue_beat beats[MODEL_ITEMS];
 
     for (int i = 0; i < op->count; i++)
-        beats[i] = (struct queue_beat){model_lease(run, op->worker, op->jobs[i]), 7};
+        beats[i] = (struct queue_beat){
+            .lease = model_lease(run, op->worker, op->jobs[i]), .sent = 7};
     queue_beat_cmd(c, "q", w, beats, (size_t)op->count);
 }
 

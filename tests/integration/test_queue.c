@@ -301,6 +301,69 @@ Test(queue, beat_renews_the_lease_stores_progress_and_tells_of_cancel)
     cr_expect(field_is(&other, "sent", ""), "nothing is written before the start");
 }
 
+static void beat_in_phase(const struct queue_lease *l, const char *phase, int64_t parts)
+{
+    struct queue_beat b = {.lease = *l,
+                           .sent = 700,
+                           .phase = phase,
+                           .rate = 4000,
+                           .parts = parts,
+                           .parts_done = parts / 2};
+    enum queue_answer answer;
+    struct redis_cmd cmd;
+    struct err e = ERR_INIT;
+
+    redis_cmd_init(&cmd);
+    queue_beat_cmd(&cmd, "q", &h.worker, &b, 1);
+    struct redis_value *v = run(&cmd);
+    cr_assert(queue_parse_beat(v, 1, &answer, &e) == ERR_OK, "%s", e.text);
+    cr_expect(answer == QUEUE_OK);
+    redis_reply_free(v);
+}
+
+/* What is true only while a job runs is not in its record any more. */
+static void expect_no_run(const struct job_id *id)
+{
+    static const char *const names[] = {"worker", "phase", "rate", "parts",
+                                        "parts_done"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        cr_expect(field_is(id, names[i], ""), "%s", names[i]);
+}
+
+Test(queue, a_beat_says_what_the_worker_is_at_and_how_fast)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start();
+
+    beat_in_phase(&l, "uploading", 0);
+    cr_expect(field_is(&id, "phase", "uploading"));
+    cr_expect(field_is(&id, "rate", "4000"));
+    cr_expect(field_is(&id, "parts", ""), "it has none");
+    beat_in_phase(&l, "uploading", 8);
+    cr_expect(field_is(&id, "parts", "8"));
+    cr_expect(field_is(&id, "parts_done", "4"));
+    cr_assert(finish(&l, JOB_CANCELLED, 0).answers[0] == QUEUE_OK);
+    cr_expect(field_is(&id, "phase", ""));
+}
+
+Test(queue, a_job_that_is_given_back_is_at_nothing)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start();
+
+    beat_in_phase(&l, "finishing", 8);
+    cr_assert(release(&l) == QUEUE_OK);
+    expect_no_run(&id);
+    l = claim_and_start();
+    beat_in_phase(&l, "finishing", 8);
+    struct redis_cmd later;
+    redis_cmd_init(&later);
+    queue_release_cmd(&later, &l, &h.worker, 60000);
+    cr_assert(run_answer(&later) == QUEUE_OK);
+    expect_no_run(&id);
+}
+
 Test(queue, one_beat_answers_each_lease_in_its_order)
 {
     struct queue_beat beats[QUEUE_BATCH_MAX];

@@ -175,6 +175,11 @@ static const char *const loops[] = {
     "^for (batch|key), (changes|by) in pairs\\((joined|changes)\\) do", /* at most one a job */
     "^for _, (id|name|member) in ipairs\\((found|names|ids|waiting|\\{[^}]*\\})\\) do",
     "^for (offset, name|state, by) in pairs\\((counts|\\{[^}]*\\})\\) do",
+    "^for offset, name in pairs\\(ARGV\\[p \\+ 5\\] == '2' and \\{[^}]*\\} or "
+    "\\{\\}\\) "
+    "do", /* three fields */
+    "^for name, address in string.gmatch\\(packed or '', '[^']*'\\) do", /* JOB_ARRIVED_MAX */
+    "^for name in pairs\\(record\\) do",                /* MAX_FIELDS */
     "^for word in string.gmatch\\(list, '%S\\+'\\) do", /* leases of a claim */
     "^for (key|name), number in string.gmatch\\(value, '[^']*'\\) do", /* five numbers */
 };
