@@ -96,6 +96,7 @@ enum err_code keys_from_json(const char *s, size_t len, struct keys *ret, struct
     enum err_code code =
         json_flat_texts(s, len, texts, sizeof texts / sizeof texts[0], e);
 
+    keys_wipe(ret);
     if (code == ERR_OK)
         code = judge(&a, ret, e);
     explicit_bzero(&a, sizeof a);

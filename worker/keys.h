@@ -43,6 +43,11 @@ MUST_CHECK enum err_code keys_set(struct keys *ret, const char *access_key,
 MUST_CHECK enum err_code keys_from_json(const char *s, size_t len, struct keys *ret,
                                         struct err *e);
 
+/* An answer of AssumeRoleWithWebIdentity: AccessKeyId, SecretAccessKey, SessionToken and Expiration in Credentials.  An
+ * ErrorResponse is an error with its Code and Message. */
+MUST_CHECK enum err_code keys_from_sts(const char *s, size_t len, struct keys *ret,
+                                       struct err *e);
+
 /*
  * The section [profile] of a shared credentials file: aws_access_key_id, aws_secret_access_key, aws_session_token.
  * Lines that begin with a blank, comments (# ;) and other settings are passed over; what is set twice counts as set last.

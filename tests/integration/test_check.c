@@ -135,3 +135,21 @@ Test(check, a_spool_of_the_environment_is_blamed_on_it)
     expect_refused(
         env, "environment HOIST_SPOOL_DIR: ", "the directory above it must exist");
 }
+
+Test(check, what_signs_for_a_store_is_read_by_workers_alone)
+{
+    struct tmpdir_file spool = tmpdir_file(&dir, "spool");
+    char settings[1024], text[4096];
+
+    (void)snprintf(settings, sizeof settings,
+                   "[redis]\nurl = unix://%s/none.sock\n[spool]\ndir = %s\n"
+                   "[destination default]\nurl = s3://bucket\naccess_key = AK\n"
+                   "secret_key_file = %s/there-is-none\n",
+                   dir.path, spool.path, dir.path);
+    (void)tmpdir_write(&dir, "hoist.ini", settings, strlen(settings));
+    cr_expect(eq(int, run(HOIST_FCGI_BIN, "--check", NULL, text), 0), "%s", text);
+    cr_expect(eq(int, run(HOIST_WORKER_BIN, "--check", NULL, text), 1));
+    cr_expect(strstr(text, "hoist.ini:8: [destination default] secret_key_file: ") !=
+                  NULL,
+              "%s", text);
+}

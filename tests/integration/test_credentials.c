@@ -252,6 +252,47 @@ Test(credentials, the_token_of_a_container_is_read_from_its_file_each_time)
     cr_expect(becomes("AKIA1"));
 }
 
+static void use_web_identity(const char *token)
+{
+    struct tmpdir_file file = tmpdir_write(&dir, "token", token, strlen(token));
+
+    config.credentials = CONFIG_KEYS_WEB_IDENTITY;
+    config.sts_endpoint = (char *)metadata_fake_url(fake);
+    set_env("AWS_WEB_IDENTITY_TOKEN_FILE", file.path);
+    set_env("AWS_ROLE_ARN", "arn:aws:iam::1:role/hoist");
+    set_env("AWS_ROLE_SESSION_NAME", "a b");
+}
+
+Test(credentials, a_web_identity_becomes_keys_at_sts)
+{
+    char request[4096];
+
+    use_web_identity("web-token\n");
+    open_keys();
+    cr_assert(eq(str, (char *)await_key(), "AKIA1"), "%s", credentials_error(keys));
+    cr_expect(eq(int, metadata_fake_count_all(fake), 1));
+    metadata_fake_latest(fake, request, sizeof request);
+    cr_expect(
+        ne(ptr,
+           strstr(request, "\r\n\r\nAction=AssumeRoleWithWebIdentity&Version=2011-"
+                           "06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fhoist&"
+                           "RoleSessionName=a%20b&WebIdentityToken=web-token"),
+           NULL),
+        "%s", request);
+    cr_expect(eq(ptr, strstr(request, "Authorization:"), NULL), "unsigned");
+}
+
+Test(credentials, what_sts_says_is_told_and_the_token_read_anew)
+{
+    use_web_identity("old");
+    open_keys();
+    cr_expect(eq(str, (char *)await_key(), ""));
+    cr_expect(eq(str, (char *)credentials_error(keys),
+                 "STS: InvalidIdentityToken: not ours"));
+    (void)tmpdir_write(&dir, "token", "web-token", 9);
+    cr_expect(becomes("AKIA1"));
+}
+
 Test(credentials, closing_does_not_wait_for_an_answer)
 {
     int told = 0;

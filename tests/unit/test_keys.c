@@ -92,8 +92,7 @@ Test(keys, an_answer_without_keys_is_refused)
         (void)!keys_from_json(rows[i].text, strlen(rows[i].text), &k, &e);
         if (e.code == ERR_OK || !strstr(e.text, rows[i].said))
             cr_fail("%s: %s", rows[i].text, e.text);
-        cr_expect(eq(ptr, strstr(e.text, "hush"), NULL), "%s", e.text);
-        cr_expect(eq(str, (char *)k.secret_key, ""), "%s", rows[i].text);
+        expect_none(&k, &e, rows[i].text);
     }
 }
 
@@ -195,4 +194,73 @@ Test(keys, a_value_with_a_nul_or_without_end_is_refused)
     cr_expect(eq(int, keys_from_profile(text, sizeof begin + 4, "default", &k, &e),
                  ERR_REJECT));
     expect_none(&k, &e, "NUL");
+}
+
+#define STS(keys)                                                                      \
+    "<AssumeRoleWithWebIdentityResponse "                                              \
+    "xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n"                           \
+    "<AssumeRoleWithWebIdentityResult><Audience>a</Audience><AssumedRoleUser>"         \
+    "<Arn>arn</Arn><AccessKeyId>not this</AccessKeyId></AssumedRoleUser>"              \
+    "<Credentials>" keys "</Credentials><Provider>p</Provider>"                        \
+    "</AssumeRoleWithWebIdentityResult><ResponseMetadata><RequestId>1</RequestId>"     \
+    "</ResponseMetadata></AssumeRoleWithWebIdentityResponse>\n"
+#define STS_KEYS                                                                       \
+    "<SessionToken>hush//==</SessionToken><SecretAccessKey>hush/+</SecretAccessKey>"   \
+    "<AccessKeyId>ASIA1</AccessKeyId>"
+#define STS_ENDS "<Expiration>2026-11-29T20:00:00Z</Expiration>"
+
+Test(keys, an_answer_of_sts_is_read)
+{
+    static const char text[] = STS(STS_KEYS STS_ENDS);
+    struct keys k;
+    struct err e = ERR_INIT;
+
+    cr_assert(eq(int, keys_from_sts(text, strlen(text), &k, &e), ERR_OK), "%s", e.text);
+    expect(&k, "ASIA1", "hush/+", "hush//==");
+    cr_expect(eq(i64, k.expires_ms, INT64_C(1795982400000)));
+}
+
+Test(keys, an_answer_of_sts_that_is_cut_off_anywhere_is_refused)
+{
+    static const char text[] = STS(STS_KEYS STS_ENDS);
+    size_t whole = strlen(text) - 1; /* the line end does not count */
+
+    for (size_t len = 0; len < whole; len++) {
+        struct keys k;
+        struct err e = ERR_INIT;
+        cr_assert(eq(int, keys_from_sts(text, len, &k, &e), ERR_REJECT), "%zu", len);
+        expect_none(&k, &e, "cut");
+    }
+}
+
+Test(keys, what_sts_says_besides_is_refused)
+{
+    static const struct {
+        const char *text, *said;
+    } rows[] = {
+        {"<html>hush</html>", "no answer"},
+        {"{\"a\":\"hush\"}", "no answer"},
+        {STS(STS_KEYS), "Expiration"},
+        {STS(STS_ENDS), "no access key"},
+        {STS(STS_KEYS "<Expiration>soon</Expiration>"), "Expiration"},
+        {STS("<SecretAccessKey>a "
+             "b</SecretAccessKey><AccessKeyId>A</AccessKeyId>" STS_ENDS),
+         "visible"},
+        {"<!DOCTYPE x [<!ENTITY a \"hush\">]>" STS(STS_KEYS STS_ENDS), "no answer"},
+        {"<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredTokenException</Code>"
+         "<Message>Token expired</Message></Error><RequestId>1</RequestId>"
+         "</ErrorResponse>",
+         "STS: ExpiredTokenException: Token expired"},
+        {"<Credentials>" STS_KEYS STS_ENDS "</Credentials>", "no answer"},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct keys k;
+        struct err e = ERR_INIT;
+        cr_expect(eq(int, keys_from_sts(rows[i].text, strlen(rows[i].text), &k, &e),
+                     ERR_REJECT),
+                  "%zu", i);
+        cr_expect(ne(ptr, strstr(e.text, rows[i].said), NULL), "%zu: %s", i, e.text);
+        expect_none(&k, &e, rows[i].said);
+    }
 }
