@@ -5,12 +5,14 @@
  * used again at once; and each change of a uv_poll_t takes two system calls.  So a socket that libcurl connects (on_open to
  * on_close) keeps its poll for its whole life, and what is watched is changed only when something is wanted that is
  * not watched yet, or when something happens that is not wanted any more.  Other descriptors (the resolver's) come and go
- * as libcurl says.
+ * as libcurl says; and so do sockets that are not connected yet: libcurl closes those without a word (7.88: cf_socket_close),
+ * and the next who gets the descriptor must be able to watch it.
  */
 #include "worker/http_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { SOCKETS_STEP = 64 };
@@ -19,7 +21,8 @@ struct http_socket {
     uv_poll_t poll;
     struct http *http;
     curl_socket_t fd;
-    bool is_connection; /* closed by on_close */
+    bool is_connection; /* closed by on_close, once it is connected */
+    bool is_connected;  /* known to be */
     int wanted;         /* UV_READABLE, UV_WRITABLE: what libcurl asks for */
     int watched;        /* what the poll looks for */
 };
@@ -109,6 +112,17 @@ static void drop(struct http_socket *s)
     uv_close((uv_handle_t *)&s->poll, on_socket_closed);
 }
 
+/* Whether it keeps its poll while nobody asks for it. */
+static bool stays(struct http_socket *s)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof peer;
+
+    if (s->is_connection && !s->is_connected)
+        s->is_connected = getpeername(s->fd, (struct sockaddr *)&peer, &len) == 0;
+    return s->is_connected;
+}
+
 /* --- what libcurl says --- */
 
 int http_loop_on_open(void *ctx, curl_socket_t fd, curlsocktype purpose)
@@ -146,7 +160,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
     if (what == CURL_POLL_REMOVE) {
         if (s)
             s->wanted = 0;
-        if (s && !s->is_connection)
+        if (s && !stays(s))
             drop(s);
         return 0;
     }
