@@ -177,9 +177,9 @@ struct config_destination {
     bool presign; /* no: whoever may see a job may have a URL of its object */
     int64_t presign_max_seconds; /* 3600 */
     char *content_type; /* where the upload named none: application/octet-stream */
-    int64_t multipart_threshold; /* 16M; larger objects go in parts */
-    int64_t part_size;           /* 0: by the object's size */
-    int64_t part_concurrency;    /* 4; parts of one object at a time */
+    int64_t multipart_threshold;     /* 16M; larger objects go in parts */
+    int64_t part_size;               /* 0: by the object's size */
+    int64_t part_concurrency;        /* 4; parts of one object at a time */
     int64_t connect_timeout_seconds; /* 10 */
     int64_t stall_timeout_seconds;   /* 30: no byte moved for so long */
     int64_t answer_timeout_seconds;  /* 120: waiting for the answer after the body */
@@ -256,6 +256,7 @@ struct config_converter {
 struct config_worker {
     char *queues; /* "media, docs", "media:5, docs:1", or "*" for all there are */
     int64_t concurrency;   /* 64, 1..1024 */
+    int64_t memory;        /* 256M: parts of streams, 8M.. */
     int64_t bandwidth;     /* bytes a second of all bodies sent; 0: no limit */
     int64_t drain_seconds; /* 30 */
     int64_t lease_ms;      /* 10000, 1000.. */

@@ -113,6 +113,12 @@
     {WORKER(CONFIG_NUMBER, concurrency, "64",
             "Uploads at the same time in one process."),
      RANGE(1, 1024)},
+    {WORKER(
+         CONFIG_SIZE, memory, "256M",
+         "Memory for the parts of uploads whose length nobody knows (what converters\n"
+         "write, what comes from a URL): each takes 8M or more once it has passed 256K,\n"
+         "the others wait.  A part is no larger than a quarter of it, or 8M."),
+     RANGE(INT64_C(8) << 20, T(1))},
     {WORKER(CONFIG_SIZE, bandwidth, "0",
             "Bytes a second that all uploads together may send; 0: no limit."),
      RANGE(0, T(1))},

@@ -1,4 +1,5 @@
 #include "worker/dest_s3_parts.h"
+#include "worker/dest_s3_stream.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include "shared/clock.h"
 
 /* PUTs in one run: the four of make_plainer, one with the right time, one with other keys */
-enum { PUTS_MAX = 6 };
+enum { PUTS_MAX = 6, OWN_BUDGET = 256 * 1024 * 1024 };
 
 static void send_put(struct destination_run *run);
 
@@ -18,7 +19,9 @@ static void deliver_source_failure(struct destination_run *run)
 {
     struct stat st;
 
-    if (run->hash.corrupt)
+    if (run->memory)
+        outcome_fail(&run->outcome, RETRY_TRANSIENT, "damaged in memory");
+    else if (run->hash.corrupt)
         outcome_fail(&run->outcome, RETRY_NEVER, DEST_S3_CORRUPT, run->hash.corrupt);
     else if (fstat(run->work.fd, &st) == 0 && st.st_size < run->work.job->size)
         outcome_fail(&run->outcome, RETRY_NEVER, "spool short");
@@ -150,6 +153,8 @@ static void put_first(struct destination_run *run)
 
 void dest_s3_start(struct destination_run *run)
 {
+    if (run->taking && dest_s3_stream_complete(run))
+        return;
     if (dest_s3_parts_is_for(run->dest, &run->work)) {
         if (dest_s3_parts_begin(run))
             return;
@@ -159,6 +164,15 @@ void dest_s3_start(struct destination_run *run)
     } else if (!dest_s3_hash_first(run, put_first)) {
         put_first(run);
     }
+}
+
+void dest_s3_set_out(struct destination_run *run)
+{
+    run->looking = dest_s3_looks_first(run->dest, run->work.job);
+    if (run->looking)
+        dest_s3_resolve(run);
+    else
+        dest_s3_start(run);
 }
 
 /* --- the interface --- */
@@ -180,12 +194,12 @@ static struct destination_run *s3_begin(struct destination *d,
         dest_s3_resolve(run);
         return run;
     }
+    if (w->stream) {
+        dest_s3_stream_begin(run);
+        return run;
+    }
     (void)posix_fadvise(w->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint */
-    run->looking = dest_s3_looks_first(run->dest, w->job);
-    if (run->looking)
-        dest_s3_resolve(run);
-    else
-        dest_s3_start(run);
+    dest_s3_set_out(run);
     return run;
 }
 
@@ -197,14 +211,22 @@ static void s3_abort(struct destination_run *run)
     } else if (flow_is_waiting(&run->ticket)) {
         flow_leave(&run->ticket);
         dest_s3_deliver_later(run);
-    } else if (!dest_s3_stop_waiting(run) && run->parts) {
+    } else if (dest_s3_stop_waiting(run)) {
+        return;
+    } else if (run->parts) {
         dest_s3_parts_abort(run);
+    } else if (run->taking) {
+        dest_s3_stream_abort(run);
     }
 }
 
 static void s3_progress(const struct destination_run *run,
                         struct destination_progress *ret)
 {
+    if (run->taking) {
+        dest_s3_stream_progress(run, ret);
+        return;
+    }
     ret->sent = run->putting ? http_sent(run->call) : run->sent;
     if (run->parts)
         dest_s3_parts_progress(run, ret);
@@ -238,6 +260,8 @@ enum err_code dest_s3_open(const struct dest_s3_options *o, struct destination *
     d->loop = o->loop;
     d->http = o->http;
     d->spool = o->spool;
+    membudget_init(&d->own_budget, OWN_BUDGET);
+    d->budget = o->budget ? o->budget : &d->own_budget;
     d->endpoint = endpoint;
     d->conditional = c->conditional != CONFIG_OVERWRITE;
     d->checksum = c->checksum;

@@ -30,6 +30,7 @@
  * this key is there and cannot be proven to be these bytes".
  * When HEAD gives an MD5 and ours is not known, it is computed on the thread pool.
  * Without keys, and while the store refuses those there are, nothing is sent and no attempt counted.
+ * What a stream makes (dest_s3_stream.h) is hashed while it comes, and put once it has ended.
  * A look is that HEAD alone.  Without the bytes an MD5 proves nothing: then the size does, where the object can be nobody
  * else's; otherwise the look is a failure that says so.
  */
@@ -40,6 +41,8 @@
 #include "worker/flow.h"
 #include "worker/http.h"
 
+struct membudget;
+
 struct dest_s3_options {
     uv_loop_t *loop;
     struct http *http; /* outlives the destination */
@@ -48,6 +51,7 @@ struct dest_s3_options {
     const struct config_destination *config; /* CONFIG_S3; outlives the destination */
     char *const *env;    /* where keys may be found: environ-like; NULL: none */
     struct flows *flows; /* outlives the destination; NULL: nothing holds requests up */
+    struct membudget *budget; /* for streams, outlives it; NULL: 256 MiB of its own */
 };
 
 /* ERR_CONFIG: an endpoint that is none, *ret is untouched; ERR_NOMEM. */

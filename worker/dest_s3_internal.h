@@ -14,6 +14,7 @@
 
 #include "worker/credentials.h"
 #include "worker/dest_s3.h"
+#include "worker/membudget.h"
 #include "worker/s3_answer.h"
 #include "worker/s3_quirks.h"
 #include "worker/s3_request.h"
@@ -31,6 +32,8 @@ struct dest_s3 {
     struct spool *spool; /* for journals of uploads in parts; NULL: none are kept */
     struct s3_endpoint endpoint;
     struct credentials *credentials;
+    struct membudget *budget;
+    struct membudget own_budget; /* where none was given */
     /* Learnt from the store. */
     bool conditional;
     bool ignores_condition;      /* takes it and overwrites all the same */
@@ -50,6 +53,11 @@ struct destination_run {
     bool belongs_to_begun;                     /* it goes before what has not begun */
     struct http_call *call;                    /* under way; NULL between */
     bool putting;                              /* it is the PUT */
+    struct dest_s3_stream *taking; /* the bytes are a stream's; NULL: those of fd */
+    const void *memory;            /* what is put, where it is in no file */
+    bool found_earlier; /* done: the object is an earlier attempt's, with other bytes */
+    int64_t found_size; /* as HEAD told it; -1: it did not */
+    char found_sha256[HTTP_VALUE_SIZE];
     struct spool_hash hash;
     struct s3_checksums sums;
     char md5[DIGEST_MD5_HEX + 1]; /* where it had to be known first; else "" */
@@ -125,6 +133,8 @@ bool dest_s3_refused(struct destination_run *run, const struct s3_answer *a,
                      void (*again)(struct destination_run *run));
 /* For abort: true when it waited for keys; it is then delivered. */
 bool dest_s3_stop_waiting(struct destination_run *run);
+/* dest_s3.c: make the object that work.job says, from the file or from memory: start, after a look where the store needs one. */
+void dest_s3_set_out(struct destination_run *run);
 
 /* dest_s3_learn.c */
 

@@ -129,9 +129,15 @@ bool dest_s3_hash_first(struct destination_run *run,
 {
     if (run->dest->checksum != CONFIG_MD5 || run->md5[0])
         return false;
-    run->hashing.data = run;
-    run->hashed = then;
     run->hash.with_md5 = true;
     run->hash.sha256_is_checked = false;
+    if (run->memory) { /* little: then is called by the caller */
+        (void)spool_hash_pass(&run->hash, run->memory, (size_t)run->work.job->size, 0);
+        memcpy(run->md5, run->hash.md5, sizeof run->md5);
+        s3_checksums_set_md5(&run->sums, run->md5);
+        return false;
+    }
+    run->hashing.data = run;
+    run->hashed = then;
     return uv_queue_work(run->dest->loop, &run->hashing, hash_on_pool, after_hash) == 0;
 }

@@ -1,4 +1,5 @@
 #include "worker/dest_s3_parts.h"
+#include "worker/dest_s3_stream.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +8,10 @@
 /* An object that is not known to be ours is there.  unproven: why nobody can tell; NULL: it differs. */
 static void deliver_other(struct destination_run *run, const char *unproven)
 {
+    if (dest_s3_stream_is_earlier(run)) {
+        dest_s3_deliver_done(run);
+        return;
+    }
     if (run->work.only_look) {
         outcome_fail(&run->outcome, RETRY_NEVER, "%s",
                      unproven ? unproven : "key exists with other content");
@@ -35,12 +40,11 @@ static void hash_on_pool(uv_work_t *work)
     (void)spool_hash_file(&run->hash, run->work.fd, &run->aborting); /* md5 tells */
 }
 
-static void after_hash(uv_work_t *work, int status)
+/* By the MD5, which is known now. */
+static void deliver_by_md5(struct destination_run *run)
 {
-    struct destination_run *run = work->data;
     const char *etag = run->etag + (run->etag[0] == '"');
 
-    (void)status; /* never cancelled */
     if (run->hash.corrupt) {
         outcome_fail(&run->outcome, RETRY_NEVER, DEST_S3_CORRUPT, run->hash.corrupt);
         dest_s3_deliver(run);
@@ -52,6 +56,12 @@ static void after_hash(uv_work_t *work, int status)
     } else {
         deliver_other(run, NULL);
     }
+}
+
+static void after_hash(uv_work_t *work, int status)
+{
+    (void)status; /* never cancelled */
+    deliver_by_md5(work->data);
 }
 
 /* A look without the bytes: the MD5 that could tell is not known. */
@@ -121,6 +131,15 @@ static void on_head(const struct http_result *result, void *ctx)
         return;
     }
     memcpy(run->etag, result->response->etag, sizeof run->etag);
+    run->found_size = result->response->content_length;
+    memcpy(run->found_sha256, result->response->checksum_sha256,
+           sizeof run->found_sha256);
+    if (a.verdict == S3_DONE && a.needs_md5 && run->memory) {
+        run->hash.with_md5 = true;
+        (void)spool_hash_pass(&run->hash, run->memory, (size_t)run->work.job->size, 0);
+        deliver_by_md5(run);
+        return;
+    }
     if (a.verdict == S3_DONE && a.needs_md5 && run->work.fd < 0)
         settle_without_bytes(&want, &a);
     if (a.verdict == S3_DONE && a.needs_md5) {

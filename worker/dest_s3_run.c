@@ -1,4 +1,5 @@
 #include "worker/dest_s3_parts.h"
+#include "worker/dest_s3_stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,8 +69,10 @@ struct s3_expected dest_s3_expected(const struct destination_run *run)
                                 .sha256_base64 = run->sums.sha256,
                                 .crc32c_base64 = run->sums.crc32c,
                                 .md5_hex = run->hash.md5[0] ? run->hash.md5 : run->md5,
-                                .only_ours = convert_owns_key(j) || run->taken,
-                                .parts = dest_s3_parts_composite(run),
+                                .only_ours =
+                                    run->taken || (!run->taking && convert_owns_key(j)),
+                                .parts = run->taking ? dest_s3_stream_composite(run)
+                                                     : dest_s3_parts_composite(run),
                                 .taken = run->taken};
 }
 
@@ -89,8 +92,11 @@ bool dest_s3_send(struct destination_run *run, const struct s3_request *signed_,
                   enum s3_operation operation, http_done_fn *done)
 {
     const struct config_destination *c = run->dest->base.config;
-    struct http_body body = {
-        .fd = run->work.fd, .len = run->work.job->size, .pass = pass, .ctx = run};
+    struct http_body body = {.fd = run->work.fd,
+                             .data = run->memory,
+                             .len = run->work.job->size,
+                             .pass = pass,
+                             .ctx = run};
     struct http_request r = {.method = s3_operation_method(operation),
                              .url = signed_->url.data,
                              .headers = signed_->headers,
@@ -114,6 +120,7 @@ static void on_run_closed(uv_handle_t *handle)
     dest_s3_parts_free(run);
     spool_hash_release(&run->hash);
     outcome_release(&run->outcome);
+    dest_s3_stream_free(run);
     free(run);
 }
 
@@ -121,7 +128,11 @@ void dest_s3_deliver(struct destination_run *run)
 {
     if (run->parts && dest_s3_parts_end(run))
         return; /* it comes back when nothing is under way */
-    run->outcome.sent = run->outcome.done ? run->work.job->size : run->sent;
+    if (run->taking && dest_s3_stream_end(run))
+        return;
+    run->outcome.sent = run->found_earlier  ? run->found_size
+                        : run->outcome.done ? run->work.job->size
+                                            : run->sent;
     run->outcome.aborted = !run->outcome.done && atomic_load(&run->aborting);
     flow_leave(&run->ticket); /* where what was to be sent was not */
     fd_close(&run->work.fd);

@@ -13,12 +13,14 @@
 #include "worker/dest_s3.h"
 #include "worker/dest_whole.h"
 #include "worker/http.h"
+#include "worker/membudget.h"
 #include "worker/source_command.h"
 #include "worker/source_convert.h"
 #include "worker/source_url.h"
 
 struct destinations {
-    struct http *http; /* shared by all that need it */
+    struct http *http;       /* shared by all that need it */
+    struct membudget budget; /* and this */
     struct flows *flows;
     struct destination *items[CONFIG_DESTINATIONS_MAX];
     size_t count;
@@ -28,8 +30,7 @@ struct destinations {
     struct destination *converters; /* see source_convert.h */
 };
 
-static enum err_code open_one(const struct worker_env *env, struct http *http,
-                              struct flows *flows,
+static enum err_code open_one(const struct worker_env *env, struct destinations *d,
                               const struct config_destination *config,
                               struct destination **ret, struct err *e)
 {
@@ -41,17 +42,19 @@ static enum err_code open_one(const struct worker_env *env, struct http *http,
             ret, e);
     case CONFIG_S3:
         return dest_s3_open(&(struct dest_s3_options){.loop = env->loop,
-                                                      .http = http,
+                                                      .http = d->http,
                                                       .spool = env->spool,
                                                       .config = config,
-                                                      .flows = flows,
+                                                      .flows = d->flows,
+                                                      .budget = &d->budget,
                                                       .env = environ},
                             ret, e);
     case CONFIG_HTTP:
-        return dest_http_open(
-            &(struct dest_http_options){
-                .loop = env->loop, .http = http, .config = config, .flows = flows},
-            ret, e);
+        return dest_http_open(&(struct dest_http_options){.loop = env->loop,
+                                                          .http = d->http,
+                                                          .config = config,
+                                                          .flows = d->flows},
+                              ret, e);
     case CONFIG_COMMAND:
         return dest_command_open(env, config, ret, e);
     }
@@ -73,8 +76,7 @@ static enum err_code open_all(const struct worker_env *env, struct destinations 
 
     for (size_t i = 0; i < config->destination_count; i++) {
         const struct config_destination *one = &config->destinations[i];
-        enum err_code code =
-            open_one(env, d->http, d->flows, one, &d->items[d->count], e);
+        enum err_code code = open_one(env, d, one, &d->items[d->count], e);
         if (code == ERR_CONFIG)
             log_warn("destinations", "cannot be used yet", LOG_STR("name", one->name),
                      LOG_ERR(e));
@@ -101,6 +103,7 @@ enum err_code destinations_open(const struct worker_env *env, struct destination
         destinations_close(d);
         return e->code;
     }
+    membudget_init(&d->budget, env->config->worker.memory);
     http_limit(d->http, env->config->worker.bandwidth);
     if (open_all(env, d, e) != ERR_OK ||
         source_command_open(env, d, &d->commands, e) != ERR_OK ||

@@ -9,7 +9,7 @@ void membudget_init(struct membudget *b, int64_t limit_bytes)
 }
 
 void membudget_claim_init(struct membudget_claim *c, struct membudget *b,
-                          void (*granted)(void *ctx), void *ctx)
+                          void (*granted)(int64_t bytes, void *ctx), void *ctx)
 {
     *c = (struct membudget_claim){.budget = b, .granted = granted, .ctx = ctx};
 }
@@ -50,7 +50,7 @@ static void serve(struct membudget *b)
 
         dequeue(c);
         hold(c, bytes);
-        c->granted(c->ctx);
+        c->granted(bytes, c->ctx);
     }
 }
 
@@ -84,12 +84,23 @@ void membudget_give(struct membudget_claim *c, int64_t bytes)
     serve(c->budget);
 }
 
+void membudget_forgo(struct membudget_claim *c)
+{
+    if (c->wanted == 0)
+        return;
+    dequeue(c);
+    serve(c->budget);
+}
+
+bool membudget_is_short(const struct membudget *b)
+{
+    return b->first && b->first->held == 0;
+}
+
 void membudget_leave(struct membudget_claim *c)
 {
     struct membudget *b = c->budget;
 
-    if (!b)
-        return;
     if (c->wanted > 0)
         dequeue(c);
     hold(c, -c->held);

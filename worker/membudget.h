@@ -34,18 +34,22 @@ struct membudget_claim {
     int64_t wanted;               /* waits for so many; 0: for none */
     struct membudget_claim *next; /* in the queue */
     /* What it waited for is held now.  Comes from inside another's give, leave or take: it must not call into here. */
-    void (*granted)(void *ctx);
+    void (*granted)(int64_t bytes, void *ctx);
     void *ctx;
 };
 
 void membudget_init(struct membudget *b, int64_t limit_bytes);
 /* A claim that holds nothing; both stay the caller's. */
 void membudget_claim_init(struct membudget_claim *c, struct membudget *b,
-                          void (*granted)(void *ctx), void *ctx);
+                          void (*granted)(int64_t bytes, void *ctx), void *ctx);
 /* Hold so many bytes more, 1 to the limit.  False: not now, granted comes when they are.  It waits for nothing yet. */
 bool membudget_take(struct membudget_claim *c, int64_t bytes);
 /* Hold so many bytes less. */
 void membudget_give(struct membudget_claim *c, int64_t bytes);
+/* Wait for nothing: granted does not come any more. */
+void membudget_forgo(struct membudget_claim *c);
+/* Whether somebody who holds nothing waits. */
+bool membudget_is_short(const struct membudget *b);
 /* Hold nothing, wait for nothing: granted does not come any more.  Again: nothing happens. */
 void membudget_leave(struct membudget_claim *c);
 

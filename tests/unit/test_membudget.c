@@ -13,8 +13,9 @@ static struct membudget_claim claims[CLAIMS];
 static int granted[CLAIMS]; /* the order in which grants came; their count is grants */
 static int grants;
 
-static void on_granted(void *ctx)
+static void on_granted(int64_t bytes, void *ctx)
 {
+    cr_expect(bytes > 0 && bytes <= ((struct membudget_claim *)ctx)->held);
     granted[grants++ % CLAIMS] = (int)((struct membudget_claim *)ctx - claims);
 }
 
@@ -97,6 +98,21 @@ Test(membudget, a_large_one_is_not_overtaken_by_small_ones)
     cr_expect(eq(i64, claims[2].held, BUFFER));
 }
 
+Test(membudget, one_that_forgoes_its_turn_keeps_what_it_holds)
+{
+    begin(3 * BUFFER);
+    (void)membudget_take(&claims[0], BUFFER);
+    (void)membudget_take(&claims[1], BUFFER);
+    cr_expect(not(membudget_take(&claims[0], 2 * BUFFER)));
+    cr_expect(not(membudget_take(&claims[1], BUFFER)));
+    cr_expect(not(membudget_is_short(&budget)));
+    membudget_forgo(&claims[0]);
+    cr_expect(eq(i64, claims[0].held, BUFFER));
+    cr_expect(eq(i64, claims[1].held, 2 * BUFFER));
+    cr_expect(not(membudget_take(&claims[2], BUFFER)));
+    cr_expect(membudget_is_short(&budget));
+}
+
 Test(membudget, one_that_leaves_the_queue_lets_the_next_pass)
 {
     begin(2 * BUFFER);
@@ -107,6 +123,7 @@ Test(membudget, one_that_leaves_the_queue_lets_the_next_pass)
     cr_expect(eq(int, grants, 1));
     cr_expect(eq(i64, claims[2].held, BUFFER));
     membudget_leave(&claims[1]);
+    membudget_forgo(&claims[1]);
     membudget_leave(&claims[0]);
     membudget_leave(&claims[2]);
     cr_expect(eq(i64, budget.held, 0));
