@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What s3_plan.h makes parts of at least. */
+#define PART_BYTES INT64_C(8388608)
+
 enum { TAGS_MAX = 10, TAG_NAME_MAX = 128, TAG_VALUE_MAX = 256, WORD_MAX = 64 };
 
 struct check {
@@ -38,6 +41,8 @@ static enum err_code take_row(const struct check *c, struct err *e)
         d->checksum = row->checksum;
     if (d->conditional == CONFIG_PROBE && row->honours_conditions)
         d->conditional = CONFIG_CREATE;
+    if (d->part_size < row->min_part_bytes && row->min_part_bytes > PART_BYTES)
+        d->part_size = row->min_part_bytes;
     if (is_given(c, "region") || strcmp(d->region, row->region) == 0)
         return ERR_OK;
     char *region = strdup(row->region);

@@ -4,8 +4,7 @@
 
 #define MIB INT64_C(1048576)
 #define USUAL                                                                          \
-    .region = "us-east-1", .checksum = CONFIG_SHA256, .has_part_md5 = true,            \
-    .min_part_bytes = 5 * MIB
+    .region = "us-east-1", .checksum = CONFIG_SHA256, .min_part_bytes = 5 * MIB
 
 static const struct s3_provider rows[] = {
     [CONFIG_GENERIC] = {USUAL},
@@ -15,24 +14,19 @@ static const struct s3_provider rows[] = {
     [CONFIG_R2] = {.region = "auto",
                    .checksum = CONFIG_SHA256,
                    .honours_conditions = true,
-                   .equal_parts = true,
                    .min_part_bytes = 5 * MIB},
     [CONFIG_B2] = {.region = "us-east-1",
                    .checksum = CONFIG_NO_CHECKSUM,
-                   .has_part_md5 = true,
                    .min_part_bytes = 5 * MIB},
     [CONFIG_GCS] = {.region = "auto",
                     .checksum = CONFIG_NO_CHECKSUM,
-                    .has_part_md5 = true,
                     .min_part_bytes = 5 * MIB},
     [CONFIG_WASABI] = {USUAL},
     [CONFIG_GARAGE] = {.region = "garage",
                        .checksum = CONFIG_SHA256,
-                       .has_part_md5 = true,
                        .min_part_bytes = 5 * MIB},
     [CONFIG_STORJ] = {.region = "us-east-1",
                       .checksum = CONFIG_SHA256,
-                      .has_part_md5 = true,
                       .min_part_bytes = 64 * MIB},
 };
 

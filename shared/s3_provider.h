@@ -9,7 +9,8 @@
  *  minio   If-None-Match: * since May 2024 (minio/minio#19681); before, it was ignored or answered 304 (minio/minio#19442)
  *  ceph    conditional PUT is an extension of its own (ceph/s3-tests#218); CompleteMultipartUpload differs by version
  *  r2      region auto, conditions on PutObject and CompleteMultipartUpload ("S3 API compatibility", "Conditional operations",
- *          developers.cloudflare.com/r2); parts of one size but the last, whose ETags are no MD5 (s3tools/s3cmd#1273)
+ *          developers.cloudflare.com/r2); parts of one size but the last, as all have whose number is known, with ETags that are no
+ *          MD5 and are not taken for one (s3tools/s3cmd#1273)
  *  b2      400 "Unsupported header 'x-amz-checksum-sha256' received for this API call" ("S3-Compatible API", backblaze.com/docs;
  *          iterate-ch/cyberduck#16107); the region is that in the endpoint's name
  *  gcs     no x-amz-checksum-… in the XML API; the region signs as auto
@@ -26,9 +27,7 @@ struct s3_provider {
     const char *region;            /* where none is configured */
     enum config_checksum checksum; /* the same */
     bool honours_conditions;       /* known to; else it is probed */
-    bool has_part_md5; /* the ETag of a part is the MD5 of its bytes (unencrypted) */
-    bool equal_parts;  /* all but the last have the same size */
-    int64_t min_part_bytes; /* of all but the last */
+    int64_t min_part_bytes;        /* of all but the last */
 };
 
 /* provider is one of the words of the setting. */

@@ -97,6 +97,28 @@ static enum err_code parse(const char *line, struct config *c, struct err *e)
     return config_parse(c, "t.ini", text, NULL, e);
 }
 
+Test(config_object, parts_are_as_large_as_the_provider_wants_them)
+{
+    static const struct {
+        const char *text;
+        int64_t part_size;
+    } sizes[] = {{S3_AT, 0},
+                 {S3_AT "provider=storj", 64 << 20},
+                 {S3_AT "provider=storj\npart_size=16M", 64 << 20},
+                 {S3_AT "provider=storj\npart_size=128M", 128 << 20}};
+
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        CLEANUP(config_release) struct config c;
+        struct err e = ERR_INIT;
+
+        config_init(&c);
+        cr_assert(not(config_parse(&c, "t.ini", sizes[i].text, NULL, &e)), "%s",
+                  e.text);
+        cr_expect(eq(i64, c.destinations[0].part_size, sizes[i].part_size), "row %zu",
+                  i);
+    }
+}
+
 Test(config_object, what_an_object_is_made_with_is_checked_at_the_start)
 {
     for (size_t i = 0; i < COUNT(good); i++) {
