@@ -61,7 +61,10 @@ struct outcome {
     char *etag;   /* as the store gave it, NULL when it has none; owned */
     /* Of several destinations those that this run has arrived at, packed (job_arrived.h), of a failure, too; NULL: none; owned */
     char *arrived;
-    char sandbox[32]; /* what held the converters that ran (sandbox.h); else "" */
+    /* Of a job that went through converters: what came out (done), and what held them (sandbox.h); else 0 and "". */
+    int64_t out_bytes;
+    char out_sha256[DIGEST_SHA256_HEX + 1];
+    char sandbox[32];
     char sha256[DIGEST_SHA256_HEX +
                 1]; /* of a done job whose bytes were not known before; else "" */
 };

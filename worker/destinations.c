@@ -169,16 +169,20 @@ struct flows *destinations_flows(const struct destinations *d)
     return d->flows;
 }
 
-struct destination *destinations_route(const struct destinations *d,
-                                       const struct job *job)
+struct destination *destinations_sink(const struct destinations *d,
+                                      const struct job *job)
 {
     struct destination *to = destinations_find(d, job->to);
 
-    if (!to)
-        return NULL;
-    if (job_source_command(job))
+    return to && job->convert ? d->converters : to;
+}
+
+struct destination *destinations_route(const struct destinations *d,
+                                       const struct job *job)
+{
+    struct destination *to = destinations_sink(d, job);
+
+    if (to && job_source_command(job))
         return d->commands;
-    if (job_source_url(job))
-        return d->urls;
-    return job->convert ? d->converters : to;
+    return to && job_source_url(job) ? d->urls : to;
 }

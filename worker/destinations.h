@@ -24,6 +24,9 @@ struct destination *destinations_find(const struct destinations *d, const char *
 struct flow *destinations_flow(const struct destinations *d, const char *name);
 /* Of all of them. */
 struct flows *destinations_flows(const struct destinations *d);
+/* Where a file with the bytes of this job goes: its destination, by way of its converters if it has any. */
+struct destination *destinations_sink(const struct destinations *d,
+                                      const struct job *job);
 /* Where the work of this job goes: its destination, by way of what makes its bytes where they are not in the spool. */
 struct destination *destinations_route(const struct destinations *d,
                                        const struct job *job);

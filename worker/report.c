@@ -158,18 +158,17 @@ static void on_answer(enum err_code code, const struct redis_value *reply,
 void transfer_describe_end(const struct transfer *t, struct queue_end *ret_end)
 {
     bool done = t->report == REPORT_DONE;
-    bool converted = done && t->job.convert && job_is_spooled(&t->job);
-    const char *sha256 = done && *t->outcome.sha256 ? t->outcome.sha256 : NULL;
+    const struct outcome *o = &t->outcome;
 
     *ret_end = (struct queue_end){
         .lease = t->lease,
         .state = done ? JOB_DONE : JOB_CANCELLED,
         .url = done ? t->outcome.url : NULL,
         .etag = done ? t->outcome.etag : NULL,
-        .sha256 = converted ? NULL : sha256,
-        .out_bytes = converted ? t->outcome.sent : 0,
-        .out_sha256 = converted ? sha256 : NULL,
-        .sandbox = converted && *t->outcome.sandbox ? t->outcome.sandbox : NULL,
+        .sha256 = done && *o->sha256 ? o->sha256 : NULL,
+        .out_bytes = done ? o->out_bytes : 0,
+        .out_sha256 = done && *o->out_sha256 ? o->out_sha256 : NULL,
+        .sandbox = done && *o->sandbox ? o->sandbox : NULL,
         .arrived = t->outcome.arrived,
         .sent = t->outcome.sent,
         .size = t->job.size,

@@ -313,7 +313,7 @@ static enum err_code prepare(struct destination_run *run, struct err *e)
     struct words words = {.count = 0};
 
     run->command = config_find_command(env->config, name, strlen(name));
-    run->to = destinations_find(run->source->destinations, run->work.job->to);
+    run->to = destinations_sink(run->source->destinations, run->work.job);
     if (!run->command && !run->work.only_look)
         return err_set(e, ERR_CONFIG, "there is no [command %s] here", name);
     if (!run->to)

@@ -77,6 +77,16 @@ static void end(struct destination_run *run)
     deliver(run);
 }
 
+/* What the destination got is what came out, not the job's bytes. */
+static void tell_output(struct outcome *o)
+{
+    if (!o->done)
+        return;
+    o->out_bytes = o->sent;
+    memcpy(o->out_sha256, o->sha256, sizeof o->out_sha256);
+    o->sha256[0] = '\0';
+}
+
 static void on_inner_done(struct outcome *o, void *ctx)
 {
     struct destination_run *run = ctx;
@@ -85,6 +95,8 @@ static void on_inner_done(struct outcome *o, void *ctx)
     if (!run->outcome.error_class) {
         run->outcome = *o;
         memset(o, 0, sizeof *o); /* its strings are ours now */
+        if (!run->work.only_look)
+            tell_output(&run->outcome);
     }
     atomic_store(&run->hashing.stop, true);
     if (run->pipeline)
@@ -173,8 +185,9 @@ static enum err_code convert(struct destination_run *run, struct err *e)
                                  .on_idle = on_idle,
                                  .ctx = run};
 
-    if (fstat(run->work.fd, &run->hashing.before) < 0)
-        return err_errno(e, ERR_RETRY, "stat the spool file");
+    if (lseek(run->work.fd, 0, SEEK_SET) < 0 || /* who wrote it left it at its end */
+        fstat(run->work.fd, &run->hashing.before) < 0)
+        return err_errno(e, ERR_RETRY, "look at the spool file");
     run->pipeline = pipeline_open(&o);
     if (!run->pipeline)
         return err_set(e, ERR_NOMEM, "no memory for converters");
