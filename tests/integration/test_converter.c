@@ -11,6 +11,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
+#include "shared/clock.h"
 #include "shared/digest.h"
 #include "tests/support/wait_until.h"
 
@@ -103,6 +104,44 @@ Test(converter, one_that_does_not_read_all_is_fine_when_it_ends_well)
     cr_assert(rig_wait_state(&rig, &two, "done", 10000));
     cr_expect(eq(str, (char *)rig_field(&rig, &two, "out_bytes"), "3"));
     converter_expect(&rig, &none, "constant\n");
+}
+
+/* A job whose bytes [command hello] writes. */
+static struct job_id put_command(const char *convert)
+{
+    struct job j = JOB_INIT;
+    struct err e = ERR_INIT;
+    enum queue_answer answer;
+
+    (void)snprintf(j.id.queue, sizeof j.id.queue, "default");
+    j.id.uuid = id_new();
+    j.created = clock_wall_ms();
+    j.max_attempts = 1;
+    j.source = strdup("command:hello");
+    j.to = strdup("default");
+    j.convert = strdup(convert);
+    cr_assert(job_set_key(&j, j.id.uuid.text, ID_UUID_LEN, &e) == ERR_OK, "%s", e.text);
+    cr_assert(queue_enqueue(rig.client, &j, &answer, &e) == ERR_OK, "%s", e.text);
+    struct job_id id = j.id;
+    job_release(&j);
+    return id;
+}
+
+Test(converter, what_a_command_writes_goes_through_them_too)
+{
+    char in[DIGEST_SHA256_HEX + 1], out[DIGEST_SHA256_HEX + 1];
+    struct err e = ERR_INIT;
+
+    rig_up(&rig, UPPER REVERSE "[command hello]\nrun = echo hello\n");
+    rig_start(&rig, "a");
+    struct job_id id = put_command("upper,reverse");
+
+    converter_expect(&rig, &id, "OLLEH\n");
+    cr_assert(digest_sha256_hex("hello\n", 6, in, &e) == ERR_OK);
+    cr_assert(digest_sha256_hex("OLLEH\n", 6, out, &e) == ERR_OK);
+    cr_expect(eq(str, (char *)rig_field(&rig, &id, "bytes"), "6"));
+    cr_expect(eq(str, (char *)rig_field(&rig, &id, "sha256"), in));
+    cr_expect(eq(str, (char *)rig_field(&rig, &id, "out_sha256"), out));
 }
 
 /* --- what it is given --- */

@@ -28,9 +28,8 @@ TestSuite(worker_commands, .fini = down, .timeout = 60);
 
 /* --- help --- */
 
-/* A job whose bytes [command NAME] is to write, and that go through converters unless convert is NULL. */
-static struct job_id put_through(const char *command, const char *to,
-                                 const char *convert)
+/* A job whose bytes [command NAME] is to write. */
+static struct job_id put_to(const char *command, const char *to)
 {
     struct job j = JOB_INIT;
     struct err e = ERR_INIT;
@@ -46,7 +45,6 @@ static struct job_id put_through(const char *command, const char *to,
     j.source = strdup(source);
     j.schedule = strdup("nightly");
     j.to = strdup(to);
-    j.convert = convert ? strdup(convert) : NULL;
     cr_assert(job_set_name(&j, "out", 3, &e) == ERR_OK, "%s", e.text);
     cr_assert(job_set_key(&j, j.id.uuid.text, ID_UUID_LEN, &e) == ERR_OK, "%s", e.text);
     cr_assert(queue_enqueue(rig.client, &j, &answer, &e) == ERR_OK, "%s", e.text);
@@ -54,11 +52,6 @@ static struct job_id put_through(const char *command, const char *to,
     struct job_id id = j.id;
     job_release(&j);
     return id;
-}
-
-static struct job_id put_to(const char *command, const char *to)
-{
-    return put_through(command, to, NULL);
 }
 
 static struct job_id put(const char *command)
@@ -158,26 +151,6 @@ Test(worker_commands, nothing_is_a_file_too_and_s3_gets_megabytes)
     cr_assert(s3_faulty_object(rig.s3, path, &o));
     cr_expect(eq(i64, o.size, 5000000));
     cr_expect(eq(str, o.sha256, (char *)rig_field(&rig, &much, "sha256")));
-}
-
-Test(worker_commands, what_it_writes_goes_through_the_jobs_converters)
-{
-    char sum[DIGEST_SHA256_HEX + 1];
-    struct err e = ERR_INIT;
-
-    rig_up(&rig, "[command hello]\nrun = printf 'hel%s' lo\n"
-                 "[converter upper]\nrun = tr a-z A-Z\n"
-                 "[converter shout]\nrun = sh -c 'cat; printf !'\n");
-    rig_start(&rig, "a");
-    struct job_id id = put_through("hello", "default", "upper,shout");
-
-    expect_output(&id, "HELLO!");
-    cr_assert(digest_sha256_hex("hello", 5, sum, &e) == ERR_OK);
-    cr_expect(eq(str, (char *)rig_field(&rig, &id, "sha256"), sum));
-    cr_expect(eq(str, (char *)rig_field(&rig, &id, "bytes"), "5"));
-    cr_assert(digest_sha256_hex("HELLO!", 6, sum, &e) == ERR_OK);
-    cr_expect(eq(str, (char *)rig_field(&rig, &id, "out_sha256"), sum));
-    cr_expect(eq(str, (char *)rig_field(&rig, &id, "out_bytes"), "6"));
 }
 
 /* --- what it is given --- */
