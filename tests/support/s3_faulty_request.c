@@ -41,7 +41,7 @@ static bool take_query(const char *query, const char *name, char *ret, size_t si
         p += len + (p[len] == '=');
         while (*p && *p != '&' && used + 1 < size) {
             bool escaped = *p == '%' && hex(p[1]) >= 0 && hex(p[2]) >= 0;
-            ret[used++] = escaped ? (char)(hex(p[1]) << 4 | hex(p[2])) : *p;
+            ret[used++] = (char)(escaped ? hex(p[1]) * 16 + hex(p[2]) : *p);
             p += escaped ? 3 : 1;
         }
         ret[used] = '\0';
