@@ -107,7 +107,8 @@ void s3_upload_close(struct s3_upload *u, enum s3_upload_end end,
     u->closed = closed;
     (void)uv_timer_stop(&u->tick);
     s3_upload_stop_parts(u);
-    if (u->call)
+    /* A request to create is waited for: what it made could not be found yet, were it cancelled. */
+    if (u->call && (u->state != S3_UPLOAD_OPENING || end == S3_UPLOAD_KEEP))
         s3_call_cancel(u->call);
     if (u->clear)
         s3_clear_cancel(u->clear);
@@ -117,6 +118,8 @@ void s3_upload_close(struct s3_upload *u, enum s3_upload_end end,
 void s3_upload_hurry(struct s3_upload *u)
 {
     u->hurried = true;
+    if (u->call)
+        s3_call_cancel(u->call);
     if (u->clear)
         s3_clear_cancel(u->clear);
 }

@@ -36,12 +36,24 @@ static void add_text(struct buf *b, const char *name, const char *text)
     buf_printf(b, "</%s>", name);
 }
 
-/* Behind "/bucket/". */
-static const char *key_of(const char *path)
+struct key {
+    char text[PATH_SIZE];
+};
+
+/* Behind "/bucket/", decoded. */
+static struct key key_of(const char *path)
 {
     const char *slash = *path ? strchr(path + 1, '/') : NULL;
+    struct key key = {""};
+    size_t used = 0;
 
-    return slash ? slash + 1 : "";
+    for (const char *p = slash ? slash + 1 : ""; *p; p++) {
+        unsigned byte = (unsigned char)*p;
+        if (*p == '%' && sscanf(p + 1, "%2x", &byte) == 1)
+            p += 2;
+        key.text[used++] = (char)byte;
+    }
+    return key;
 }
 
 /* --- with the lock held --- */
@@ -52,7 +64,7 @@ static void create(struct s3_faulty *s, const struct request *r, struct result *
 
     buf_puts(&ret->xml, XML_HEAD "<InitiateMultipartUploadResult" XML_SPACE ">");
     add_text(&ret->xml, "Bucket", "bucket");
-    add_text(&ret->xml, "Key", key_of(r->path));
+    add_text(&ret->xml, "Key", key_of(r->path).text);
     add_text(&ret->xml, "UploadId", u->id);
     buf_puts(&ret->xml, "</InitiateMultipartUploadResult>");
 }
@@ -83,7 +95,7 @@ static void complete(struct s3_faulty *s, const struct request *r, const char *b
     s3_faulty_end_upload(u);
     (void)snprintf(quoted, sizeof quoted, "\"%s\"", o.etag);
     buf_puts(&ret->xml, XML_HEAD "<CompleteMultipartUploadResult" XML_SPACE ">");
-    add_text(&ret->xml, "Key", key_of(r->path));
+    add_text(&ret->xml, "Key", key_of(r->path).text);
     add_text(&ret->xml, "ETag", quoted);
     if (o.composite[0] && !s->traits.silent_checksums)
         add_text(&ret->xml,
@@ -144,7 +156,8 @@ static void list_uploads(struct s3_faulty *s, const struct request *r,
     buf_puts(&ret->xml, XML_HEAD "<ListMultipartUploadsResult" XML_SPACE ">");
     for (size_t i = 0; i < s->upload_count; i++) {
         const struct upload *u = &s->uploads[i];
-        if (!u->open || strncmp(key_of(u->path), r->prefix, strlen(r->prefix)) != 0)
+        struct key key = key_of(u->path);
+        if (!u->open || strncmp(key.text, r->prefix, strlen(r->prefix)) != 0)
             continue;
         if (listed == page_of(s)) {
             more++;
@@ -152,7 +165,7 @@ static void list_uploads(struct s3_faulty *s, const struct request *r,
         }
         listed++;
         buf_puts(&ret->xml, "<Upload>");
-        add_text(&ret->xml, "Key", key_of(u->path));
+        add_text(&ret->xml, "Key", key.text);
         add_text(&ret->xml, "UploadId", u->id);
         buf_puts(&ret->xml, "</Upload>");
     }
