@@ -242,6 +242,11 @@ static void s3_release(struct destination *d)
     free(d);
 }
 
+struct dest_s3 *dest_s3_of(struct destination *d)
+{
+    return d && d->config->scheme == CONFIG_S3 ? (struct dest_s3 *)d : NULL;
+}
+
 enum err_code dest_s3_open(const struct dest_s3_options *o, struct destination **ret,
                            struct err *e)
 {

@@ -58,4 +58,8 @@ struct dest_s3_options {
 MUST_CHECK enum err_code dest_s3_open(const struct dest_s3_options *o,
                                       struct destination **ret, struct err *e);
 
+struct dest_s3;
+/* The same as one of these; NULL when it is none, or NULL. */
+struct dest_s3 *dest_s3_of(struct destination *d);
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "shared/redis_check.h"
+#include "worker/abandoned.h"
 #include "worker/looks.h"
 #include "worker/removal.h"
 #include "worker/reconciler.h"
@@ -85,6 +86,18 @@ static void on_look(const struct job_id *id, enum look_result result, const char
     }
 }
 
+static void on_abandoned(const char *name, enum abandoned_result result,
+                         const char *why, void *ctx)
+{
+    struct once *o = ctx;
+
+    o->left += result == ABANDONED_LEFT;
+    if (result == ABANDONED_CLEARED)
+        print_line("abort", name, NULL, NULL);
+    else
+        print_line("abort", name, "cannot tell", why);
+}
+
 /* ERR_RETRY: not all that was told has been written, so that the list looks whole and is not. */
 static enum err_code print_sums(const struct once *o, struct err *e)
 {
@@ -134,6 +147,22 @@ static enum err_code look(struct once *o, size_t count, struct err *e)
 
     if (!looks_begin(&lo, o->looks, count))
         return err_set(e, ERR_NOMEM, "no memory to look at objects");
+    (void)uv_run(&o->loop, UV_RUN_DEFAULT);
+    return ERR_OK;
+}
+
+/* Uploads in parts that nobody goes on with. */
+static enum err_code abort_abandoned(struct once *o, struct err *e)
+{
+    struct abandoned_options ao = {.env = &o->env,
+                                   .destinations = o->destinations,
+                                   .dry_run = o->dry_run,
+                                   .on_result = on_abandoned,
+                                   .on_done = on_looks_done,
+                                   .ctx = o};
+
+    if (!abandoned_begin(&ao))
+        return err_set(e, ERR_NOMEM, "no memory to look at uploads in parts");
     (void)uv_run(&o->loop, UV_RUN_DEFAULT);
     return ERR_OK;
 }
@@ -265,6 +294,8 @@ enum err_code reconcile_once(const struct config *config, struct spool *spool,
         code = wait_for_redis(o, e);
     if (code == ERR_OK)
         code = run_rounds(o, e);
+    if (code == ERR_OK)
+        code = abort_abandoned(o, e);
     if (code == ERR_OK)
         code = print_sums(o, e);
     *ret_left = o->stats.damaged + o->stats.failed + o->left;

@@ -7,6 +7,7 @@
  *     look ID: there      done, with its object            sweep tmp/FILE     debris
  *     look ID: cannot tell: WHY   files stay               damaged ID: WHY    left to people
  *     again ID            done, but its object has gone    failed ID: WHY     could not be read or removed
+ *     abort ID.DESTINATION.parts                           an upload in parts that nobody goes on with (abandoned.h)
  *
  * and a line of sums at the end.  Other workers may run meanwhile.  A directory that is missing as a destination is not made,
  * as a worker does when it starts: a look into it cannot tell.

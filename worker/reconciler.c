@@ -5,6 +5,7 @@
 #include "shared/clock.h"
 #include "shared/log_limit.h"
 #include "shared/reconcile.h"
+#include "worker/abandoned.h"
 #include "worker/looks.h"
 
 enum { LEASE_MIN_MS = 10000, SETTLE_MORE_MS = 5000 };
@@ -22,8 +23,9 @@ struct reconciler {
     struct err err;
     struct reconcile_stats stats;
     struct reconcile_look found[RECONCILER_LOOKS_MAX]; /* by the pass */
-    struct uuid looks_after; /* where the next pass goes on; the loop's */
-    struct looks *looks;     /* under way, or NULL; the loop's */
+    struct uuid looks_after;     /* where the next pass goes on; the loop's */
+    struct looks *looks;         /* under way, or NULL; the loop's */
+    struct abandoned *abandoned; /* the same */
     struct log_limit said, said_left;
     bool closing, timer_closed;
     void (*on_closed)(void *ctx);
@@ -47,7 +49,7 @@ static void run_on_pool(uv_work_t *work)
 
 static void close_if_idle(struct reconciler *r)
 {
-    if (r->running || r->looks || !r->timer_closed)
+    if (r->running || r->looks || r->abandoned || !r->timer_closed)
         return;
     void (*on_closed)(void *) = r->on_closed;
     void *ctx = r->ctx;
@@ -105,6 +107,43 @@ static void begin_looks(struct reconciler *r)
         r->looks = looks_begin(&o, r->found, count); /* else the next pass does */
 }
 
+/* --- uploads in parts that nobody goes on with --- */
+
+static void on_abandoned(const char *name, enum abandoned_result result,
+                         const char *why, void *ctx)
+{
+    struct reconciler *r = ctx;
+    int64_t held;
+
+    if (result == ABANDONED_CLEARED)
+        log_info("reconciler", "an upload in parts that was abandoned is aborted",
+                 LOG_STR("journal", name));
+    else if (!r->closing &&
+             log_limit_passes(&r->said_left, why, clock_mono_ms(), &held))
+        log_warn("reconciler", "an upload in parts that was abandoned stays",
+                 LOG_STR("journal", name), LOG_STR("error", why), log_limit_held(held));
+}
+
+static void on_abandoned_done(void *ctx)
+{
+    struct reconciler *r = ctx;
+
+    r->abandoned = NULL;
+    close_if_idle(r);
+}
+
+static void begin_abandoned(struct reconciler *r)
+{
+    struct abandoned_options o = {.env = r->env,
+                                  .destinations = r->destinations,
+                                  .on_result = on_abandoned,
+                                  .on_done = on_abandoned_done,
+                                  .ctx = r};
+
+    if (!r->abandoned && !r->closing && r->code == ERR_OK)
+        r->abandoned = abandoned_begin(&o); /* else the next pass does */
+}
+
 /* --- passes --- */
 
 static void log_pass(struct reconciler *r)
@@ -138,6 +177,7 @@ static void after_pool(uv_work_t *work, int status)
     r->running = false;
     log_pass(r);
     begin_looks(r);
+    begin_abandoned(r);
     close_if_idle(r);
 }
 
@@ -201,5 +241,7 @@ void reconciler_close(struct reconciler *r, void (*on_closed)(void *ctx), void *
     atomic_store(&r->stop, true);
     if (r->looks)
         looks_stop(r->looks);
+    if (r->abandoned)
+        abandoned_stop(r->abandoned);
     uv_close((uv_handle_t *)&r->timer, on_timer_closed);
 }

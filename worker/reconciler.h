@@ -8,6 +8,8 @@
  * Jobs that are done, and whose files are still there, are looked at after the pass, on the loop (looks.h), at most
  * RECONCILER_LOOKS_MAX a pass.  Passes do not wait for a store that is slow to answer: while looks are under way they hand
  * out no others.
+ *
+ * Uploads in parts that nobody will go on with are aborted at the same time (abandoned.h).
  */
 #ifndef HOIST_WORKER_RECONCILER_H
 #define HOIST_WORKER_RECONCILER_H

@@ -5,6 +5,7 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "worker/abandoned.h"
 #include "worker/claimer.h"
 #include "worker/removal.h"
 
@@ -27,9 +28,23 @@ void transfer_drop_lost(struct transfer *t)
 
 /* --- after a finish: the spool files go, on the thread pool --- */
 
-static void on_removed(void *ctx)
+static void on_abandoned(void *ctx)
 {
     transfer_free(ctx);
+}
+
+/* The files have gone.  Of a job that was cancelled an upload in parts may be left, at the store. */
+static void on_removed(void *ctx)
+{
+    struct transfer *t = ctx;
+    struct abandoned_options o = {.env = t->set->env,
+                                  .destinations = t->set->destinations,
+                                  .only = &t->lease.id,
+                                  .on_done = on_abandoned,
+                                  .ctx = t};
+
+    if (t->report == REPORT_DONE || !abandoned_begin(&o))
+        transfer_free(t); /* reconcile ends what is left */
 }
 
 /* asked_ms: when Redis was asked (boot time). */
