@@ -1,4 +1,4 @@
-#include "worker/collector.h"
+#include "worker/collector_maker.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -7,16 +7,6 @@
 
 enum { TURN_BYTES = 1024 * 1024 };
 
-/* A part, and what it takes to make it. */
-struct maker {
-    struct collector_part part; /* first: a part is cast to its maker */
-    bool with_md5;              /* not where there is no MD5 (FIPS) */
-    char *memory; /* of part.room bytes; NULL: it lies in the collector's first bytes */
-    struct digest_sha256 sha256;
-    struct digest_md5 md5;
-    struct maker *previous, *next; /* among those that are out */
-};
-
 struct collector {
     struct collector_options o;
     struct membudget_claim
@@ -24,12 +14,12 @@ struct collector {
     uv_timer_t turn;
     char *small; /* the first bytes of the part that comes next */
     size_t small_len;
-    struct maker *filling; /* NULL: there is no memory for it yet */
-    int64_t granted;       /* for it, to be used on the next turn */
-    char *spare;           /* memory of that size; NULL: it must be made */
-    int number;            /* of the part that fills, or comes next */
-    int out;               /* parts handed out */
-    struct maker *makers;  /* of those */
+    struct collector_maker *filling; /* NULL: there is no memory for it yet */
+    int64_t granted;                 /* for it, to be used on the next turn */
+    char *spare;                     /* memory of that size; NULL: it must be made */
+    int number;                      /* of the part that fills, or comes next */
+    int out;                         /* parts handed out */
+    struct collector_maker *makers;  /* of those */
     struct digest_sha256 sha256;
     char hex[DIGEST_SHA256_HEX + 1];
     int64_t size;
@@ -54,62 +44,7 @@ static void on_granted(int64_t bytes, void *ctx)
 
 /* --- parts --- */
 
-static struct maker *make(struct collector *c, struct err *e)
-{
-    struct maker *m = calloc(1, sizeof *m);
-
-    if (!m) {
-        (void)err_set(e, ERR_NOMEM, "no memory for a part");
-        return NULL;
-    }
-    m->part.number = c->number;
-    if (c->o.with_sha256 && digest_sha256_init(&m->sha256, e) != ERR_OK) {
-        free(m);
-        return NULL;
-    }
-    m->with_md5 = c->o.with_md5 && digest_md5_init(&m->md5, e) == ERR_OK;
-    return m;
-}
-
-static void unmake(struct maker *m)
-{
-    if (m->memory)
-        (void)munmap(m->memory, (size_t)m->part.room);
-    digest_sha256_release(&m->sha256);
-    digest_md5_release(&m->md5);
-    free(m);
-}
-
-static void pass(struct collector *c, struct maker *m, const void *data, size_t len)
-{
-    if (c->o.with_sha256)
-        digest_sha256_update(&m->sha256, data, len);
-    if (m->with_md5)
-        digest_md5_update(&m->md5, data, len);
-    m->part.sums.crc32c = digest_crc32c(m->part.sums.crc32c, data, len);
-    m->part.len += (int64_t)len;
-}
-
-/* No more comes of it; whole: the sum of the whole stream, which is that of its only part.  False: no sum. */
-static bool seal(struct collector *c, struct maker *m, const uint8_t *whole,
-                 struct err *e)
-{
-    struct s3_part_sums *sums = &m->part.sums;
-
-    sums->has_sha256 = whole || c->o.with_sha256;
-    if (whole)
-        memcpy(sums->sha256, whole, sizeof sums->sha256);
-    else if (c->o.with_sha256 &&
-             digest_sha256_final(&m->sha256, sums->sha256, e) != ERR_OK)
-        return false;
-    sums->has_md5 = m->with_md5 && digest_md5_final(&m->md5, sums->md5, e) == ERR_OK;
-    digest_sha256_release(&m->sha256);
-    digest_md5_release(&m->md5);
-    m->part.data = m->memory ? m->memory : c->small;
-    return true;
-}
-
-static void hand_out(struct collector *c, struct maker *m)
+static void hand_out(struct collector *c, struct collector_maker *m)
 {
     m->next = c->makers;
     if (c->makers)
@@ -147,27 +82,28 @@ static void end(struct collector *c)
 {
     uint8_t sum[DIGEST_SHA256_BYTES];
     struct err e = ERR_INIT;
-    struct maker *m = c->filling ? c->filling : make(c, &e);
+    struct collector_maker *m =
+        c->filling ? c->filling : collector_maker_new(&c->o, c->number, &e);
 
     want_no_more(c);
     if (!m || digest_sha256_final(&c->sha256, sum, &e) != ERR_OK) {
         if (m != c->filling)
-            unmake(m);
+            collector_maker_free(m);
         fail(c, &e);
         return;
     }
     digest_hex_encode(sum, sizeof sum, c->hex);
     if (!c->filling)
-        pass(c, m, c->small, c->small_len);
+        collector_maker_pass(m, c->small, c->small_len);
     c->filling = NULL;
     m->part.is_last = true;
-    if (seal(c, m, m->part.number == 1 ? sum : NULL, &e)) {
+    if (collector_maker_seal(m, c->small, m->part.number == 1 ? sum : NULL, &e)) {
         hand_out(c, m);
         return;
     }
     if (m->memory)
         membudget_give(&c->claim, m->part.room);
-    unmake(m);
+    collector_maker_free(m);
     fail(c, &e);
 }
 
@@ -187,7 +123,8 @@ static void begin_part(struct collector *c, int64_t bytes)
     char *memory = c->spare ? c->spare
                             : mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
                                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    struct maker *m = memory == MAP_FAILED ? NULL : make(c, &e);
+    struct collector_maker *m =
+        memory == MAP_FAILED ? NULL : collector_maker_new(&c->o, c->number, &e);
 
     c->spare = NULL;
 
@@ -203,7 +140,7 @@ static void begin_part(struct collector *c, int64_t bytes)
     m->part.room = bytes;
     c->filling = m;
     memcpy(memory, c->small, c->small_len);
-    pass(c, m, memory, c->small_len);
+    collector_maker_pass(m, memory, c->small_len);
     c->small_len = 0;
 }
 
@@ -241,14 +178,14 @@ static void take(struct collector *c, const char *data, size_t len)
     digest_sha256_update(&c->sha256, data, len);
     c->size += (int64_t)len;
     if (is_filling(c)) {
-        pass(c, c->filling, data, len);
+        collector_maker_pass(c->filling, data, len);
         return;
     }
     c->small_len += len;
     if (c->filling) { /* it was full, and is not the last one */
-        struct maker *m = c->filling;
+        struct collector_maker *m = c->filling;
         c->filling = NULL;
-        if (!seal(c, m, NULL, &e)) {
+        if (!collector_maker_seal(m, c->small, NULL, &e)) {
             c->filling = m;
             fail(c, &e);
             return;
@@ -362,19 +299,19 @@ void collector_close(struct collector *c)
     collector_stop(c);
     c->closed = true;
     membudget_leave(&c->claim);
-    for (struct maker *m = c->makers; m;) {
-        struct maker *next = m->next;
-        unmake(m);
+    for (struct collector_maker *m = c->makers; m;) {
+        struct collector_maker *next = m->next;
+        collector_maker_free(m);
         m = next;
     }
     if (c->filling)
-        unmake(c->filling);
+        collector_maker_free(c->filling);
     uv_close((uv_handle_t *)&c->turn, on_closed);
 }
 
 void collector_release(struct collector *c, struct collector_part *part)
 {
-    struct maker *m = (struct maker *)part;
+    struct collector_maker *m = (struct collector_maker *)part;
     char *memory = m->memory;
     int64_t room = part->room;
 
@@ -383,7 +320,7 @@ void collector_release(struct collector *c, struct collector_part *part)
         m->next->previous = m->previous;
     c->out--;
     m->memory = NULL;
-    unmake(m);
+    collector_maker_free(m);
     if (!memory)
         return;
     if (needs_memory(c) && c->o.part_len(c->number, c->o.ctx) == room &&
