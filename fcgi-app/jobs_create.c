@@ -129,8 +129,10 @@ static enum problem create(struct exchange *x, struct job_id *ret_holder, struct
         p = read_wish(&body, &w, e);
     if (!p)
         p = rooms_check(x->app->rooms, o.queue, 0, &x->retry_after, e);
-    if (!p)
-        p = w.url ? add_url(x, &o, &w, e) : add_command(x, &o, &w, e);
+    if (!p && w.url)
+        p = add_url(x, &o, &w, e);
+    else if (!p && w.command)
+        p = add_command(x, &o, &w, e);
     return p ? p : accept_batch(x, ret_holder, e);
 }
 
