@@ -4,6 +4,7 @@
  *     <dir>/tmp/   <uuid>.data <uuid>.json     being written, belongs to one request
  *     <dir>/jobs/  <queue>.<uuid>.data         the bytes alone; none where they are yet to be fetched (job_is_spooled)
  *                  <queue>.<uuid>.json         the manifest (shared/job.h)
+ *     <dir>/parts/ <queue>.<uuid>.<destination>.parts   what a store may hold of an upload in parts (spool_parts.h)
  *
  * Commit, in this order:  data written, synced  ->  manifest written, synced  ->  data renamed into jobs/
  *                         ->  manifest renamed into jobs/  ->  jobs/ synced  ->  the 202 may be sent.
