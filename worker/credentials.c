@@ -109,12 +109,22 @@ static int64_t renew_at(const struct keys *k)
     return k->expires_ms - ahead - random_below(ahead / 5);
 }
 
+/* The same, whenever they expire. */
+static bool is_same(const struct keys *a, const struct keys *b)
+{
+    return strcmp(a->access_key, b->access_key) == 0 &&
+           strcmp(a->secret_key, b->secret_key) == 0 &&
+           strcmp(a->session_token, b->session_token) == 0;
+}
+
 static void take(struct credentials *c, const struct keys *k)
 {
     c->failing = (struct rest){.step_ms = 0};
     c->renew_ms = renew_at(k);
-    if (c->has_keys && memcmp(&c->keys, k, sizeof *k) == 0)
+    if (c->has_keys && is_same(&c->keys, k)) {
+        c->keys.expires_ms = k->expires_ms;
         return;
+    }
     if (c->has_keys)
         log_info("credentials", "new keys", LOG_STR("destination", c->o.config->name),
                  LOG_STR("source", credentials_source_name(&c->source)));

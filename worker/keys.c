@@ -40,7 +40,7 @@ static enum err_code set_one(char *ret, size_t size, const char *text, const cha
 enum err_code keys_set(struct keys *ret, const char *access_key, const char *secret_key,
                        const char *session_token, struct err *e)
 {
-    keys_wipe(ret); /* whole: keys are compared */
+    keys_wipe(ret);
     ret->expires_ms = KEYS_FOREVER;
     enum err_code code =
         set_one(ret->access_key, sizeof ret->access_key, access_key, "access key", e);

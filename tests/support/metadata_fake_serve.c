@@ -218,17 +218,9 @@ static struct metadata_fault arrive(struct connection *c, enum metadata_request 
         fault = m->faults[m->fault_at++];
     while ((m->gate_closed || fault.kind == METADATA_HANG) && !m->stopping)
         pthread_cond_wait(&m->changed, &m->lock);
+    m->under_way--; /* before the answer: the next request may come before it has been sent whole */
     pthread_mutex_unlock(&m->lock);
     return fault;
-}
-
-static void leave(struct connection *c)
-{
-    struct metadata_fake *m = c->fake;
-
-    pthread_mutex_lock(&m->lock);
-    m->under_way--;
-    pthread_mutex_unlock(&m->lock);
 }
 
 void metadata_fake_serve(struct connection *c)
@@ -246,5 +238,4 @@ void metadata_fake_serve(struct connection *c)
         answer_huge(c);
     else if (fault.kind == METADATA_NONE)
         behave(c, kind);
-    leave(c);
 }
