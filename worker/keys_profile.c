@@ -105,10 +105,9 @@ static bool find_profile(struct span rest, const char *profile, struct found *re
 /* A text of its own, for keys_set; false: it is too long for anything that is a key. */
 static bool copy(struct span s, char *ret, size_t size)
 {
-    if (s.len >= size || memchr(s.at ? s.at : "", '\0', s.len))
+    if (s.len >= size || memchr(s.at, '\0', s.len))
         return false;
-    if (s.len)
-        memcpy(ret, s.at, s.len);
+    memcpy(ret, s.at, s.len);
     ret[s.len] = '\0';
     return true;
 }
@@ -116,7 +115,7 @@ static bool copy(struct span s, char *ret, size_t size)
 enum err_code keys_from_profile(const char *s, size_t len, const char *profile,
                                 struct keys *ret, struct err *e)
 {
-    struct found f = {.access_key = {.len = 0}};
+    struct found f = {{"", 0}, {"", 0}, {"", 0}};
     struct keys k;
     enum err_code code = ERR_OK;
 
