@@ -129,6 +129,9 @@ static void on_result(const struct s3_upload_result *r, void *ctx)
     if (r->late) {
         atomic_store(&run->aborting, true);
         dest_s3_deliver(run);
+    } else if (r->hold_ms > 0) {
+        run->outcome.hold_ms = r->hold_ms;
+        dest_s3_deliver_failure(run, &r->answer);
     } else if (r->source_failed) {
         outcome_fail(&run->outcome, RETRY_TRANSIENT, "damaged in memory");
         dest_s3_deliver(run);

@@ -169,6 +169,21 @@ Test(dest_s3_stream_parts, a_failure_of_ours_stops_the_maker_and_leaves_nothing)
     }
 }
 
+/* No keys that the store takes, which is no fault of the job: it costs no attempt. */
+Test(dest_s3_stream_parts, one_whose_keys_are_refused_is_given_back)
+{
+    static const enum s3_op ops[] = {S3_OP_CREATE, S3_OP_PART, S3_OP_COMPLETE};
+
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        open_with_budget(8 * MIB);
+        push(ops[i], S3_FAULT_STATUS, 403, "InvalidAccessKeyId");
+        run(2 * PART + 100, 0, FAKE_ENDS);
+        cr_expect(not(r.result.outcome.done));
+        cr_expect(r.result.outcome.hold_ms > 0, "%zu: %s", i, r.result.outcome.error);
+        rig_close(&r);
+    }
+}
+
 /* Completed, and nobody heard of it. */
 Test(dest_s3_stream_parts, an_answer_to_completing_that_is_lost_is_looked_up)
 {
