@@ -206,6 +206,8 @@ static struct destination_run *s3_begin(struct destination *d,
 static void s3_abort(struct destination_run *run)
 {
     atomic_store(&run->aborting, true);
+    if (run->is_hashing)
+        return; /* soon */
     if (run->call) {
         http_cancel(run->call);
     } else if (flow_is_waiting(&run->ticket)) {

@@ -80,6 +80,8 @@ struct destination_run {
     atomic_bool aborting;
     struct dest_s3_parts *parts; /* it goes in parts; NULL: it does not */
     uv_work_t hashing;
+    bool
+        is_hashing; /* on the pool, which sees aborting: the run stays until it has ended */
     uv_timer_t later; /* for an outcome known before begin returned */
     struct outcome outcome;
 };

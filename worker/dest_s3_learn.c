@@ -109,6 +109,7 @@ static void after_hash(uv_work_t *work, int status)
     struct destination_run *run = work->data;
 
     (void)status; /* never cancelled */
+    run->is_hashing = false;
     if (atomic_load(&run->aborting)) {
         dest_s3_deliver(run);
     } else if (run->hash.corrupt) {
@@ -139,5 +140,7 @@ bool dest_s3_hash_first(struct destination_run *run,
     }
     run->hashing.data = run;
     run->hashed = then;
-    return uv_queue_work(run->dest->loop, &run->hashing, hash_on_pool, after_hash) == 0;
+    run->is_hashing =
+        uv_queue_work(run->dest->loop, &run->hashing, hash_on_pool, after_hash) == 0;
+    return run->is_hashing;
 }

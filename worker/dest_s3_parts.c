@@ -23,7 +23,6 @@ struct dest_s3_parts {
     unsigned anew;
     struct s3_upload_progress latest; /* of an upload that is closed */
     enum { ENDS_NOT, ENDS_ANEW, ENDS_FOR_GOOD } ends;
-    bool ended;
 };
 
 static void pump(struct dest_s3_parts *p);
@@ -70,7 +69,7 @@ static void on_hashed(void *ctx)
     if (p->hash.state == PARTS_HASH_FINE)
         p->sums[p->hash.done_count - 1] = p->hash.latest;
     if (p->ends == ENDS_FOR_GOOD)
-        (void)dest_s3_parts_end(p->run);
+        dest_s3_deliver(p->run);
     else if (p->hash.state != PARTS_HASH_FINE)
         fail_hash(p);
     else if (p->ends == ENDS_NOT)
@@ -203,11 +202,7 @@ static void on_closed(void *ctx)
     struct dest_s3_parts *p = ctx;
 
     p->upload = NULL;
-    if (p->ends == ENDS_FOR_GOOD) {
-        (void)dest_s3_parts_end(p->run);
-        return;
-    }
-    if (atomic_load(&p->run->aborting))
+    if (p->ends == ENDS_FOR_GOOD || atomic_load(&p->run->aborting))
         dest_s3_deliver(p->run);
     else if (!open_upload(p))
         fail(p, RETRY_TRANSIENT, "no memory to begin the upload anew");
@@ -253,21 +248,14 @@ bool dest_s3_parts_end(struct destination_run *run)
 {
     struct dest_s3_parts *p = run->parts;
 
-    if (p->ended)
-        return false;
     if (p->ends != ENDS_FOR_GOOD) {
         bool closing = p->ends == ENDS_ANEW && p->upload;
         p->ends = ENDS_FOR_GOOD;
         parts_hash_stop(&p->hash);
         if (p->upload && !closing)
             close_upload(p);
-        return true;
     }
-    if (p->upload || p->hash.busy)
-        return true;
-    p->ended = true;
-    dest_s3_deliver(run);
-    return true;
+    return p->upload || p->hash.busy;
 }
 
 bool dest_s3_parts_begin(struct destination_run *run)

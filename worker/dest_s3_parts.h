@@ -29,7 +29,7 @@ void dest_s3_parts_progress(const struct destination_run *run,
                             struct destination_progress *ret);
 /* There is no object, and the store does not know the upload: begin anew.  False: that was done already. */
 bool dest_s3_parts_anew(struct destination_run *run);
-/* The outcome is known: end the upload, then call dest_s3_delivered.  False: it has ended, go on. */
+/* The outcome is known: end the upload, then call dest_s3_deliver again.  False: all has ended. */
 bool dest_s3_parts_end(struct destination_run *run);
 /* What the parts' checksums come to; NULL: not known. */
 const struct s3_composite *dest_s3_parts_composite(const struct destination_run *run);

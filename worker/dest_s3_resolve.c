@@ -60,8 +60,11 @@ static void deliver_by_md5(struct destination_run *run)
 
 static void after_hash(uv_work_t *work, int status)
 {
+    struct destination_run *run = work->data;
+
     (void)status; /* never cancelled */
-    deliver_by_md5(work->data);
+    run->is_hashing = false;
+    deliver_by_md5(run);
 }
 
 /* A look without the bytes: the MD5 that could tell is not known. */
@@ -145,8 +148,9 @@ static void on_head(const struct http_result *result, void *ctx)
     if (a.verdict == S3_DONE && a.needs_md5) {
         run->hashing.data = run;
         run->hash.with_md5 = true;
-        if (uv_queue_work(run->dest->loop, &run->hashing, hash_on_pool, after_hash) ==
-            0)
+        run->is_hashing = uv_queue_work(run->dest->loop, &run->hashing, hash_on_pool,
+                                        after_hash) == 0;
+        if (run->is_hashing)
             return;
         a.verdict = S3_FAILED;
     }

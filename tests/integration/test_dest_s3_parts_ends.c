@@ -1,0 +1,98 @@
+/* Uploads in parts that are told to stop where nothing but them is under way: each is delivered once, and what it uses stays. */
+#include "tests/integration/dest_s3_parts_harness.h"
+
+#include <semaphore.h>
+
+TestSuite(dest_s3_parts_ends, .init = parts_up, .fini = parts_down, .timeout = 30);
+
+static struct dest_result result;
+static struct destination_run *run;
+
+static void begin(void)
+{
+    struct destination_work w = {.job = &parts_job,
+                                 .fd = dest_data(parts_bytes, SIZE),
+                                 .done = dest_on_done,
+                                 .ctx = &result};
+
+    run = destination_begin(dest, &w);
+    cr_assert(run != NULL);
+}
+
+static void finish(void)
+{
+    while (result.calls == 0)
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    cr_expect(eq(int, result.calls, 1));
+    cr_expect(result.outcome.aborted, "%s", result.outcome.error);
+    outcome_release(&result.outcome);
+}
+
+static void run_until_asked(enum s3_op op)
+{
+    while (s3_faulty_count_of(s3, op) == 0)
+        (void)uv_run(&loop, UV_RUN_ONCE);
+}
+
+/* The store has forgotten the upload; before the new one begins the old one is aborted, which the store does not answer. */
+Test(dest_s3_parts_ends, stopped_while_it_is_about_to_begin_anew)
+{
+    s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_STATUS,
+                                         .status = 404,
+                                         .code = "NoSuchUpload",
+                                         .op = S3_OP_PART,
+                                         .part = PARTS});
+    s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_HANG, .op = S3_OP_ABORT});
+    begin();
+    run_until_asked(S3_OP_ABORT);
+    destination_abort(dest, run);
+    finish();
+    cr_expect(eq(int, s3_faulty_count_of(s3, S3_OP_CREATE), 1));
+    cr_expect(eq(int, journals(), 1), "for who comes next");
+}
+
+/* --- a pool that is busy --- */
+
+enum { POOL = 4 }; /* libuv's threads */
+
+static uv_work_t blockers[POOL];
+static sem_t gate;
+
+static void block(uv_work_t *work)
+{
+    (void)work;
+    while (sem_wait(&gate) != 0)
+        ;
+}
+
+static void unblocked(uv_work_t *work, int status)
+{
+    (void)work;
+    (void)status;
+}
+
+/* An object of the same size is there, of which the store tells nothing but the MD5: the file is hashed on the pool. */
+Test(dest_s3_parts_ends, stopped_while_its_file_is_hashed_for_a_comparison)
+{
+    char *other = calloc(1, SIZE);
+
+    cr_assert(other != NULL);
+    s3_faulty_set_traits(s3, (struct s3_faulty_traits){.silent_checksums = true});
+    s3_faulty_put(s3, PATH, other, SIZE);
+    free(other);
+    begin();
+    run_until_asked(S3_OP_HEAD);
+    cr_assert(eq(int, sem_init(&gate, 0, 0), 0));
+    for (int i = 0; i < POOL; i++)
+        (void)uv_queue_work(&loop, &blockers[i], block, unblocked);
+    while (loop.active_reqs.count <= POOL) /* the hash waits behind these */
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    destination_abort(dest, run);
+    for (int i = 0; i < 100; i++)
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+    cr_expect(eq(int, result.calls, 0), "the pool has its file and its memory");
+    for (int i = 0; i < POOL; i++)
+        (void)sem_post(&gate);
+    finish();
+    (void)sem_destroy(&gate);
+}
