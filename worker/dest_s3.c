@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
+#include "shared/convert.h"
 
 /* PUTs in one run: the four of make_plainer, one with the right time, one with other keys */
 enum { PUTS_MAX = 6, OWN_BUDGET = 256 * 1024 * 1024 };
@@ -71,6 +72,19 @@ static void put_again(struct destination_run *run)
     dest_s3_send_in_turn(run, send_put, true);
 }
 
+/* Without the condition it replaces what is there: where that can be somebody else's, a look comes first. */
+static void put_plainer(struct destination_run *run)
+{
+    run->looking =
+        run->no_condition && !run->looked && !convert_owns_key(run->work.job);
+    if (!run->looking) {
+        put_again(run);
+        return;
+    }
+    run->looked = true;
+    dest_s3_resolve(run);
+}
+
 static void on_put(const struct http_result *result, void *ctx)
 {
     struct destination_run *run = ctx;
@@ -105,10 +119,10 @@ static void on_put(const struct http_result *result, void *ctx)
     } else if (a.verdict == S3_RESOLVE) {
         dest_s3_resolve(run);
     } else if (a.verdict == S3_PLAINER && run->puts < PUTS_MAX && make_plainer(run)) {
-        dest_s3_send_in_turn(run, send_put, true);
+        put_plainer(run);
     } else if (a.verdict == S3_SKEWED && run->puts < PUTS_MAX) {
         dest_s3_set_skew(run->dest, a.skew_s);
-        dest_s3_send_in_turn(run, send_put, true);
+        put_again(run);
     } else {
         dest_s3_deliver_failure(run, &a);
     }

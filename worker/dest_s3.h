@@ -21,7 +21,7 @@
  * An object is called done when what the store tells of it is that of the bytes: a checksum of either kind, or an MD5.  The MD5
  * is computed along with the others only for stores that answer a PUT without a checksum: it halves the rate of the pass.
  * conditional = probe: the first object of up to 64 KiB is put a second time.  A store that takes it ignores conditions; there,
- * and where the store knows none (501), a key that a client chose is looked up before the PUT, so that two who are that far at
+ * and where the store knows none (501), a key that a client chose is looked up before it is put without, so that two who are that far at
  * the same moment can still overwrite one another.  conditional = no: an object of this key is overwritten.
  * checksum = md5: Content-MD5 goes before the bytes, so that the file is read once more, on the thread pool, before the PUT.
  * A HEAD that gives no digest to compare (object made in parts, composite checksum, SSE-KMS) proves nothing by its size.

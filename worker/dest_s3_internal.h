@@ -64,6 +64,7 @@ struct destination_run {
     void (*hashed)(struct destination_run *run); /* what is done with it */
     bool moved;          /* the region was another once in this run */
     bool looking;        /* HEAD comes before PUT */
+    bool looked;         /* it came before the first PUT without a condition */
     uint64_t generation; /* of the keys that signed the latest request */
     bool refreshed;      /* keys were refused once in this run */
     char refusal[256];   /* what the store said then */

@@ -1,6 +1,7 @@
 #include "worker/s3_upload_internal.h"
 
 #include "shared/clock.h"
+#include "shared/convert.h"
 
 static void send_complete(struct s3_upload *u);
 
@@ -39,6 +40,46 @@ static void conclude(struct s3_upload *u, const struct http_result *result,
     s3_upload_report(u, &r);
 }
 
+/* Of what is there: nothing, so that the condition may go; an object, which is as if the condition had told of it. */
+static void on_looked(const struct s3_call_result *r, void *ctx)
+{
+    struct s3_upload *u = ctx;
+    struct s3_answer a = s3_answer_head(r->http, u->want);
+    struct s3_upload_result there = {.answer = {.verdict = S3_RESOLVE}, .status = 412};
+
+    u->call = NULL;
+    if (!s3_upload_goes_on(u) || s3_upload_is_held(u, r))
+        return;
+    if (a.verdict == S3_ABSENT) {
+        u->no_condition = true;
+        again(u, 0);
+    } else if (a.verdict == S3_FAILED) {
+        s3_upload_report_answer(u, &a);
+    } else {
+        s3_upload_report(u, &there);
+    }
+}
+
+/* The store does not know the condition, without which it replaces what is there: where that can be somebody else's, a look comes
+ * first. */
+static void complete_plainer(struct s3_upload *u)
+{
+    struct s3_call_order o = {
+        .operation = S3_HEAD, .job = u->o.work->job, .done = on_looked, .ctx = u};
+    struct err e = ERR_INIT;
+
+    if (convert_owns_key(o.job)) {
+        u->no_condition = true;
+        again(u, 0);
+        return;
+    }
+    u->call = s3_call_begin(u->dest, &o);
+    if (u->call)
+        return;
+    (void)err_set(&e, ERR_NOMEM, "no memory for a request");
+    s3_upload_report_err(u, &e);
+}
+
 static void on_complete(const struct s3_call_result *r, void *ctx)
 {
     struct s3_upload *u = ctx;
@@ -55,8 +96,7 @@ static void on_complete(const struct s3_call_result *r, void *ctx)
     if (!s3_upload_goes_on(u) || s3_upload_is_held(u, r))
         return;
     if (a.verdict == S3_PLAINER && u->was_conditional) {
-        u->no_condition = true;
-        again(u, 0);
+        complete_plainer(u);
     } else if (a.verdict == S3_SKEWED && u->completes < S3_UPLOAD_TRIES) {
         dest_s3_set_skew(u->dest, a.skew_s);
         again(u, 0);

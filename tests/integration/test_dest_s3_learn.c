@@ -91,6 +91,28 @@ Test(dest_s3_learn, a_key_that_is_free_or_ours_is_delivered_after_a_look)
     outcome_release(&again.outcome);
 }
 
+/* 501: the PUT that goes without the condition would replace what is there. */
+Test(dest_s3_learn, where_conditions_are_not_known_a_chosen_key_is_looked_up_at_once)
+{
+    s3_faulty_set_traits(s3, (struct s3_faulty_traits){.no_conditions = true});
+    s3_faulty_put(s3, PATH, "of somebody else", 16);
+    struct dest_result other = deliver(BODY);
+    cr_expect(not(other.outcome.done), "it is not overwritten");
+    cr_expect(eq(int, other.outcome.class, RETRY_NEVER));
+    cr_expect(eq(str, other.outcome.error, "key exists with other content"));
+    cr_expect(eq(int, stored(), 1));
+    s3_faulty_put(s3, PATH, BODY, (int64_t)strlen(BODY));
+    struct dest_result same = deliver(BODY);
+    cr_expect(same.outcome.done, "%s", same.outcome.error);
+    cr_expect(eq(int, stored(), 2), "nothing was put but by the test");
+    struct dest_result own = deliver_own(BODY);
+    cr_expect(own.outcome.done, "%s", own.outcome.error);
+    cr_expect(eq(int, s3_faulty_count(s3, "HEAD"), 2), "its key is nobody else's");
+    outcome_release(&other.outcome);
+    outcome_release(&same.outcome);
+    outcome_release(&own.outcome);
+}
+
 Test(dest_s3_learn, a_probe_that_tells_nothing_is_made_again_thrice_and_harms_nothing)
 {
     config.conditional = CONFIG_PROBE;

@@ -253,6 +253,7 @@ static const struct {
      .creates = 1,
      .parts = PARTS,
      .completes = 2,
+     .heads = 1,
      .stored = 1},
     {.label = "complete: parts are not known: begun anew",
      .faults = {{.kind = S3_FAULT_STATUS,

@@ -51,6 +51,19 @@ Test(dest_s3_parts_ends, stopped_while_it_is_about_to_begin_anew)
     cr_expect(eq(int, journals(), 1), "for who comes next");
 }
 
+/* The store knows no condition: the request that goes without would replace what is there. */
+Test(dest_s3_parts_ends, where_conditions_are_not_known_a_chosen_key_is_looked_up)
+{
+    s3_faulty_set_traits(s3, (struct s3_faulty_traits){.no_conditions = true});
+    s3_faulty_put(s3, PATH, "of somebody else", 16);
+    struct dest_result r = deliver_parts();
+    cr_expect(eq(int, r.outcome.class, RETRY_NEVER), "%s", r.outcome.error);
+    cr_expect(eq(str, r.outcome.error, "key exists with other content"));
+    cr_expect(eq(int, stored(), 1), "it is not overwritten");
+    cr_expect(eq(int, s3_faulty_unfinished(s3), 0));
+    outcome_release(&r.outcome);
+}
+
 /* --- a pool that is busy --- */
 
 enum { POOL = 4 }; /* libuv's threads */
@@ -81,7 +94,7 @@ Test(dest_s3_parts_ends, stopped_while_its_file_is_hashed_for_a_comparison)
     s3_faulty_put(s3, PATH, other, SIZE);
     free(other);
     begin();
-    run_until_asked(S3_OP_HEAD);
+    run_until_asked(S3_OP_COMPLETE); /* and the answer to HEAD is not read yet */
     cr_assert(eq(int, sem_init(&gate, 0, 0), 0));
     for (int i = 0; i < POOL; i++)
         (void)uv_queue_work(&loop, &blockers[i], block, unblocked);
