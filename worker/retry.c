@@ -89,15 +89,24 @@ static const struct {
     int status;
     enum retry_class class;
 } statuses[] = {
-    {401, RETRY_CONFIG},    {403, RETRY_CONFIG},
+    {401, RETRY_CONFIG},
+    {403, RETRY_CONFIG},
     {404, RETRY_CONFIG}, /* of a PUT: no such bucket or endpoint */
-    {405, RETRY_CONFIG},    {407, RETRY_CONFIG},
-    {408, RETRY_TRANSIENT}, {409, RETRY_TRANSIENT},
-    {412, RETRY_RESOLVE},   {421, RETRY_TRANSIENT},
-    {423, RETRY_TRANSIENT}, {425, RETRY_TRANSIENT},
-    {429, RETRY_THROTTLED}, {499, RETRY_TRANSIENT},
-    {501, RETRY_CONFIG},    {505, RETRY_CONFIG},
-    {507, RETRY_CONFIG},    {511, RETRY_CONFIG},
+    {405, RETRY_CONFIG},
+    {407, RETRY_CONFIG},
+    {408, RETRY_TRANSIENT},
+    {409, RETRY_TRANSIENT},
+    {412, RETRY_RESOLVE},
+    {417, RETRY_TRANSIENT}, /* of an Expect that came too late to be taken back */
+    {421, RETRY_TRANSIENT},
+    {423, RETRY_TRANSIENT},
+    {425, RETRY_TRANSIENT},
+    {429, RETRY_THROTTLED},
+    {499, RETRY_TRANSIENT},
+    {501, RETRY_CONFIG},
+    {505, RETRY_CONFIG},
+    {507, RETRY_CONFIG},
+    {511, RETRY_CONFIG},
 };
 
 static enum retry_class classify_status(int status)

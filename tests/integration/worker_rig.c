@@ -23,7 +23,7 @@ static void write_config(struct worker_rig *rig, const char *settings)
                        "[destination s3]\nurl = s3://bucket/pre\nendpoint = %s\n"
                        "access_key = AKIDEXAMPLE\nsecret_key = secret\n"
                        "connect_timeout_seconds = 2\nstall_timeout_seconds = 2\n"
-                       "answer_timeout_seconds = 30\n",
+                       "answer_timeout_seconds = 30\nconditional = yes\n",
                        s3_faulty_url(rig->s3));
     (void)snprintf(text, sizeof text,
                    "[redis]\nurl = %s\n[spool]\ndir = %s\n"

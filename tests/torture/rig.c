@@ -49,7 +49,7 @@ static void write_config(struct rig *rig)
         "[destination s3]\nurl = s3://bucket\nendpoint = %s\n"
         "access_key = AKIDEXAMPLE\nsecret_key = secret\n"
         "connect_timeout_seconds = 2\nstall_timeout_seconds = 2\n"
-        "answer_timeout_seconds = 2\n"
+        "answer_timeout_seconds = 2\nconditional = yes\nbreaker_failures = 0\n"
         "[queue default]\nmax_attempts = 10\nretry_base = 20ms\nretry_cap = 50ms\n"
         "[worker]\nlease_ms = 1000\ndrain_seconds = 2\n",
         rig->redis.url, dir, dir, dir, dir, s3_faulty_url(rig->s3));

@@ -57,6 +57,7 @@ static const struct {
     {{RETRY_NET_OK, true, 405, NULL}, RETRY_CONFIG},
     {{RETRY_NET_OK, true, 407, NULL}, RETRY_CONFIG},
     {{RETRY_NET_OK, true, 408, NULL}, RETRY_TRANSIENT},
+    {{RETRY_NET_OK, false, 417, NULL}, RETRY_TRANSIENT},
     {{RETRY_NET_OK, true, 409, NULL}, RETRY_TRANSIENT},
     {{RETRY_NET_OK, true, 411, NULL}, RETRY_NEVER},
     {{RETRY_NET_OK, true, 412, NULL}, RETRY_RESOLVE},
