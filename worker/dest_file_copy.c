@@ -293,7 +293,8 @@ void dest_file_conclude(struct dest_file_copy *c, bool there, const struct err *
     if (!there)
         return;
     o->sent = c->size;
-    if (run->work.stream)
+    if (run->work.stream || run->work.remade)
         memcpy(o->sha256, c->sha256, sizeof o->sha256);
+    o->earlier = run->work.remade && strcmp(c->sha256, c->job->sha256) != 0;
     o->url = object_url(run->dest->base.config->dir, c->job->key);
 }

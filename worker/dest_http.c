@@ -63,6 +63,10 @@ static void on_head(const struct http_result *result, void *ctx)
     }
     switch (a.verdict) {
     case DEST_HTTP_DONE:
+        run->outcome.earlier =
+            run->work.remade &&
+            dest_http_answer_differs(result->response, &want, run->outcome.sha256);
+        run->sent = result->response->content_length;
         dest_http_deliver_done(run, result->response->etag);
         return;
     case DEST_HTTP_ABSENT:

@@ -53,6 +53,16 @@ struct dest_http_answer dest_http_answer_send(const struct http_result *r, bool 
     return a;
 }
 
+bool dest_http_answer_differs(const struct http_response *h,
+                              const struct dest_http_expected *want,
+                              char ret_sha256[static DIGEST_SHA256_HEX + 1])
+{
+    if (repr_digest_parse(h->repr_digest, ret_sha256))
+        return strcmp(ret_sha256, want->sha256) != 0;
+    ret_sha256[0] = '\0';
+    return h->content_length >= 0 && h->content_length != want->size;
+}
+
 struct dest_http_answer dest_http_answer_head(const struct http_result *r,
                                               const struct dest_http_expected *want)
 {

@@ -14,6 +14,7 @@
 #ifndef HOIST_WORKER_DEST_HTTP_ANSWER_H
 #define HOIST_WORKER_DEST_HTTP_ANSWER_H
 
+#include "shared/digest.h"
 #include "worker/http.h"
 
 enum dest_http_verdict {
@@ -42,6 +43,10 @@ struct dest_http_expected {
 
 struct dest_http_answer dest_http_answer_send(const struct http_result *r,
                                               bool is_post);
+/* Of an object that is there: whether it has other bytes, by what the answer tells of them; ret_sha256: "" where it does not. */
+bool dest_http_answer_differs(const struct http_response *h,
+                              const struct dest_http_expected *want,
+                              char ret_sha256[static DIGEST_SHA256_HEX + 1]);
 struct dest_http_answer dest_http_answer_head(const struct http_result *r,
                                               const struct dest_http_expected *want);
 

@@ -26,7 +26,8 @@ static void on_run_closed(uv_handle_t *handle)
 
 void dest_http_deliver(struct destination_run *run)
 {
-    run->outcome.sent = run->outcome.done ? run->work.job->size : run->sent;
+    run->outcome.sent =
+        run->outcome.done && !run->outcome.earlier ? run->work.job->size : run->sent;
     run->outcome.aborted = !run->outcome.done && run->aborting;
     flow_leave(&run->ticket); /* where what was to be sent was not */
     fd_close(&run->work.fd);

@@ -95,6 +95,11 @@ static bool is_unclear(const struct member *m)
     return !m->outcome.done && !m->outcome.blind;
 }
 
+static bool is_earlier(const struct member *m)
+{
+    return m->outcome.earlier;
+}
+
 static void conclude_done(struct destination_run *run)
 {
     struct member *first = &run->members[0];
@@ -102,6 +107,7 @@ static void conclude_done(struct destination_run *run)
     struct outcome *o = &run->outcome;
 
     o->done = true;
+    o->earlier = find(run, is_earlier) < run->list.count;
     o->url = first->outcome.url;
     o->etag = first->outcome.etag;
     first->outcome.url = first->outcome.etag = NULL; /* they are ours now */

@@ -156,9 +156,6 @@ static void on_head(const struct http_result *result, void *ctx)
     }
     if (a.verdict == S3_DONE) {
         dest_s3_deliver_done(run);
-    } else if (run->work.remade && !run->taken &&
-               (a.verdict == S3_OTHER || a.verdict == S3_UNPROVEN)) {
-        dest_s3_deliver_done(run); /* an earlier attempt's */
     } else if (a.verdict == S3_OTHER || a.verdict == S3_UNPROVEN) {
         deliver_other(run, a.verdict == S3_UNPROVEN ? a.error : NULL);
     } else if (a.verdict == S3_ABSENT) {

@@ -133,6 +133,7 @@ void dest_s3_deliver(struct destination_run *run)
     run->outcome.sent = run->found_earlier  ? run->found_size
                         : run->outcome.done ? run->work.job->size
                                             : run->sent;
+    run->outcome.earlier = run->outcome.done && run->found_earlier;
     run->outcome.aborted = !run->outcome.done && atomic_load(&run->aborting);
     flow_leave(&run->ticket); /* where what was to be sent was not */
     fd_close(&run->work.fd);

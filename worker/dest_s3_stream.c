@@ -320,7 +320,7 @@ static void tell_sha256(const char *base64, char ret[static DIGEST_SHA256_HEX + 
 bool dest_s3_stream_is_earlier(struct destination_run *run)
 {
     const struct job *j = run->work.job;
-    bool made = run->taking || (run->work.only_look && j->convert);
+    bool made = run->taking || run->work.remade || (run->work.only_look && j->convert);
 
     /* What the store has just taken from us, and has not as we sent it, is none. */
     if (!made || run->taken || !convert_owns_key(j))

@@ -79,7 +79,7 @@ static void on_inner_done(struct outcome *o, void *ctx)
     run->inner = NULL;
     run->outcome = *o;
     memset(o, 0, sizeof *o); /* its strings are ours now */
-    if (run->outcome.done && run->work.stream) {
+    if (run->outcome.done && run->work.stream && !run->outcome.earlier) {
         memcpy(run->outcome.sha256, run->job.sha256, sizeof run->outcome.sha256);
         run->outcome.sent = run->job.size;
     }

@@ -59,6 +59,9 @@ struct outcome {
     int64_t sent; /* bytes that left */
     char *url;    /* of a done job: where the object is; owned */
     char *etag;   /* as the store gave it, NULL when it has none; owned */
+    /* Of a done job: the object is an earlier attempt's, whose bytes are not these: sent and sha256 are the object's, where the
+     * store tells (else what they are is not known). */
+    bool earlier;
     /* Of several destinations those that this run has arrived at, packed (job_arrived.h), of a failure, too; NULL: none; owned */
     char *arrived;
     /* Of a job that went through converters: what came out (done), and what held them (sandbox.h); else 0 and "". */
@@ -110,7 +113,7 @@ struct destination_work {
      * outlives the run.  NULL: fd counts. */
     struct stream *stream;
     /* The bytes are what this attempt has made of something; an earlier one may have made others of it.  What is there under the
-     * job's key, which is no other job's, is its object, as for a stream. */
+     * job's key, which is no other job's, is its object, as for a stream: outcome.earlier. */
     bool remade;
     bool
         only_look; /* fd may be -1; the bytes help where a store tells nothing but an MD5 */

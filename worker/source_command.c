@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
+#include "shared/convert.h"
 #include "shared/log.h"
 #include "shared/words.h"
 #include "worker/child.h"
@@ -106,8 +107,8 @@ static void on_inner_done(struct outcome *o, void *ctx)
     run->inner = NULL;
     run->outcome = *o;
     memset(o, 0, sizeof *o); /* its strings are ours now */
-    if (run->work.only_look) {
-        deliver(run);
+    if (run->work.only_look || run->outcome.earlier) {
+        deliver(run); /* it tells of what is there */
         return;
     }
     if (run->outcome.done) {
@@ -125,6 +126,7 @@ static void upload(struct destination_run *run)
 {
     struct destination_work work = {.job = &run->job,
                                     .fd = fcntl(run->fd, F_DUPFD_CLOEXEC, 3),
+                                    .remade = convert_owns_key(&run->job),
                                     .until_ms = run->work.until_ms,
                                     .done = on_inner_done,
                                     .ctx = run};
@@ -178,10 +180,8 @@ static void after_hashing(uv_work_t *request, int status)
 {
     struct destination_run *run = request->data;
 
-    if (run->aborting || status != 0) {
-        fail(run, RETRY_TRANSIENT, "stopped");
-        return;
-    }
+    if (run->aborting || status != 0)
+        run->hashing.code = err_set(&run->hashing.err, ERR_RETRY, "stopped");
     if (run->hashing.code != ERR_OK) {
         fail(run, RETRY_TRANSIENT, run->hashing.err.text);
         return;

@@ -7,7 +7,8 @@
  *                    '-- a nameless file in spool/tmp ------------------------'
  *
  * It stands in the place of a destination: destinations_route gives it for such a job, and from begin to done it keeps
- * what destination.h promises.  The outcome of a done job has the sha256, and as `sent` the size.
+ * what destination.h promises.  The outcome of a done job has the sha256, and as `sent` the size.  Where an earlier attempt has
+ * put its output under a key that is the job's alone, that is the object: a command need not write the same twice.
  *
  * Guarantees
  *   - Nothing is uploaded before the command has ended with status 0, and then all that it wrote: no half output.

@@ -112,6 +112,9 @@ Test(dest_http_ends, what_was_made_anew_is_done_where_an_earlier_attempt_was)
         while (r.calls == 0)
             (void)uv_run(&loop, UV_RUN_ONCE);
         cr_expect(eq(int, r.outcome.done, remade), "%s", r.outcome.error);
+        cr_expect(eq(int, r.outcome.earlier, remade), "these are not its bytes");
+        if (remade)
+            cr_expect(eq(i64, r.outcome.sent, 7));
         outcome_release(&r.outcome);
     }
     job_release(&j);

@@ -140,6 +140,34 @@ Test(dest_s3_stream, an_earlier_attempt_that_the_store_tells_no_digest_of_has_no
     rig_close(&r);
 }
 
+/* The same of a file that was made anew, whatever the store tells of the object. */
+Test(dest_s3_stream, a_file_that_was_made_anew_is_done_where_an_earlier_attempt_was)
+{
+    for (int silent = 0; silent < 2; silent++) {
+        struct dest_result result = {0};
+        struct job j = dest_job("k", BODY, strlen(BODY));
+        struct err e = ERR_INIT;
+        char path[256], other[sizeof BODY] = "another output, as long";
+        cr_assert(job_set_key(&j, j.id.uuid.text, ID_UUID_LEN, &e) == ERR_OK);
+        (void)snprintf(path, sizeof path, "/bucket/pre/%s", j.key);
+        s3_faulty_set_traits(s3, (struct s3_faulty_traits){.silent_checksums = silent});
+        s3_faulty_put(s3, path, other, (int64_t)strlen(BODY));
+        struct destination_work w = {.job = &j,
+                                     .fd = dest_data(BODY, strlen(BODY)),
+                                     .remade = true,
+                                     .done = dest_on_done,
+                                     .ctx = &result};
+        cr_assert(destination_begin(dest, &w) != NULL);
+        while (result.calls == 0)
+            (void)uv_run(&loop, UV_RUN_ONCE);
+        cr_expect(result.outcome.done, "%d: %s", silent, result.outcome.error);
+        cr_expect(result.outcome.earlier, "these are not its bytes");
+        cr_expect(ne(str, result.outcome.sha256, j.sha256));
+        outcome_release(&result.outcome);
+        job_release(&j);
+    }
+}
+
 Test(dest_s3_stream, under_a_chosen_key_other_bytes_are_somebody_elses)
 {
     rig_job(&r, "reports/today.csv");
