@@ -21,10 +21,12 @@ int64_t s3_upload_wait_ms(const struct s3_answer *a, unsigned tries)
                           (uint64_t)clock_mono_us() * 2654435761U);
 }
 
-bool s3_upload_may_retry(const struct s3_answer *a, unsigned tries)
+bool s3_upload_may_retry(const struct s3_upload *u, const struct s3_answer *a,
+                         unsigned tries)
 {
     return tries < S3_UPLOAD_TRIES && a->retry_after_ms <= WAIT_CAP_MS &&
-           (a->class == RETRY_TRANSIENT || a->class == RETRY_THROTTLED);
+           (a->class == RETRY_TRANSIENT || a->class == RETRY_THROTTLED) &&
+           flow_may_retry(u->dest->base.flow); /* last: it is paid for */
 }
 
 static void on_later(uv_timer_t *timer)

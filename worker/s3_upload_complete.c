@@ -100,7 +100,7 @@ static void on_complete(const struct s3_call_result *r, void *ctx)
     } else if (a.verdict == S3_SKEWED && u->completes < S3_UPLOAD_TRIES) {
         dest_s3_set_skew(u->dest, a.skew_s);
         again(u, 0);
-    } else if (a.verdict == S3_FAILED && s3_upload_may_retry(&a, u->completes)) {
+    } else if (a.verdict == S3_FAILED && s3_upload_may_retry(u, &a, u->completes)) {
         again(u, s3_upload_wait_ms(&a, u->completes));
     } else {
         conclude(u, result, &a, &completed);

@@ -94,7 +94,8 @@ bool s3_upload_is_late(struct s3_upload *u);
 bool s3_upload_goes_on(struct s3_upload *u);
 /* How long before what failed for the nth time is sent again. */
 int64_t s3_upload_wait_ms(const struct s3_answer *a, unsigned tries);
-bool s3_upload_may_retry(const struct s3_answer *a, unsigned tries);
+bool s3_upload_may_retry(const struct s3_upload *u, const struct s3_answer *a,
+                         unsigned tries);
 
 /* --- s3_upload_part.c --- */
 

@@ -162,7 +162,7 @@ static void on_failed(struct s3_slot *s, struct s3_answer *a)
     } else if (a->verdict == S3_SKEWED && s->tries < S3_UPLOAD_TRIES) {
         dest_s3_set_skew(u->dest, a->skew_s);
         s->due_ms = clock_mono_ms();
-    } else if (a->verdict == S3_FAILED && s3_upload_may_retry(a, s->tries)) {
+    } else if (a->verdict == S3_FAILED && s3_upload_may_retry(u, a, s->tries)) {
         s->due_ms = clock_mono_ms() + s3_upload_wait_ms(a, s->tries);
         log_debug("s3_upload", "a part is sent again", LOG_INT("part", s->part.number),
                   LOG_STR("error", a->error));
@@ -296,7 +296,8 @@ void s3_upload_on_tick(uv_timer_t *tick)
         if (s->busy && !s->call && s->due_ms <= now) {
             s->tries++;
             send_part(s);
-        } else if (s->busy && limit >= 0 && is_slow(s, limit, now)) {
+        } else if (s->busy && limit >= 0 && is_slow(s, limit, now) &&
+                   flow_may_retry(u->dest->base.flow)) {
             log_debug("s3_upload", "a slow part is sent again",
                       LOG_INT("part", s->part.number), LOG_INT("limit_ms", limit));
             s->slow = true;

@@ -3,6 +3,8 @@
 
 #include <semaphore.h>
 
+#include "worker/flow.h"
+
 TestSuite(dest_s3_parts_ends, .init = parts_up, .fini = parts_down, .timeout = 30);
 
 static struct dest_result result;
@@ -62,6 +64,45 @@ Test(dest_s3_parts_ends, where_conditions_are_not_known_a_chosen_key_is_looked_u
     cr_expect(eq(int, stored(), 1), "it is not overwritten");
     cr_expect(eq(int, s3_faulty_unfinished(s3), 0));
     outcome_release(&r.outcome);
+}
+
+/* --- no budget for what would be sent again --- */
+
+static void drain(uv_timer_t *timer)
+{
+    while (flow_may_retry(timer->data))
+        ;
+}
+
+Test(dest_s3_parts_ends, without_budget_a_part_that_fails_is_the_end_of_the_attempt)
+{
+    struct flows *flows = NULL;
+    uv_timer_t timer;
+    struct err e = ERR_INIT;
+
+    cr_assert(flows_open(&loop, &flows, &e) == ERR_OK, "%s", e.text);
+    config.max_requests = 8;
+    dest->flow = flows_add(flows, &config, config.endpoint);
+    s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_STATUS,
+                                         .status = 500,
+                                         .code = "InternalError",
+                                         .op = S3_OP_PART,
+                                         .part = 2});
+    (void)uv_timer_init(&loop, &timer);
+    timer.data = dest->flow;
+    drain(&timer);
+    (void)uv_timer_start(&timer, drain, 1, 1);
+    struct dest_result r = deliver_parts();
+    cr_expect(not(r.outcome.done), "the part was not sent again");
+    cr_expect(eq(int, r.outcome.class, RETRY_TRANSIENT), "%s", r.outcome.error);
+    outcome_release(&r.outcome);
+
+    uv_close((uv_handle_t *)&timer, NULL);
+    r = deliver_parts(); /* the next attempt */
+    cr_expect(r.outcome.done, "%s", r.outcome.error);
+    outcome_release(&r.outcome);
+    dest->flow = NULL;
+    flows_close(flows);
 }
 
 /* --- a pool that is busy --- */
