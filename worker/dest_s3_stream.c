@@ -320,10 +320,11 @@ static void tell_sha256(const char *base64, char ret[static DIGEST_SHA256_HEX + 
 bool dest_s3_stream_is_earlier(struct destination_run *run)
 {
     const struct job *j = run->work.job;
-    bool made = run->taking || run->work.remade || (run->work.only_look && j->convert);
+    bool made = run->taking || run->work.remade;
+    bool any_will_do = run->work.only_look && j->convert; /* destination.h */
 
     /* What the store has just taken from us, and has not as we sent it, is none. */
-    if (!made || run->taken || !convert_owns_key(j))
+    if (run->taken || (!any_will_do && !(made && convert_owns_key(j))))
         return false;
     run->found_earlier = true;
     tell_sha256(run->found_sha256, run->outcome.sha256);

@@ -136,9 +136,9 @@ static void on_deliver(uv_timer_t *timer)
     struct http *h = timer->data;
 
     for (struct http_call *call = h->calls; call;) {
-        bool ended = call->cancelled || call->lost;
-        if (!ended && call->more)
+        if (call->more && !call->cancelled && !call->lost)
             http_intake_resume(call);
+        bool ended = call->cancelled || call->lost;
         if (call->cancelled)
             end_call(call, RETRY_NET_ABORTED, "aborted");
         else if (ended)

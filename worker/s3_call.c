@@ -116,10 +116,12 @@ static void on_http(const struct http_result *result, void *ctx)
     struct flow_answer a = judge(result);
 
     c->http = NULL;
-    if (result->net == RETRY_NET_ABORTED)
+    if (result->net == RETRY_NET_ABORTED) { /* whatever of its answer had come */
         flow_leave(&c->ticket);
-    else
-        flow_told(&c->ticket, &a);
+        tell(c, result);
+        return;
+    }
+    flow_told(&c->ticket, &a);
     if (a.class == RETRY_REFRESH && refreshes(c))
         return;
     if (!c->moved && dest_s3_follow(c->dest, result->response)) {
