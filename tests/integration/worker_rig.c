@@ -23,8 +23,9 @@ static void write_config(struct worker_rig *rig, const char *settings)
                        "[destination s3]\nurl = s3://bucket/pre\nendpoint = %s\n"
                        "access_key = AKIDEXAMPLE\nsecret_key = secret\n"
                        "connect_timeout_seconds = 2\nstall_timeout_seconds = 2\n"
-                       "answer_timeout_seconds = 30\nconditional = yes\n",
-                       s3_faulty_url(rig->s3));
+                       "answer_timeout_seconds = 30\n%s",
+                       s3_faulty_url(rig->s3),
+                       strstr(settings, "conditional") ? "" : "conditional = yes\n");
     (void)snprintf(text, sizeof text,
                    "[redis]\nurl = %s\n[spool]\ndir = %s\n"
                    "[destination default]\nurl = file://%s\n%s"
