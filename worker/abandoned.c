@@ -90,8 +90,8 @@ static void on_read(enum err_code code, const struct err *e, void *ctx)
 
     if (code != ERR_OK) {
         tell(a, ABANDONED_LEFT, e->text);
-    } else if (a->journal.missing) {
-        next(a); /* another was faster */
+    } else if (a->journal.missing || a->stopped) {
+        next(a); /* another was faster, or there is no time */
     } else if (!j->key) {
         tell(a, ABANDONED_LEFT, "its journal cannot be read: remove it by hand");
     } else {
@@ -142,10 +142,9 @@ static void on_state(enum err_code code, const struct redis_value *reply,
 
     if (code != ERR_OK)
         tell(a, ABANDONED_LEFT, e->text);
-    else if (a->stopped)
-        next(a);
-    else if (len > 0 ? job_state_parse(word, len, &state) && job_state_is_final(state)
-                     : is_gone(a))
+    else if (!a->stopped &&
+             (len > 0 ? job_state_parse(word, len, &state) && job_state_is_final(state)
+                      : is_gone(a)))
         clear(a);
     else
         next(a);

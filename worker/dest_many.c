@@ -1,5 +1,6 @@
 #include "worker/dest_many.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +192,7 @@ static int64_t mean_sent(const struct destination_run *run)
 {
     int64_t sum = 0;
 
+    assert(run->list.count > 0); /* no list is empty */
     for (size_t i = 0; i < run->list.count; i++) {
         const struct member *m = &run->members[i];
         sum += has_arrived(m) ? run->work.job->size

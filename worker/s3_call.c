@@ -216,11 +216,12 @@ static void on_keys(void *ctx)
     struct credentials *keys = c->dest->credentials;
     bool no_others = c->refreshed && c->generation == credentials_generation(keys);
 
-    if (no_others && credentials_pause(keys, c->generation, "the keys are refused"))
-        hold_for_keys(c);
-    else if (no_others)
+    bool paused =
+        no_others && credentials_pause(keys, c->generation, "the keys are refused");
+
+    if (no_others && !paused)
         give_up(c, "the store refuses the keys", 0);
-    else if (credentials_hold_ms(keys) > 0)
+    else if (paused || credentials_hold_ms(keys) > 0)
         hold_for_keys(c);
     else
         take_turn(c);

@@ -123,25 +123,24 @@ static void on_listed(const struct s3_call_result *r, void *ctx)
     const struct buf *body = &result->response->body;
     struct s3_list list = {.count = 0};
 
+    int status = result->response->status;
+    bool no_lists =
+        a.verdict == S3_PLAINER || (a.verdict == S3_FAILED && status == 405);
+
     c->call = NULL;
-    if (a.verdict == S3_PLAINER ||
-        (a.verdict == S3_FAILED && result->response->status == 405)) {
-        c->list = false; /* there are none */
-    } else if (a.verdict != S3_DONE) {
-        if (c->cancelled || !adapts(c, &a)) {
-            a.verdict = S3_FAILED;
-            finish(c, &a);
-            return;
-        }
-    } else if (result->response->status / 100 == 2) {
+    if (no_lists || (a.verdict == S3_DONE && status / 100 != 2)) {
+        c->list = false; /* there are none, or there is no such bucket */
+    } else if (a.verdict == S3_DONE) {
         c->more = false;
         if (!s3_uploads_parse(body->data, body->len, on_upload, c, &list)) {
             fail(c, "ListMultipartUploads: the answer is no list");
             return;
         }
         c->list = c->more; /* until a round finds none */
-    } else {
-        c->list = false; /* there is no such bucket */
+    } else if (c->cancelled || !adapts(c, &a)) {
+        a.verdict = S3_FAILED;
+        finish(c, &a);
+        return;
     }
     step(c);
 }

@@ -243,12 +243,10 @@ static void on_read(enum err_code code, const struct err *e, void *ctx)
     (void)err_set(&no_memory, ERR_NOMEM, "no memory to go on with an upload");
     if (code != ERR_OK) {
         s3_upload_report_err(u, e);
-    } else if (u->journal.missing) {
-        begin_create(u);
-    } else if (!same || u->journal.damaged) {
+    } else if (!u->journal.missing && (!same || u->journal.damaged)) {
         if (!s3_upload_begin_clear(u, on_old_cleared))
             s3_upload_report_err(u, &no_memory);
-    } else if (!current) {
+    } else if (u->journal.missing || !current) {
         begin_create(u);
     } else if (!s3_upload_adopt(u)) {
         s3_upload_report_err(u, &no_memory);
