@@ -4,6 +4,7 @@
 #include "shared/convert.h"
 #include "shared/stamp.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +127,7 @@ enum err_code job_key_fill(const struct config *config, struct job *j, struct er
             return err_set(e, ERR_CONFIG, "the job's destination is not configured");
         if (!j->key && make(config, j, d->key, e))
             return e->code;
+        assert(j->key); /* make has set it */
         if (prefix_bytes(d) + strlen(j->key) > JOB_KEY_MAX)
             return err_set(e, ERR_REJECT,
                            "key: has more than %d bytes with the destination's prefix",
