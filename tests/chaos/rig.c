@@ -35,7 +35,8 @@ static void write_config(struct rig *r)
         (void)snprintf(to, sizeof to,
                        "url = s3://bucket\nendpoint = %s\naccess_key = AKIDEXAMPLE\n"
                        "secret_key = secret\nconnect_timeout_seconds = 2\n"
-                       "stall_timeout_seconds = 5\nanswer_timeout_seconds = 30\n",
+                       "stall_timeout_seconds = 5\nanswer_timeout_seconds = 30\n"
+                       "conditional = yes\n",
                        o->endpoint);
     else
         (void)snprintf(to, sizeof to, "url = file://%s\n", r->objects.path);
