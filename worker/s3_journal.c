@@ -81,7 +81,8 @@ static void after(uv_work_t *work, int status)
     j->done(j->code, &j->err, j->ctx);
 }
 
-static void start(struct s3_journal *j, int doing, s3_journal_done_fn *done, void *ctx)
+static void start(struct s3_journal *j, enum s3_journal_doing doing,
+                  s3_journal_done_fn *done, void *ctx)
 {
     j->busy = true;
     j->doing = doing;

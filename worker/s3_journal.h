@@ -32,7 +32,11 @@ struct s3_journal {
     bool busy;
     int fd;
     struct buf head, lines;
-    enum { S3_JOURNAL_READ, S3_JOURNAL_APPEND, S3_JOURNAL_REMOVE } doing;
+    enum s3_journal_doing {
+        S3_JOURNAL_READ,
+        S3_JOURNAL_APPEND,
+        S3_JOURNAL_REMOVE
+    } doing;
     uv_work_t work;
     enum err_code code;
     struct err err;

@@ -201,8 +201,8 @@ Test(dest_s3_learn, with_an_md5_a_damaged_file_does_not_leave)
 Test(dest_s3_learn, an_object_is_made_with_what_its_destination_says)
 {
     static const char *const lines[] = {
-        "\r\nContent-Disposition: attachment; filename=\"Gr__e 1.txt\"; "
-        "filename*=UTF-8''Gr%C3%BC%C3%9Fe%201.txt\r\n",
+        ("\r\nContent-Disposition: attachment; filename=\"Gr__e 1.txt\"; "
+         "filename*=UTF-8''Gr%C3%BC%C3%9Fe%201.txt\r\n"),
         "\r\nCache-Control: max-age=60\r\n",
         "\r\nx-amz-storage-class: STANDARD_IA\r\n",
         "\r\nx-amz-acl: bucket-owner-read\r\n",
