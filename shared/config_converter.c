@@ -3,8 +3,6 @@
 
 #include "shared/cleanup.h"
 #include "shared/convert.h"
-#include "shared/job.h"
-#include "shared/words.h"
 
 #include <string.h>
 
@@ -19,17 +17,9 @@ static enum err_code check_converter(const struct config_load *l, size_t index,
 {
     struct config_where where = {CONFIG_KIND_CONVERTER, index};
     const struct config_converter *c = &l->config.converters[index];
-    CLEANUP(job_release) struct job j = JOB_INIT; /* it knows media types */
-    struct words words = {.count = 0};
 
-    if (words_split(c->run, &words, e))
-        return blame(l, where, "run", e);
-    words_release(&words);
-    if (*c->type && job_set_type(&j, c->type, strlen(c->type), e)) {
-        if (e->code != ERR_NOMEM)
-            err_set(e, ERR_CONFIG, "'%.60s' is not TYPE/SUBTYPE", c->type);
-        return blame(l, where, "type", e);
-    }
+    if (config_check_program(l, where, c->run, c->type, e))
+        return e->code;
     if (*c->extension && !convert_is_extension(c->extension)) {
         err_set(e, ERR_CONFIG, "'%.60s' is not .png or the like: up to %d of a-z 0-9",
                 c->extension, CONVERT_EXTENSION_MAX - 1);

@@ -83,6 +83,12 @@ MUST_CHECK enum err_code config_check_secrets(struct config_load *l, struct err 
 MUST_CHECK enum err_code config_check_credentials(struct config_load *l, size_t index,
                                                   struct err *e);
 
+/* run and type of a section that is a program: a command, a converter. */
+MUST_CHECK enum err_code config_check_program(const struct config_load *l,
+                                              struct config_where where,
+                                              const char *run, const char *type,
+                                              struct err *e);
+
 /* The commands and schedules: config_schedule.c.  Derives what they have. */
 MUST_CHECK enum err_code config_check_schedules(struct config_load *l, struct err *e);
 

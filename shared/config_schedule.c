@@ -19,23 +19,31 @@ static enum err_code blame(const struct config_load *l, struct config_where wher
     return config_load_blame(l, where, config_find_setting(where.kind, key), e);
 }
 
-static enum err_code check_command(const struct config_load *l, size_t index,
-                                   struct err *e)
+enum err_code config_check_program(const struct config_load *l,
+                                   struct config_where where, const char *run,
+                                   const char *type, struct err *e)
 {
-    struct config_where where = {CONFIG_KIND_COMMAND, index};
-    const struct config_command *c = &l->config.commands[index];
     CLEANUP(job_release) struct job j = JOB_INIT; /* it knows media types */
     struct words words = {.count = 0};
 
-    if (words_split(c->run, &words, e))
+    if (words_split(run, &words, e))
         return blame(l, where, "run", e);
     words_release(&words);
-    if (*c->type && job_set_type(&j, c->type, strlen(c->type), e)) {
+    if (*type && job_set_type(&j, type, strlen(type), e)) {
         if (e->code != ERR_NOMEM)
-            err_set(e, ERR_CONFIG, "'%.60s' is not TYPE/SUBTYPE", c->type);
+            err_set(e, ERR_CONFIG, "'%.60s' is not TYPE/SUBTYPE", type);
         return blame(l, where, "type", e);
     }
     return ERR_OK;
+}
+
+static enum err_code check_command(const struct config_load *l, size_t index,
+                                   struct err *e)
+{
+    const struct config_command *c = &l->config.commands[index];
+
+    return config_check_program(l, (struct config_where){CONFIG_KIND_COMMAND, index},
+                                c->run, c->type, e);
 }
 
 /* A key for its jobs: of its own, or one that its destination can make. */

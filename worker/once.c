@@ -34,10 +34,10 @@ static void wipe(struct once *o)
 static void draw_one(struct once *o, struct transfer *t, struct buf *line)
 {
     struct progress_line l = {.name = t->job.name ? t->job.name : t->name,
-                              .at = transfer_progress(t),
-                              .rate = t->meter.rate};
+                              .at = transfer_progress(t)};
 
     progress_meter_look(&t->meter, l.at.sent, clock_mono_ms());
+    l.rate = t->meter.rate;
     buf_clear(line);
     progress_format(line, &l, terminal_width(o->out));
     fprintf(o->out, "%s\n", line->data);

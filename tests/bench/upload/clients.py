@@ -104,10 +104,6 @@ def curl(work):
     return tool(["curl", "--parallel", "--parallel-immediate", "--parallel-max", work.at_once, "-K", config], work)
 
 
-def curl_one_by_one(work):
-    return curl(dataclasses.replace(work, at_once=1))
-
-
 def rclone(work):
     words = ["rclone", "copy", "--transfers", work.at_once, "--checkers", work.at_once, "--no-check-dest", "--retries", 1,
              "--s3-no-check-bucket", "--config", "/dev/null", "--log-level", "ERROR"]
