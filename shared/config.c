@@ -117,13 +117,6 @@ enum err_code config_load_blame(const struct config_load *l, struct config_where
     return err_prefix(e, "%s", b.data);
 }
 
-enum err_code config_load_blame_key(const struct config_load *l,
-                                    struct config_where where, const char *key,
-                                    struct err *e)
-{
-    return config_load_blame(l, where, config_find_setting(where.kind, key), e);
-}
-
 /* What config_blame_spool says later. */
 static enum err_code keep_place(struct config_load *l, struct err *e)
 {

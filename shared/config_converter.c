@@ -17,7 +17,7 @@ static enum err_code check_converter(const struct config_load *l, size_t index,
     if (*c->extension && !convert_is_extension(c->extension)) {
         err_set(e, ERR_CONFIG, "'%.60s' is not .png or the like: up to %d of a-z 0-9",
                 c->extension, CONVERT_EXTENSION_MAX - 1);
-        return config_load_blame_key(l, where, "extension", e);
+        return config_blame(l, where, "extension", e);
     }
     return ERR_OK;
 }
@@ -31,8 +31,8 @@ static enum err_code check_queue(const struct config_load *l, size_t index,
     if (convert_find(&l->config, list, strlen(list), &convert, e) == ERR_OK)
         return ERR_OK;
     e->code = ERR_CONFIG;
-    return config_load_blame_key(l, (struct config_where){CONFIG_KIND_QUEUE, index},
-                                 "convert", e);
+    return config_blame(l, (struct config_where){CONFIG_KIND_QUEUE, index}, "convert",
+                        e);
 }
 
 enum err_code config_check_converters(const struct config_load *l, struct err *e)

@@ -56,11 +56,6 @@ int config_load_origin(const struct config_load *l, struct config_where where,
 enum err_code config_load_blame(const struct config_load *l, struct config_where where,
                                 const struct config_setting *s, struct err *e);
 
-/* The same of the setting with this key. */
-enum err_code config_load_blame_key(const struct config_load *l,
-                                    struct config_where where, const char *key,
-                                    struct err *e);
-
 /* Make the section that stands between the brackets the current one, and add it where it is new.
  * ERR_CONFIG: not a section of this version, a bad name, or too many. */
 MUST_CHECK enum err_code config_load_open(struct config_load *l, const char *section,

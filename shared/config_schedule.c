@@ -21,12 +21,12 @@ enum err_code config_check_program(const struct config_load *l,
     struct words words = {.count = 0};
 
     if (words_split(run, &words, e))
-        return config_load_blame_key(l, where, "run", e);
+        return config_blame(l, where, "run", e);
     words_release(&words);
     if (*type && job_set_type(&j, type, strlen(type), e)) {
         if (e->code != ERR_NOMEM)
             err_set(e, ERR_CONFIG, "'%.60s' is not TYPE/SUBTYPE", type);
-        return config_load_blame_key(l, where, "type", e);
+        return config_blame(l, where, "type", e);
     }
     return ERR_OK;
 }
@@ -53,7 +53,7 @@ static enum err_code check_key_source(const struct config_load *l,
     err_set(e, ERR_CONFIG,
             "is needed: the keys of [destination %.32s] are made with metadata",
             to->name);
-    return config_load_blame_key(l, where, "key", e);
+    return config_blame(l, where, "key", e);
 }
 
 /* Queue, destination, priority, source: all must be there. */
@@ -69,7 +69,7 @@ static enum err_code check_names(struct config_load *l, struct config_where wher
 
     if (!q) {
         err_set(e, ERR_CONFIG, "there is no [queue %.60s]", s->queue);
-        return config_load_blame_key(l, where, "queue", e);
+        return config_blame(l, where, "queue", e);
     }
     if (!*s->to && config_value_set(to, q->to, s, e))
         return e->code;
@@ -79,12 +79,12 @@ static enum err_code check_names(struct config_load *l, struct config_where wher
         s->priority = q->priority;
     if (strncmp(s->source, command, sizeof command - 1) != 0) {
         err_set(e, ERR_CONFIG, "'%.60s' is not command:NAME", s->source);
-        return config_load_blame_key(l, where, "source", e);
+        return config_blame(l, where, "source", e);
     }
     s->command = s->source + sizeof command - 1;
     if (!config_find_command(&l->config, s->command, strlen(s->command))) {
         err_set(e, ERR_CONFIG, "there is no [command %.60s]", s->command);
-        return config_load_blame_key(l, where, "source", e);
+        return config_blame(l, where, "source", e);
     }
     return check_key_source(l, where, e);
 }
@@ -109,19 +109,18 @@ static enum err_code check_when(struct config_load *l, struct config_where where
 
     if (*s->cron && s->every_ms != 0) {
         err_set(e, ERR_CONFIG, "cron is set, too: one of the two is allowed");
-        return config_load_blame_key(l, where, "every", e);
+        return config_blame(l, where, "every", e);
     }
     if (s->every_ms == 0 && !*s->cron) {
         err_set(e, ERR_CONFIG, "is needed, or every");
-        return config_load_blame_key(l, where, "cron", e);
+        return config_blame(l, where, "cron", e);
     }
     if (*s->cron)
-        return parse_line(s->cron, &s->plan, e)
-                   ? config_load_blame_key(l, where, "cron", e)
-                   : ERR_OK;
+        return parse_line(s->cron, &s->plan, e) ? config_blame(l, where, "cron", e)
+                                                : ERR_OK;
     if (s->every_ms < CRON_EVERY_MIN_MS) {
         err_set(e, ERR_CONFIG, "is less than 1s");
-        return config_load_blame_key(l, where, "every", e);
+        return config_blame(l, where, "every", e);
     }
     s->plan = cron_every(s->every_ms);
     return ERR_OK;
@@ -178,12 +177,12 @@ static enum err_code check_ticks(struct config_load *l, struct config_where wher
 
     if (!cron_next(&s->plan, tz, FIRST_MS, &tick_ms)) {
         err_set(e, ERR_CONFIG, "'%.60s' never comes due", s->cron);
-        return config_load_blame_key(l, where, "cron", e);
+        return config_blame(l, where, "cron", e);
     }
     if (expand(s, s->object_name, tick_ms, &name, e))
-        return config_load_blame_key(l, where, "name", e);
+        return config_blame(l, where, "name", e);
     if (*s->key && check_key(s, tz, tick_ms, e))
-        return config_load_blame_key(l, where, "key", e);
+        return config_blame(l, where, "key", e);
     return ERR_OK;
 }
 
@@ -195,7 +194,7 @@ static enum err_code check_schedule(struct config_load *l, size_t index, struct 
     if (check_names(l, where, e) || check_when(l, where, e))
         return e->code;
     if (tz_load(l->config.schedules[index].time_zone, &tz, e))
-        return config_load_blame_key(l, where, "time_zone", e);
+        return config_blame(l, where, "time_zone", e);
     enum err_code code = check_ticks(l, where, &tz, e);
     tz_release(&tz);
     return code;
