@@ -76,8 +76,8 @@ static void drain(uv_timer_t *timer)
 
 Test(dest_s3_parts_ends, without_budget_a_part_that_fails_is_the_end_of_the_attempt)
 {
+    static uv_timer_t timer; /* parts_down() turns the loop until it is closed */
     struct flows *flows = NULL;
-    uv_timer_t timer;
     struct err e = ERR_INIT;
 
     cr_assert(flows_open(&loop, &flows, &e) == ERR_OK, "%s", e.text);
