@@ -64,6 +64,8 @@ void exchange_begin(struct exchange *x)
 {
     x->parked = x->hurry = x->gave_up = false;
     x->retry_after = 0;
+    x->response.cors_origin = NULL;
+    x->response.varies = *x->app->config->http.cors_origins != '\0';
     x->waited = (struct waits_answer){.replicas = 0};
 }
 

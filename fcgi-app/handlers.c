@@ -1,6 +1,7 @@
 #include "fcgi-app/handlers.h"
 
 #include "fcgi-app/batches.h"
+#include "fcgi-app/cors.h"
 #include "fcgi-app/exchange.h"
 #include "fcgi-app/health.h"
 #include "fcgi-app/job_list.h"
@@ -75,10 +76,21 @@ static void answer_allowed(struct exchange *x, unsigned allowed)
 
 static void route(struct exchange *x)
 {
+    struct err e = ERR_INIT;
+    struct cors cors;
     unsigned allowed = 0;
+    const struct config *config = x->app->config;
+    enum problem p = cors_check(&config->http, false, &x->request, &cors, &e);
+    x->response.cors_origin = cors.origin;
+    if (p) {
+        exchange_refuse(x, p, &e);
+        return;
+    }
     const struct route *r =
         router_find(routes, sizeof routes / sizeof routes[0], &x->request, &allowed);
-    if (r)
+    if (allowed && cors.is_preflight)
+        cors_answer(&cors, allowed, &x->response);
+    else if (r)
         r->answer(x);
     else if (allowed)
         answer_allowed(x, allowed);

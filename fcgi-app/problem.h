@@ -16,12 +16,14 @@ enum problem {
     PROBLEM_BAD_OPTION, /* 400: an option that does not exist, is given twice, or whose value is wrong */
     PROBLEM_EMPTY, /* 400: no file where one is needed */
     PROBLEM_INCOMPLETE, /* 400: the body is not as long as was said, or its sender went away */
-    PROBLEM_NOT_FOUND,  /* 404: no such path */
-    PROBLEM_NO_JOB,     /* 404: no such job, or not an id at all */
-    PROBLEM_NO_QUEUE,   /* 404: the path names a queue that is not configured */
-    PROBLEM_NO_BATCH,   /* 404: no such batch, or not a uuid at all */
-    PROBLEM_METHOD,     /* 405 */
-    PROBLEM_CONFLICT,   /* 409: the job is in a state where that cannot be */
+    PROBLEM_FOREIGN_ORIGIN, /* 403: a web page of another origin would change something */
+    PROBLEM_FOREIGN_HOST,   /* 403: called by a name that is not ours */
+    PROBLEM_NOT_FOUND,      /* 404: no such path */
+    PROBLEM_NO_JOB,         /* 404: no such job, or not an id at all */
+    PROBLEM_NO_QUEUE,       /* 404: the path names a queue that is not configured */
+    PROBLEM_NO_BATCH,       /* 404: no such batch, or not a uuid at all */
+    PROBLEM_METHOD,         /* 405 */
+    PROBLEM_CONFLICT,       /* 409: the job is in a state where that cannot be */
     PROBLEM_DUPLICATE,  /* 409: another job has the unique key; Location is that job */
     PROBLEM_TOO_LARGE,  /* 413: a file, or a part of a form, over its limit */
     PROBLEM_MEDIA_TYPE, /* 415: a body that is wanted as JSON, and is not */

@@ -11,6 +11,7 @@ static const struct {
     {202, "Accepted"},
     {204, "No Content"},
     {400, "Bad Request"},
+    {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {409, "Conflict"},
@@ -33,6 +34,8 @@ static const char *reason_of(int status)
 void response_init(struct response *r)
 {
     r->status = 0;
+    r->cors_origin = NULL;
+    r->varies = false;
     buf_init(&r->head, RESPONSE_HEAD_MAX);
     buf_init(&r->body, RESPONSE_BODY_MAX);
 }
@@ -88,11 +91,25 @@ void response_problem(struct response *r, enum problem p, const char *detail,
     buf_puts(&r->body, "}\n");
 }
 
+static void add_cors(struct response *r)
+{
+    if (r->varies)
+        buf_puts(&r->head, "Vary: Origin\r\n");
+    if (!r->cors_origin)
+        return;
+    response_header(r, "Access-Control-Allow-Origin", r->cors_origin);
+    response_header(
+        r, "Access-Control-Expose-Headers",
+        "Location, Retry-After, ETag, Allow, WWW-Authenticate, X-Request-Id, "
+        "Repr-Digest, Idempotency-Replayed, Preference-Applied");
+}
+
 void response_finish(struct response *r, bool head_only)
 {
     if (r->head.failed || r->body.failed)
         response_problem(r, PROBLEM_INTERNAL, "the answer could not be put together",
                          0);
+    add_cors(r);
     if (r->status != 204)
         buf_printf(&r->head, "Content-Length: %zu\r\n", r->body.len);
     buf_puts(&r->head, "\r\n");

@@ -6,6 +6,7 @@
  *     buf_puts(&r.body, ...);
  *     response_finish(&r, head_only);        -> r.head and r.body are the bytes to send, in this order
  *
+ * With cors_origin it also carries Access-Control-Allow-Origin and -Expose-Headers, with varies `Vary: Origin`.
  * Every response carries `Cache-Control: no-store`, `X-Content-Type-Options: nosniff` and its Content-Length.
  * Reusable: begin forgets what was there.  A body that did not fit, or a header that holds control characters, makes
  * it a 500.
@@ -24,6 +25,9 @@ struct response {
     int status;
     struct buf head;
     struct buf body;
+    /* For browsers (cors.h); kept by begin. */
+    const char *cors_origin; /* whose pages may read it; NULL: no CORS header */
+    bool varies;             /* by Origin */
 };
 
 void response_init(struct response *r);

@@ -20,7 +20,8 @@ enum {
 struct waiter {
     struct fastcgi *web; /* owned */
     struct gate_conn *conn;
-    struct job job; /* as known last; owned */
+    const char *cors_origin; /* of the answer (response.h), within web */
+    struct job job;          /* as known last; owned */
     int64_t deadline_ms;
     int64_t check_ms; /* look at the record then; 0: now */
 };
@@ -52,6 +53,7 @@ bool waiters_park(struct waiters *w, struct exchange *x, struct job *job,
     if (fits) {
         struct waiter *one = &w->inbox[w->inbox_count++];
         *one = (struct waiter){.web = x->web, .conn = x->conn, .job = *job};
+        one->cors_origin = x->response.cors_origin;
         one->deadline_ms = clock_mono_ms() + seconds * 1000;
         w->total++;
         (void)pthread_cond_signal(&w->changed);
@@ -84,6 +86,7 @@ static bool take_in(struct waiters *w)
 static void answer(struct waiters *w, size_t i)
 {
     struct waiter *one = &w->list[i];
+    w->response.cors_origin = one->cors_origin;
     jobs_answer(&w->response, 200, &one->job);
     /* Its body was read before it was parked. */
     struct exchange_end end = {.gate = w->app->gate,
@@ -228,6 +231,7 @@ enum err_code waiters_start(struct app *app, struct waiters **ret_waiters,
     w->max = (size_t)app->config->http.max_waiters;
     thread_init_lock(&w->lock, &w->changed);
     response_init(&w->response);
+    w->response.varies = *app->config->http.cors_origins != '\0';
     w->list = calloc(w->max + 1, sizeof *w->list);
     w->inbox = calloc(w->max + 1, sizeof *w->inbox);
     w->fds = calloc(w->max + 1, sizeof *w->fds);

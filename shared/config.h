@@ -129,6 +129,8 @@ struct config_http {
     int64_t max_waiters;             /* 256: ?wait= requests parked at the same time */
     int64_t wait_max_seconds;        /* 60 */
     enum log_level log_level;        /* info */
+    char *cors_origins; /* whose pages may use the service (origin.h); empty: its own */
+    char *hosts;        /* its names (origin.h); empty: as cors.h says */
 };
 
 struct config_queue {

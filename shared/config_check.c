@@ -4,6 +4,7 @@
 #include "shared/config_file.h"
 #include "shared/config_url.h"
 #include "shared/config_value.h"
+#include "shared/origin.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -184,6 +185,10 @@ static enum err_code check_places(const struct config_load *l, struct err *e)
                 c->http.socket_group);
         return config_blame(l, http, "socket_group", e);
     }
+    if (origin_check_list(c->http.cors_origins, e))
+        return config_blame(l, http, "cors_origins", e);
+    if (origin_check_hosts(c->http.hosts, e))
+        return config_blame(l, http, "hosts", e);
     return ERR_OK;
 }
 

@@ -100,6 +100,14 @@
     {HTTP(CONFIG_SECONDS, wait_max_seconds, "60",
           "The longest ?wait= that is granted."),
      RANGE(0, 3600)},
+    {HTTP(CONFIG_TEXT, cors_origins, "",
+          "Web pages that may use the service from a browser, with commas:\n"
+          "https://app.example, https://*.b.example:8443.  Empty: its own alone.")},
+    {HTTP(CONFIG_TEXT, hosts, "",
+          "Names that it may be called by, with commas: upload.example, *.c.example;\n"
+          "addresses and localhost always are.  Empty: any, where who asks must say\n"
+          "who he is, else no other, so that no web page can reach it by a name of its\n"
+          "own.")},
     {HTTP(CONFIG_WORD, log_level, "info", "The lowest level that hoist-fcgi logs."),
      WORDS(level_words, 4)},
 
