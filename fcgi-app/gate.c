@@ -28,6 +28,14 @@ static bool watch(int epoll_fd, int fd, void *ptr)
     return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+static bool watch_listener(struct gate *g)
+{
+    int fd = g->options.listen_fd;
+    int flags = fd < 0 ? 0 : fcntl(fd, F_GETFL);
+    return fd < 0 || (flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 &&
+                      watch(g->gate_fd, fd, NULL));
+}
+
 static void set_accepting(struct gate *g, bool on)
 {
     struct epoll_event event = {.events = on ? EPOLLIN : 0};
@@ -59,11 +67,8 @@ enum err_code gate_open(const struct gate_options *o, struct gate **ret_gate,
     g->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     g->scratch = malloc(FASTCGI_HEAD_MAX);
     g->conns = calloc(o->max_connections, sizeof *g->conns);
-    int flags = fcntl(o->listen_fd, F_GETFL);
     if (!g->scratch || !g->conns || g->work_fd < 0 || g->gate_fd < 0 ||
-        g->wake_fd < 0 || g->end_fd < 0 || flags < 0 ||
-        fcntl(o->listen_fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-        !watch(g->gate_fd, o->listen_fd, NULL) ||
+        g->wake_fd < 0 || g->end_fd < 0 || !watch_listener(g) ||
         !watch(g->gate_fd, g->wake_fd, &g->wake_fd) ||
         !watch(g->work_fd, g->end_fd, NULL)) {
         enum err_code code = err_errno(e, ERR_CONFIG, "gate: cannot start");
@@ -91,6 +96,16 @@ void gate_close(struct gate *g)
     free(g->scratch);
     (void)pthread_mutex_destroy(&g->lock);
     free(g);
+}
+
+bool gate_adopt(struct gate *g, int fd)
+{
+    struct gate_conn *c = gate_conn_new(g, fd);
+    if (!c)
+        return false;
+    gate_set_timeouts(g, fd);
+    gate_conn_to_work(g, c);
+    return true;
 }
 
 void gate_stop(struct gate *g)

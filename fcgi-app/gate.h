@@ -46,7 +46,7 @@ struct gate_conn;
 enum { GATE_TICK_MS = 100 };
 
 struct gate_options {
-    int listen_fd;     /* stays the caller's; made non-blocking */
+    int listen_fd;     /* stays the caller's; made non-blocking; -1: none */
     bool own_listener; /* nobody else accepts from it: shut down by gate_stop */
     size_t max_connections;
     int64_t receive_timeout_ms, send_timeout_ms;
@@ -67,6 +67,10 @@ MUST_CHECK enum err_code gate_open(const struct gate_options *o, struct gate **r
                                    struct err *e);
 /* After gate_run has returned and no thread is in gate_take.  Takes NULL. */
 void gate_close(struct gate *g);
+
+/* Where there is no listener: one more connection, fd, which is the gate's from here on.  False: there are
+ * max_connections already, and fd is still the caller's.  Any thread. */
+bool gate_adopt(struct gate *g, int fd);
 
 /* Run until gate_stop, then until every request under way is answered, or drain_ms are over (their sockets are shut
  * down then).  When it returns gate_take gives no more. */

@@ -161,6 +161,11 @@ static enum err_code bind_own(const struct config_http *http, struct listener *l
     return ERR_OK;
 }
 
+bool listener_is_inherited(void)
+{
+    return is_listening(0);
+}
+
 enum err_code listener_open(const struct config_http *http,
                             struct listener *ret_listener, struct err *e)
 {

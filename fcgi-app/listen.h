@@ -15,6 +15,7 @@
 #include "shared/config.h"
 #include "shared/err.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct listener {
@@ -28,6 +29,9 @@ struct listener {
     {                                                                                  \
         .fd = -1                                                                       \
     }
+
+/* Whether descriptor 0 is a listening socket, as spawn-fcgi and mod_fcgid hand it over. */
+bool listener_is_inherited(void);
 
 /* Call before any thread is started: it changes umask and environment for a moment.
  * ERR_CONFIG: the text names what was found and what is allowed. */

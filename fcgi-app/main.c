@@ -1,4 +1,6 @@
-/* hoist-fcgi: the responder.  See server.h for what it does, listen.h for where its socket comes from. */
+/* hoist-fcgi: the responder.  See server.h for what it does, listen.h for where its socket comes from, cgi.h for what it is
+ * without one. */
+#include "fcgi-app/cgi.h"
 #include "fcgi-app/fastcgi.h"
 #include "fcgi-app/listen.h"
 #include "fcgi-app/server.h"
@@ -21,13 +23,16 @@ static void print_help(void)
     puts(
         "Usage: hoist-fcgi [--config FILE] [--check | --show-config]\n"
         "Takes uploads from a web server by FastCGI, spools them and answers 202.\n\n"
-        "  --config FILE  settings; without it the defaults and the environment\n"
+        "  --config FILE  settings; without it those of $HOIST_CONFIG, else the\n"
+        "                 defaults and the environment\n"
         "  --check        check the settings, open the spool, say what is wrong, exit\n"
         "  --show-config  print the settings in effect, secrets left out, exit\n"
         "  --help         this text and every setting\n"
         "  --version      print the version\n\n"
         "It listens on the socket systemd passes, on descriptor 0 if that listens\n"
-        "(spawn-fcgi), or on the unix socket [http] listen.\n"
+        "(spawn-fcgi, mod_fcgid), or on the unix socket [http] listen.  Started as a\n"
+        "CGI program it answers one request, with the settings of $HOIST_CONFIG, else\n"
+        "of " CGI_CONFIG ".\n"
         "SIGTERM drains, a second one stops at once.  Exit status: 0 stopped as told,\n"
         "1 failed, 2 wrong usage.\n\nSettings:\n");
     config_help(stdout);
@@ -88,10 +93,12 @@ int main(int argc, char **argv)
         {"show-config", no_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
     };
-    const char *file = NULL;
+    const char *file = cgi_config_file();
     enum what what = WHAT_RUN;
     struct err e = ERR_INIT;
     int option;
+    if (cgi_is_request()) /* before the command line, which is the client's then */
+        return cgi_main(environ);
     (void)signal(SIGHUP, SIG_IGN); /* until the server listens for it */
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {

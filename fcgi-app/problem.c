@@ -22,6 +22,7 @@ static const struct problem_row rows[] = {
                         0},
     [PROBLEM_CONFLICT] = {409, "conflict", "The job's state does not allow it", 0},
     [PROBLEM_DUPLICATE] = {409, "duplicate", "Another job has the unique key", 0},
+    [PROBLEM_NO_LENGTH] = {411, "length-required", "Content-Length is wanted", 0},
     [PROBLEM_TOO_LARGE] = {413, "too-large", "Something is over its limit", 0},
     [PROBLEM_MEDIA_TYPE] = {415, "unsupported-media-type", "JSON is wanted", 0},
     [PROBLEM_BAD_VALUE] = {422, "bad-value", "A value cannot be", 0},

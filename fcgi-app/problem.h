@@ -25,6 +25,7 @@ enum problem {
     PROBLEM_METHOD,         /* 405 */
     PROBLEM_CONFLICT,       /* 409: the job is in a state where that cannot be */
     PROBLEM_DUPLICATE,  /* 409: another job has the unique key; Location is that job */
+    PROBLEM_NO_LENGTH,  /* 411: by CGI alone */
     PROBLEM_TOO_LARGE,  /* 413: a file, or a part of a form, over its limit */
     PROBLEM_MEDIA_TYPE, /* 415: a body that is wanted as JSON, and is not */
     PROBLEM_BAD_VALUE, /* 422: a value of group, after, unique ..., or a member of a JSON body, that cannot be */

@@ -4,14 +4,17 @@
 #include "fcgi-app/handlers.h"
 #include "fcgi-app/thread.h"
 #include "fcgi-app/waiters.h"
+#include "shared/cleanup.h"
 #include "shared/log.h"
 #include "shared/redis_check.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { DRAIN_MS = 30000, FLUSH_MS = 2000 };
@@ -22,6 +25,7 @@ struct server {
     pthread_t gate_thread;
     bool gate_runs;
     int signal_fd, done_fd; /* done_fd: the gate thread has ended */
+    int64_t flush_ms;
 };
 
 static void *run_gate(void *arg)
@@ -133,7 +137,7 @@ static void stop(struct server *s)
     }
     handlers_join(s->handlers);   /* they may still park requests and push jobs */
     waiters_stop(s->app.waiters); /* answers what they have parked */
-    publisher_stop(s->app.publisher, FLUSH_MS);
+    publisher_stop(s->app.publisher, s->flush_ms);
     marks_stop(s->app.marks);
     rooms_close(s->app.rooms);
     gate_close(s->app.gate);
@@ -154,13 +158,22 @@ enum err_code server_check(const struct config *config, struct err *e)
     return code;
 }
 
+static enum err_code init(struct server *s, const struct config *config,
+                          struct spool *spool, struct err *e)
+{
+    *s = (struct server){.app = {.config = config, .spool = spool},
+                         .signal_fd = -1,
+                         .done_fd = -1,
+                         .flush_ms = FLUSH_MS};
+    waits_init(&s->app.waits, config);
+    return open_signals(s, e);
+}
+
 enum err_code server_run(const struct config *config, struct spool *spool,
                          const struct listener *listener, struct err *e)
 {
-    struct server s = {
-        .app = {.config = config, .spool = spool}, .signal_fd = -1, .done_fd = -1};
-    waits_init(&s.app.waits, config);
-    enum err_code code = open_signals(&s, e);
+    struct server s;
+    enum err_code code = init(&s, config, spool, e);
     if (!code)
         code = start(&s, listener, e);
     if (!code) {
@@ -171,5 +184,52 @@ enum err_code server_run(const struct config *config, struct spool *spool,
     stop(&s);
     if (!code)
         log_info("server", "stopped");
+    return code;
+}
+
+/* --- By CGI --- */
+
+/* Nobody waits for anything at the web server's ends from here on. */
+static void leave_web_server(void)
+{
+    CLEANUP(fd_close) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd <= 1; fd++)
+        if (null < 0 || dup2(null, fd) < 0)
+            (void)close(fd);
+}
+
+static enum err_code carry(struct server *s, const struct cgi_request *request,
+                           struct err *e)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return err_errno(e, ERR_RETRY, "socketpair");
+    CLEANUP(fd_close) int ours = ends[0];
+    if (!gate_adopt(s->app.gate, ends[1])) {
+        (void)close(ends[1]);
+        return err_set(e, ERR_RETRY, "no connection is free");
+    }
+    return cgi_carry(
+        request,
+        &(struct cgi_ends){0, 1, ours, s->signal_fd,
+                           s->app.config->http.send_timeout_seconds * 1000},
+        e);
+}
+
+enum err_code server_run_cgi(const struct config *config, struct spool *spool,
+                             const struct cgi_request *request, struct err *e)
+{
+    struct listener none = LISTENER_INIT;
+    struct server s;
+    enum err_code code = init(&s, config, spool, e);
+    s.flush_ms = SERVER_CGI_FLUSH_MS;
+    if (!code)
+        code = start(&s, &none, e);
+    if (!code) {
+        code = carry(&s, request, e);
+        if (code != ERR_REJECT)
+            leave_web_server();
+    }
+    stop(&s);
     return code;
 }
