@@ -27,7 +27,8 @@ const char *cgi_config_file(void)
     return file && *file ? file : NULL;
 }
 
-static void refuse(enum problem p, const char *detail)
+static void refuse(const struct cgi_request *request, enum problem p,
+                   const char *detail)
 {
     CLEANUP(response_release) struct response r;
     response_init(&r);
@@ -36,6 +37,7 @@ static void refuse(enum problem p, const char *detail)
     buf_add(&r.head, r.body.data, r.body.len);
     ssize_t n = write(1, r.head.data, r.head.len);
     (void)n; /* the web server reads or does not; the log has it, too */
+    cgi_throw_away(0, -1, request->is_endless ? INT64_MAX : request->body_bytes);
 }
 
 static void at_most(int64_t *setting, int64_t max)
@@ -85,17 +87,18 @@ int cgi_main(char *const *env)
     CLEANUP(cgi_request_release) struct cgi_request request = CGI_REQUEST_INIT;
     struct err e = ERR_INIT;
     if (cgi_request_read(&request, env, &e)) {
-        refuse(PROBLEM_BAD_REQUEST, "the request's head is too long");
+        refuse(&request, PROBLEM_BAD_REQUEST, "the request's head is too long");
         return 0;
     }
     if (request.is_endless) {
-        refuse(PROBLEM_NO_LENGTH, "a CGI program cannot tell where the body ends");
+        refuse(&request, PROBLEM_NO_LENGTH,
+               "a CGI program cannot tell where the body ends");
         return 0;
     }
     enum err_code code = answer(env, &request, &e);
     if (!code)
         return 0;
     log_error("cgi", "the request failed", LOG_ERR(&e));
-    refuse(code == ERR_CONFIG ? PROBLEM_INTERNAL : PROBLEM_UNAVAILABLE, NULL);
+    refuse(&request, code == ERR_CONFIG ? PROBLEM_INTERNAL : PROBLEM_UNAVAILABLE, NULL);
     return 1;
 }

@@ -263,21 +263,18 @@ static enum err_code step(struct carry *c, struct err *e)
     return ERR_OK;
 }
 
-/* Answered: the web server may be writing the body still. */
-static void linger(const struct carry *c)
+void cgi_throw_away(int in_fd, int signal_fd, int64_t bytes)
 {
     char chunk[ANSWER_CHUNK];
-    int64_t end_ms = clock_mono_ms() + LINGER_MS, left = c->body_left;
-    if (left > LINGER_BYTES)
-        left = LINGER_BYTES;
+    int64_t end_ms = clock_mono_ms() + LINGER_MS;
+    int64_t left = bytes < LINGER_BYTES ? bytes : LINGER_BYTES;
     while (left > 0) {
-        struct pollfd fds[] = {{c->ends->in_fd, POLLIN, 0},
-                               {c->ends->signal_fd, POLLIN, 0}};
+        struct pollfd fds[] = {{in_fd, POLLIN, 0}, {signal_fd, POLLIN, 0}};
         int64_t wait_ms = end_ms - clock_mono_ms();
         size_t most = left < ANSWER_CHUNK ? (size_t)left : sizeof chunk;
         if (wait_ms <= 0 || poll(fds, 2, (int)wait_ms) <= 0 || fds[1].revents)
             return;
-        ssize_t n = read(c->ends->in_fd, chunk, most);
+        ssize_t n = read(in_fd, chunk, most);
         if (n <= 0)
             return;
         left -= n;
@@ -295,7 +292,7 @@ static enum err_code carry(struct carry *c, const struct cgi_request *r, struct 
             return e->code;
     if (!c->has_answered)
         return err_set(e, ERR_REJECT, "cgi: the request was not answered");
-    linger(c);
+    cgi_throw_away(c->ends->in_fd, c->ends->signal_fd, c->body_left);
     return ERR_OK;
 }
 

@@ -11,8 +11,9 @@
  *     be refused with 411 (cgi_request_is_endless).
  *   - The environment becomes the parameters, but for what begins with HOIST_: those are settings, with secrets among them.
  *
- * An answer that came before the body had been read: what is left of the body is read and thrown away, for at most 2 s, 64 MiB
- * and CONTENT_LENGTH bytes.  A web server may read the answer only after it has written the body.
+ * An answer that came before the body had been read: what is left of the body is read and thrown away, for at most 2 s and
+ * 64 MiB.  Apache reads an answer only after it has written the body, and loses it when its pipe is a socket that was
+ * closed with bytes in it.
  */
 #ifndef HOIST_FCGI_CGI_CARRY_H
 #define HOIST_FCGI_CGI_CARRY_H
@@ -54,5 +55,8 @@ struct cgi_ends {
  * ERR_REJECT  the responder closed without an answer, so nothing has been written */
 MUST_CHECK enum err_code cgi_carry(const struct cgi_request *r,
                                    const struct cgi_ends *ends, struct err *e);
+
+/* The request has been answered, and so many bytes of its body (at most) have not been read.  signal_fd as above. */
+void cgi_throw_away(int in_fd, int signal_fd, int64_t bytes);
 
 #endif

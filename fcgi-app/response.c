@@ -59,7 +59,6 @@ void response_begin(struct response *r, int status, const char *type)
     r->status = status;
     buf_clear(&r->head);
     buf_clear(&r->body);
-    buf_printf(&r->head, "Status: %d %s\r\n", status, reason_of(status));
     if (type)
         response_header(r, "Content-Type", type);
     buf_puts(&r->head,
@@ -113,7 +112,8 @@ void response_finish(struct response *r, bool head_only)
     add_cors(r);
     if (r->status != 204)
         buf_printf(&r->head, "Content-Length: %zu\r\n", r->body.len);
-    buf_puts(&r->head, "\r\n");
+    /* The last one: HAProxy makes 302 of whatever came before a Location. */
+    buf_printf(&r->head, "Status: %d %s\r\n\r\n", r->status, reason_of(r->status));
     if (head_only)
         buf_clear(&r->body);
 }

@@ -1,5 +1,5 @@
 /*
- * response: what is sent back: "Status: 202 Accepted", headers, a blank line, a body (RFC 3875 section 6).  Pure.
+ * response: what is sent back: headers, "Status: 202 Accepted", a blank line, a body (RFC 3875 section 6).  Pure.
  *
  *     response_begin(&r, 202, "application/json");
  *     response_header(&r, "Location", "/v1/jobs/...");

@@ -141,7 +141,7 @@ Test(cors, a_preflight_is_told_the_methods_and_those_headers_that_are_known)
     response_finish(&r, false);
     cr_expect(eq(
         str, r.head.data,
-        "Status: 204 No Content\r\nCache-Control: no-store\r\n"
+        "Cache-Control: no-store\r\n"
         "X-Content-Type-Options: nosniff\r\nAllow: PUT, OPTIONS\r\n"
         "Access-Control-Allow-Methods: PUT, OPTIONS\r\n"
         "Access-Control-Allow-Headers: authorization, x-hoist-meta-a, content-type\r\n"
@@ -149,7 +149,7 @@ Test(cors, a_preflight_is_told_the_methods_and_those_headers_that_are_known)
         "Access-Control-Allow-Origin: https://x.b.example\r\n"
         "Access-Control-Expose-Headers: Location, Retry-After, ETag, Allow, "
         "WWW-Authenticate, X-Request-Id, Repr-Digest, Idempotency-Replayed, "
-        "Preference-Applied\r\n\r\n"));
+        "Preference-Applied\r\nStatus: 204 No Content\r\n\r\n"));
     response_release(&r);
 }
 

@@ -19,9 +19,10 @@ Test(response, a_response_is_status_headers_and_body)
     buf_puts(&r.body, "{}\n");
     response_finish(&r, false);
     cr_expect(eq(str, r.head.data,
-                 "Status: 202 Accepted\r\nContent-Type: application/json\r\n"
+                 "Content-Type: application/json\r\n"
                  "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-                 "Location: /v1/jobs/x\r\nContent-Length: 3\r\n\r\n"));
+                 "Location: /v1/jobs/x\r\nContent-Length: 3\r\n"
+                 "Status: 202 Accepted\r\n\r\n"));
     cr_expect(eq(str, r.body.data, "{}\n"));
     response_release(&r);
 }
@@ -44,11 +45,11 @@ Test(response, a_problem_is_rfc_9457_and_its_detail_is_escaped)
     response_init(&r);
     response_problem(&r, PROBLEM_FULL, "a\"<b>\n", 0);
     response_finish(&r, false);
-    cr_expect(eq(
-        str, r.head.data,
-        "Status: 507 Insufficient Storage\r\nContent-Type: application/problem+json\r\n"
-        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-        "Retry-After: 30\r\nContent-Length: 114\r\n\r\n"));
+    cr_expect(eq(str, r.head.data,
+                 "Content-Type: application/problem+json\r\n"
+                 "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+                 "Retry-After: 30\r\nContent-Length: 114\r\n"
+                 "Status: 507 Insufficient Storage\r\n\r\n"));
     cr_expect(
         eq(str, r.body.data,
            "{\"type\":\"urn:hoist:problem:full\",\"title\":\"There is no space left\","
@@ -89,7 +90,7 @@ Test(response, a_body_that_does_not_fit_makes_it_a_500)
     buf_add(&r.body, big, sizeof big);
     response_finish(&r, false);
     cr_expect(eq(int, r.status, 500));
-    cr_expect(strncmp(r.head.data, "Status: 500 ", 12) == 0);
+    cr_expect(strstr(r.head.data, "Status: 500 ") != NULL);
     response_release(&r);
 }
 
