@@ -207,7 +207,7 @@ void spool_close(struct spool *s)
 
 /* --- Digests: making a context costs as much as hashing a small upload --- */
 
-static struct digest_sha256 take_digest(struct spool *s)
+struct digest_sha256 spool_take_digest(struct spool *s)
 {
     struct digest_sha256 d = DIGEST_SHA256_INIT;
 
@@ -218,7 +218,7 @@ static struct digest_sha256 take_digest(struct spool *s)
     return d;
 }
 
-static void give_digest(struct spool *s, struct digest_sha256 *d)
+void spool_give_digest(struct spool *s, struct digest_sha256 *d)
 {
     bool kept = false;
 
@@ -254,13 +254,14 @@ static enum err_code create_locked(struct spool *s, const char *name, int *ret_f
 enum err_code spool_begin(struct spool *s, struct spool_upload *ret_upload,
                           struct err *e)
 {
-    struct spool_upload u = {.fd = -1, .uuid = id_new(), .sha256 = take_digest(s)};
+    struct spool_upload u = {
+        .fd = -1, .uuid = id_new(), .sha256 = spool_take_digest(s)};
     char name[SPOOL_TMP_NAME];
 
     spool_tmp_name(&u.uuid, ".data", name);
     if (spool_refuse_unsynced(s, e) || digest_sha256_init(&u.sha256, e) ||
         create_locked(s, name, &u.fd, e)) {
-        give_digest(s, &u.sha256);
+        spool_give_digest(s, &u.sha256);
         return e->code;
     }
     *ret_upload = u;
@@ -271,7 +272,7 @@ enum err_code spool_write(struct spool *s, struct spool_upload *u, const void *d
                           size_t len, struct err *e)
 {
     (void)s;
-    if (spool_write_all(u->fd, data, len, e))
+    if (!u->is_adopted && spool_write_all(u->fd, data, len, e))
         return e->code;
     digest_sha256_update(&u->sha256, data, len);
     u->crc32c = digest_crc32c(u->crc32c, data, len);
@@ -282,7 +283,7 @@ enum err_code spool_write(struct spool *s, struct spool_upload *u, const void *d
 void spool_forget(struct spool *s, struct spool_upload *u)
 {
     fd_close(&u->fd);
-    give_digest(s, &u->sha256);
+    spool_give_digest(s, &u->sha256);
     *u = (struct spool_upload)SPOOL_UPLOAD_INIT;
 }
 

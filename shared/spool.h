@@ -97,6 +97,7 @@ struct spool_upload {
     uint32_t crc32c;  /* of them */
     int64_t expected; /* bytes that room has been taken for, those written included */
     struct digest_sha256 sha256; /* the spool's own, which keeps a few for reuse */
+    bool is_adopted; /* the bytes are there already: spool_write only digests them */
 };
 
 #define SPOOL_UPLOAD_INIT                                                              \
@@ -115,6 +116,22 @@ MUST_CHECK enum err_code spool_begin(struct spool *s, struct spool_upload *ret_u
  * errors as of begin. */
 MUST_CHECK enum err_code spool_expect(struct spool *s, struct spool_upload *u,
                                       int64_t size, struct err *e);
+/* Instead of begin: the bytes stand in a file of this user that somebody else has written, on the spool's file system.  It is
+ * moved into tmp/ (a rename: not a byte is copied), and is the spool's from then on.  What is read from f->fd is told to
+ * spool_write, in order and up to the end, which digests it and writes nothing; the rest goes as with any upload.
+ * ERR_REJECT  it is not what stands at f->name any more (what does has been removed), has another owner or another name, or
+ *             somebody holds a lock on it
+ * ERR_CONFIG  it is gone, on another file system, or the directory is closed to us; other errors as of begin */
+struct spool_foreign {
+    int dir_fd;       /* where it stands ... */
+    const char *name; /* ... and as what, without a '/' */
+    int fd;           /* it, open for reading; stays the caller's */
+};
+MUST_CHECK enum err_code spool_adopt(struct spool *s, const struct spool_foreign *f,
+                                     struct spool_upload *ret_upload, struct err *e);
+/* Whether a directory is on the spool's file system, as spool_adopt needs it. */
+MUST_CHECK enum err_code spool_check_adoptable(const struct spool *s, int dir_fd,
+                                               struct err *e);
 /* Append; short writes and EINTR are seen to.  On failure the upload must be aborted.  A program with a limit on file
  * sizes must ignore SIGXFSZ. */
 MUST_CHECK enum err_code spool_write(struct spool *s, struct spool_upload *u,

@@ -42,6 +42,10 @@ struct spool {
     size_t digest_count;
 };
 
+/* A digest context that the upload now owns; spool_forget takes it back, too. */
+struct digest_sha256 spool_take_digest(struct spool *s);
+void spool_give_digest(struct spool *s, struct digest_sha256 *d);
+
 /* File names, NUL-terminated; suffix is ".data" or ".json". */
 void spool_tmp_name(const struct uuid *uuid, const char *suffix,
                     char ret[static SPOOL_TMP_NAME]);
