@@ -5,6 +5,7 @@
 #ifndef HOIST_FCGI_APP_H
 #define HOIST_FCGI_APP_H
 
+#include "fcgi-app/body_file.h"
 #include "fcgi-app/breaker.h"
 #include "fcgi-app/gate.h"
 #include "fcgi-app/marks.h"
@@ -27,6 +28,7 @@ struct app {
     struct rooms *rooms;
     struct marks *marks;
     struct waits waits;
+    struct body_files bodies;
     struct breaker breaker; /* on what requests ask of Redis */
 };
 

@@ -103,7 +103,8 @@ enum problem batch_begin_file(struct batch *b, const struct options *o,
         p = check_company(b, j, e);
     if (!p && b->admit)
         p = b->admit(b->admit_ctx, o->queue, e);
-    if (!p && spool_begin(b->spool, u, e))
+    if (!p && (file->foreign ? spool_adopt(b->spool, file->foreign, u, e)
+                             : spool_begin(b->spool, u, e)))
         p = of_spool(e);
     if (p) {
         job_release(j);

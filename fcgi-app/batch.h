@@ -49,6 +49,8 @@ struct batch_file {
     /* As the client said; type "" when it did not; name NULL: that of the options. */
     const char *name, *type;
     size_t name_len;
+    const struct spool_foreign
+        *foreign; /* its bytes stand in this file already; NULL: they do not */
 };
 
 /* Where the bytes of a job without a file are: strings as in struct job. */
@@ -67,7 +69,7 @@ enum problem batch_add_job(struct batch *b, const struct options *o,
                            const struct batch_source *source, struct err *e);
 /* It will be so long, all in all: room is taken for it.  Before its first byte. */
 enum problem batch_expect(struct batch *b, int64_t bytes, struct err *e);
-/* The next bytes of the file begun last. */
+/* The next bytes of the file begun last; with foreign, those that stand there. */
 enum problem batch_write(struct batch *b, const void *data, size_t len, struct err *e);
 /* On success jobs[0 .. count) are complete, until batch_abort, which then only forgets them. */
 enum problem batch_commit(struct batch *b, struct err *e);

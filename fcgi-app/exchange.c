@@ -21,6 +21,7 @@ enum err_code exchange_init(struct exchange *x, struct app *app, struct err *e)
 {
     memset(x, 0, sizeof *x);
     x->app = app;
+    x->body = (struct body_file)BODY_FILE_INIT;
     request_init(&x->request);
     response_init(&x->response);
     batch_init(&x->batch, app->spool);

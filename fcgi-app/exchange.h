@@ -27,9 +27,10 @@ struct exchange {
     struct request request;
     struct response response;
     struct batch batch;
-    struct redis *redis; /* opened at first use */
-    char *chunk;         /* EXCHANGE_CHUNK bytes for bodies */
-    bool may_wait;       /* for the body; else it is to be left unread */
+    struct redis *redis;   /* opened at first use */
+    struct body_file body; /* of the upload under way, where it came as a file */
+    char *chunk;           /* EXCHANGE_CHUNK bytes for bodies */
+    bool may_wait;         /* for the body; else it is to be left unread */
     bool parked;
     bool hurry;      /* an upload: Redis is not waited for for long, nor twice */
     bool gave_up;    /* waiting for it, in a hurry */

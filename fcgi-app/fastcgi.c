@@ -100,7 +100,7 @@ bool fastcgi_drain(struct fastcgi *f, int64_t body_bytes)
 {
     char rest[4096];
     size_t sum = 0, n = sizeof rest;
-    if (body_bytes - f->body_read > FASTCGI_DRAIN_MAX)
+    if (!has_ended(f) && body_bytes - f->body_read > FASTCGI_DRAIN_MAX)
         return false;
     /* A byte is asked for beyond the end, so that the end is seen. */
     while (!has_ended(f) && n == sizeof rest && sum <= FASTCGI_DRAIN_MAX) {

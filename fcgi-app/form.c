@@ -21,7 +21,9 @@ struct form {
 static enum problem begin_file(struct form *f, struct err *e)
 {
     const struct multipart_part *part = &f->parser.part;
-    struct batch_file file = {part->filename.data, part->type.data, part->filename.len};
+    struct batch_file file = {.name = part->filename.data,
+                              .type = part->type.data,
+                              .name_len = part->filename.len};
     f->kind = PART_FILE;
     return batch_begin_file(f->batch, f->options, &file, e);
 }

@@ -1,5 +1,6 @@
 /* hoist-fcgi: the responder.  See server.h for what it does, listen.h for where its socket comes from, cgi.h for what it is
  * without one. */
+#include "fcgi-app/body_file.h"
 #include "fcgi-app/cgi.h"
 #include "fcgi-app/fastcgi.h"
 #include "fcgi-app/listen.h"
@@ -61,11 +62,14 @@ static enum err_code run(const struct config *config, struct err *e)
     return code;
 }
 
-/* What config_load cannot know: whether the spool can be used. */
+/* What config_load cannot know: whether the directories can be used. */
 static enum err_code check(const struct config *config, struct err *e)
 {
     struct spool *spool = NULL;
+    struct body_files bodies;
     enum err_code code = spool_open_config(config, &spool, e);
+    if (!code)
+        code = body_files_init(config, spool, &bodies, e);
     spool_close(spool);
     return code;
 }

@@ -6,6 +6,7 @@
 static const char *const single[] = {
     "REQUEST_METHOD", "REQUEST_URI",  "DOCUMENT_URI",   "SCRIPT_NAME",
     "PATH_INFO",      "QUERY_STRING", "CONTENT_LENGTH", "CONTENT_TYPE",
+    "HOIST_BODY_FILE",
 };
 
 static const struct {

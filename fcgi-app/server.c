@@ -81,7 +81,8 @@ static enum err_code start(struct server *s, const struct listener *listener,
         .ctx = s,
     };
     struct app *app = &s->app;
-    if (app_set_redis(&s->app, &s->app.config->redis, e) ||
+    if (body_files_init(app->config, app->spool, &app->bodies, e) ||
+        app_set_redis(&s->app, &s->app.config->redis, e) ||
         gate_open(&options, &s->app.gate, e) ||
         publisher_start(
             &(struct publisher_options){app->config, &app->redis, &app->waits},

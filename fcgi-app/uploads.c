@@ -16,10 +16,28 @@ static size_t read_web(void *ctx, void *data, size_t len)
     return fastcgi_read(ctx, data, len);
 }
 
+static bool is_by_file(const struct exchange *x)
+{
+    return x->body.fd >= 0;
+}
+
+/* Up to a chunk; fewer at the end alone, or where the body broke off. */
+static enum problem read_chunk(struct exchange *x, size_t *ret_len, struct err *e)
+{
+    if (!is_by_file(x))
+        *ret_len = fastcgi_read(x->web, x->chunk, EXCHANGE_CHUNK);
+    else if (body_file_read(&x->body, x->chunk, EXCHANGE_CHUNK, ret_len, e))
+        return PROBLEM_UNAVAILABLE;
+    return PROBLEM_NONE;
+}
+
 /* Whether the body came whole, and is as long as was said. */
 static enum problem check_end(const struct exchange *x, int64_t bytes, struct err *e)
 {
     int64_t want = x->request.content_length;
+    if (is_by_file(x))
+        return body_file_check_end(&x->body, bytes, e) ? PROBLEM_INTERNAL
+                                                       : PROBLEM_NONE;
     if (!fastcgi_body_is_complete(x->web))
         return problem_set(e, PROBLEM_INCOMPLETE, "the body broke off after %lld bytes",
                            (long long)bytes);
@@ -73,25 +91,35 @@ static enum problem find_name(struct exchange *x, struct options *o,
     return PROBLEM_NONE;
 }
 
+/* Room is taken for what comes by FastCGI, or must be copied. */
+static enum problem begin_large(struct exchange *x, const struct options *o,
+                                const struct batch_file *file, struct err *e)
+{
+    enum problem p = batch_begin_file(&x->batch, o, file, e);
+    if (!p && !file->foreign)
+        p = batch_expect(&x->batch, x->request.content_length, e);
+    return p;
+}
+
 /* What fits into a chunk has been read when its file is begun; there is nothing to be spared then. */
 static enum problem copy_body(struct exchange *x, const struct options *o,
                               const struct batch_file *file, struct err *e)
 {
     int64_t bytes = 0, want = x->request.content_length;
-    bool begun = want > EXCHANGE_CHUNK;
+    bool begun = want > EXCHANGE_CHUNK || file->foreign;
     size_t n;
     if (begun) {
-        enum problem p = batch_begin_file(&x->batch, o, file, e);
-        if (!p)
-            p = batch_expect(&x->batch, want, e);
+        enum problem p = begin_large(x, o, file, e);
         if (p)
             return p;
     }
     do {
-        n = fastcgi_read(x->web, x->chunk, EXCHANGE_CHUNK);
+        enum problem p = read_chunk(x, &n, e);
+        if (p)
+            return p;
         if (n == 0)
             break;
-        enum problem p = begun ? PROBLEM_NONE : batch_begin_file(&x->batch, o, file, e);
+        p = begun ? PROBLEM_NONE : batch_begin_file(&x->batch, o, file, e);
         begun = true;
         if (!p)
             p = batch_write(&x->batch, x->chunk, n, e);
@@ -108,7 +136,9 @@ static enum problem copy_body(struct exchange *x, const struct options *o,
 static enum problem read_raw(struct exchange *x, struct options *o, struct err *e)
 {
     CLEANUP(buf_release) struct buf name = BUF_INIT(RESPONSE_HEAD_MAX);
-    struct batch_file file = {NULL, x->request.content_type, 0};
+    const struct spool_foreign foreign = {x->body.dir_fd, x->body.name, x->body.fd};
+    struct batch_file file = {.type = x->request.content_type,
+                              .foreign = x->body.is_ours ? &foreign : NULL};
     if (x->request.content_length > o->queue->max_bytes)
         return problem_set(e, PROBLEM_TOO_LARGE,
                            "the file is larger than the %lld bytes its queue allows",
@@ -128,13 +158,41 @@ static bool is_form(const char *type)
     return strncasecmp(type, form, sizeof form - 1) == 0;
 }
 
+/* A body that came as a file: it alone, and just as long as the web server says. */
+static enum problem open_body(struct exchange *x, const char *path, bool form,
+                              struct err *e)
+{
+    if (form)
+        return problem_set(e, PROBLEM_INTERNAL,
+                           "a form came as a file: the web server may pass only raw "
+                           "bodies so");
+    if (fastcgi_read(x->web, x->chunk, 1) > 0)
+        return problem_set(e, PROBLEM_INTERNAL,
+                           "a body came as a file and by FastCGI: "
+                           "fastcgi_pass_request_body off is missing");
+    if (!fastcgi_body_is_complete(x->web))
+        return problem_set(e, PROBLEM_INCOMPLETE, "the request broke off");
+    enum err_code code = body_file_open(&x->app->bodies, path, &x->body, e);
+    if (code)
+        return code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
+    if (x->body.size != x->request.content_length)
+        return problem_set(e, PROBLEM_INTERNAL,
+                           "the body's file has %lld bytes, CONTENT_LENGTH says %lld",
+                           (long long)x->body.size,
+                           (long long)x->request.content_length);
+    return PROBLEM_NONE;
+}
+
 static enum problem upload(struct exchange *x, bool form, struct job_id *ret_holder,
                            struct err *e)
 {
     CLEANUP(options_release) struct options o = {.job = JOB_INIT};
     if (!x->may_wait)
         return problem_set(e, PROBLEM_UNAVAILABLE, "too many uploads are on their way");
-    enum problem p = options_init(&o, x->app->config, &x->request, clock_wall_ms(), e);
+    const char *path = request_param(&x->request, BODY_FILE_PARAM);
+    enum problem p = path && *path ? open_body(x, path, form, e) : PROBLEM_NONE;
+    if (!p)
+        p = options_init(&o, x->app->config, &x->request, clock_wall_ms(), e);
     if (!p)
         p = form ? read_form(x, &o, e) : read_raw(x, &o, e);
     return p ? p : accept_batch(x, ret_holder, e);
@@ -146,6 +204,7 @@ static void answer(struct exchange *x, bool form)
     struct job_id holder;
     if (accept_begin(x))
         accept_end(x, upload(x, form, &holder, &e), &holder, &e);
+    body_file_release(&x->body);
 }
 
 void uploads_post(struct exchange *x)

@@ -189,6 +189,15 @@ static enum err_code check_places(const struct config_load *l, struct err *e)
         return config_blame(l, http, "cors_origins", e);
     if (origin_check_hosts(c->http.hosts, e))
         return config_blame(l, http, "hosts", e);
+    size_t dir_len = strlen(c->http.body_dir);
+    if (dir_len > 0 && c->http.body_dir[dir_len - 1] == '/') {
+        err_set(e, ERR_CONFIG, "'%.60s' ends with a '/'", c->http.body_dir);
+        return config_blame(l, http, "body_dir", e);
+    }
+    if (*c->http.body_user && !config_is_word(c->http.body_user, "-_.$", 64)) {
+        err_set(e, ERR_CONFIG, "'%.60s' is not the name of a user", c->http.body_user);
+        return config_blame(l, http, "body_user", e);
+    }
     return ERR_OK;
 }
 

@@ -108,6 +108,13 @@
           "addresses and localhost always are.  Empty: any, where who asks must say\n"
           "who he is, else no other, so that no web page can reach it by a name of its\n"
           "own.")},
+    {HTTP(CONFIG_PATH, body_dir, "",
+          "Directory in which nginx leaves large bodies as files (hoist-bodies.conf), to\n"
+          "be taken over without a copy; on the file system of [spool] dir.")},
+    {HTTP(CONFIG_TEXT, body_user, "",
+          "The user who owns those files, nginx's; empty: the one that the program runs\n"
+          "as.")},
+
     {HTTP(CONFIG_WORD, log_level, "info", "The lowest level that hoist-fcgi logs."),
      WORDS(level_words, 4)},
 

@@ -124,7 +124,7 @@ Test(request, what_decides_a_request_is_given_once)
 {
     static const char *const names[] = {"REQUEST_METHOD", "REQUEST_URI",
                                         "CONTENT_LENGTH", "CONTENT_TYPE",
-                                        "QUERY_STRING"};
+                                        "QUERY_STRING",   "HOIST_BODY_FILE"};
     for (size_t i = 0; i < COUNT(names); i++) {
         struct request r;
         struct err e = ERR_INIT;

@@ -1,0 +1,150 @@
+/*
+ * body_file: what happens to a body's file between the looks at it; those at the file itself are in test_body_file_responder.c.
+ */
+#include "fcgi-app/body_file.h"
+
+#include "tests/support/spool_sample.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
+
+static struct tmpdir bodies;
+
+static struct tmpdir_file leave(const char *name, const char *text)
+{
+    return tmpdir_write(&bodies, name, text, strlen(text));
+}
+
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+static struct spool_sample spool;
+static struct body_files files;
+
+static void files_up(void)
+{
+    tmpdir_make(&bodies);
+    spool_sample_open(&spool);
+    files = (struct body_files){bodies.path, strlen(bodies.path), geteuid()};
+}
+
+static void files_down(void)
+{
+    spool_sample_close(&spool);
+    tmpdir_remove(&bodies);
+}
+
+TestSuite(body_file, .init = files_up, .fini = files_down, .timeout = 30);
+
+static struct body_file open_good(const char *path)
+{
+    struct body_file f = BODY_FILE_INIT;
+    struct err e = ERR_INIT;
+
+    cr_assert(eq(int, body_file_open(&files, path, &f, &e), ERR_OK), "%s", e.text);
+    return f;
+}
+
+static size_t count_tmp(void)
+{
+    char path[256];
+    size_t n = 0;
+
+    (void)snprintf(path, sizeof path, "%s/tmp", spool.path);
+    DIR *dir = opendir(path);
+    for (struct dirent *entry; (entry = readdir(dir));)
+        n += entry->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
+static void expect_not_adopted(struct body_file *f, const char *why)
+{
+    struct spool_foreign foreign = {f->dir_fd, f->name, f->fd};
+    struct spool_upload u = SPOOL_UPLOAD_INIT;
+    struct err e = ERR_INIT;
+
+    cr_expect(eq(int, spool_adopt(spool.spool, &foreign, &u, &e), ERR_REJECT));
+    cr_expect(strstr(e.text, why) != NULL, "no '%s' in %s", why, e.text);
+    cr_expect(eq(sz, count_tmp(), 0));
+    body_file_release(f);
+}
+
+Test(body_file, what_was_put_in_its_place_after_the_look_is_not_taken)
+{
+    struct body_file f = open_good(leave("1", "hello").path);
+    struct tmpdir_file other = leave("2", "other");
+
+    cr_assert(rename(other.path, tmpdir_file(&bodies, "1").path) == 0);
+    expect_not_adopted(&f, "it was replaced while it was looked at");
+
+    f = open_good(leave("1", "hello").path);
+    cr_assert(unlink(tmpdir_file(&bodies, "1").path) == 0 &&
+              symlink("/etc/passwd", tmpdir_file(&bodies, "1").path) == 0);
+    expect_not_adopted(&f, "it was replaced while it was looked at");
+    cr_expect(is_there("/etc/passwd"));
+}
+
+Test(body_file, what_got_a_second_name_after_the_look_is_not_taken)
+{
+    struct tmpdir_file path = leave("1", "hello");
+    struct body_file f = open_good(path.path);
+
+    cr_assert(link(path.path, tmpdir_file(&bodies, "2").path) == 0);
+    expect_not_adopted(&f, "it has 2 names");
+}
+
+Test(body_file, what_somebody_has_locked_is_not_taken)
+{
+    struct tmpdir_file path = leave("1", "hello");
+    struct body_file f = open_good(path.path);
+    int holder = open(path.path, O_RDONLY | O_CLOEXEC);
+
+    cr_assert(holder >= 0 && flock(holder, LOCK_EX) == 0);
+    expect_not_adopted(&f, "somebody has locked it");
+    (void)close(holder);
+}
+
+Test(body_file, what_is_written_to_while_it_is_read_is_noticed)
+{
+    static const char *const later[] = {"hello, world", "hell", "HELLO"};
+    char text[64];
+    size_t len = 0;
+
+    for (size_t i = 0; i < COUNT(later); i++) {
+        struct err e = ERR_INIT;
+        struct tmpdir_file path = leave("1", "hello");
+        struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+        cr_assert(utimensat(AT_FDCWD, path.path, old, 0) == 0);
+        struct body_file f = open_good(path.path);
+        cr_assert(eq(int, body_file_read(&f, text, 5, &len, &e), ERR_OK));
+        cr_expect(eq(int, body_file_check_end(&f, 5, &e), ERR_OK), "%s", e.text);
+        (void)leave("1", later[i]);
+        cr_expect(eq(int, body_file_check_end(&f, 5, &e), ERR_REJECT), "%s", later[i]);
+        cr_expect(strstr(e.text, "was written to while it was read") != NULL);
+        body_file_release(&f);
+    }
+}
+
+Test(body_file, an_adopted_file_is_the_spools_and_no_sweep_takes_it)
+{
+    struct body_file f = open_good(leave("1", "hello").path);
+    struct spool_foreign foreign = {f.dir_fd, f.name, f.fd};
+    struct spool_upload u = SPOOL_UPLOAD_INIT;
+    struct err e = ERR_INIT;
+
+    cr_assert(eq(int, spool_adopt(spool.spool, &foreign, &u, &e), ERR_OK), "%s",
+              e.text);
+    cr_expect(eq(sz, spool_sweep(spool.spool, -1, 10), 0));
+    cr_expect(eq(sz, count_tmp(), 1));
+    cr_expect(eq(int, spool_write(spool.spool, &u, "hello", 5, &e), ERR_OK));
+    cr_expect(eq(int, u.size, 5));
+    spool_abort(spool.spool, &u);
+    cr_expect(eq(sz, count_tmp(), 0));
+    body_file_release(&f);
+}
