@@ -1,6 +1,5 @@
 #include "fcgi-app/cgi.h"
 
-#include "fcgi-app/fastcgi.h"
 #include "fcgi-app/listen.h"
 #include "fcgi-app/response.h"
 #include "fcgi-app/server.h"
@@ -72,8 +71,6 @@ static enum err_code answer(char *const *env, const struct cgi_request *request,
     make_small(&config);
     log_set_level(config.http.log_level);
     code = digest_setup(e);
-    if (!code)
-        code = fastcgi_setup(e);
     if (!code)
         code = spool_open_config(&config, &spool, e);
     if (!code)

@@ -24,7 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Longer ones are not even offered to the gate, which refuses from FASTCGI_HEAD_MAX on. */
+/* Longer ones are not even offered to the gate, which refuses from FASTCGI_STREAM_HEAD on. */
 enum { CGI_HEAD_MAX = 256 * 1024 };
 
 struct cgi_request {

@@ -27,9 +27,8 @@ enum err_code exchange_init(struct exchange *x, struct app *app, struct err *e)
     batch_init(&x->batch, app->spool);
     x->batch.admit = admit;
     x->batch.admit_ctx = x;
-    x->web = fastcgi_new();
     x->chunk = malloc(EXCHANGE_CHUNK);
-    if (!x->web || !x->chunk) {
+    if (!x->chunk) {
         exchange_release(x);
         return err_set(e, ERR_NOMEM, "handler: out of memory");
     }

@@ -22,7 +22,8 @@ enum { EXCHANGE_CHUNK = 64 * 1024 };
 
 struct exchange {
     struct app *app;
-    struct fastcgi *web;    /* owned */
+    struct fastcgi
+        *web; /* owned; NULL before the first request and after a parked one */
     struct gate_conn *conn; /* of the request under way */
     struct request request;
     struct response response;

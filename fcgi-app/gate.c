@@ -1,6 +1,5 @@
 #include "fcgi-app/gate_internal.h"
 
-#include "fcgi-app/fastcgi_head.h"
 #include "fcgi-app/handover.h"
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -65,7 +64,7 @@ enum err_code gate_open(const struct gate_options *o, struct gate **ret_gate,
     g->gate_fd = epoll_create1(EPOLL_CLOEXEC);
     g->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     g->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    g->scratch = malloc(FASTCGI_HEAD_MAX);
+    g->scratch = malloc(GATE_SCRATCH_BYTES);
     g->conns = calloc(o->max_connections, sizeof *g->conns);
     if (!g->scratch || !g->conns || g->work_fd < 0 || g->gate_fd < 0 ||
         g->wake_fd < 0 || g->end_fd < 0 || !watch_listener(g) ||
@@ -86,8 +85,10 @@ void gate_close(struct gate *g)
     if (!g)
         return;
     for (size_t i = 0; g->conns && i < g->options.max_connections; i++)
-        if (atomic_load(&g->conns[i].state) != CONN_FREE)
+        if (atomic_load(&g->conns[i].state) != CONN_FREE) {
             (void)close(g->conns[i].fd);
+            fastcgi_free(g->conns[i].web);
+        }
     const int fds[] = {g->work_fd, g->gate_fd, g->wake_fd, g->end_fd};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
         if (fds[i] >= 0)
@@ -124,36 +125,40 @@ bool gate_is_stopping(const struct gate *g)
 /* HALF no longer: a handler may have it. */
 static void to_work(struct gate *g, struct gate_conn *c)
 {
-    (void)epoll_ctl(g->gate_fd, EPOLL_CTL_DEL, c->fd, NULL); /* it is in it */
-    c->whole = true;
+    gate_conn_leave_half(g, c);
     gate_conn_to_work(g, c);
 }
 
-/* More of a head has come, or its sender has left. */
-static void on_half(struct gate *g, struct gate_conn *c, uint32_t events)
+/* What has come of half a head.  False: it is seen to. */
+static bool is_still_half(struct gate *g, struct gate_conn *c)
 {
-    unsigned id = 0;
-    enum gate_look look = gate_look(c, g->scratch, FASTCGI_HEAD_MAX, &id);
-    bool gone = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
-    if (look == GATE_LOOK_END || (gone && look != GATE_LOOK_REQUEST)) {
-        gate_conn_drop(g, c);
-        return;
-    }
-    if (look == GATE_LOOK_PART || look == GATE_LOOK_NOTHING)
-        return;
-    if (look == GATE_LOOK_REQUEST) {
+    struct err e = ERR_INIT;
+    switch (fastcgi_look(c->web, &e)) {
+    case FASTCGI_NOTHING: /* but records that were answered by the way */
+    case FASTCGI_PART:
+        return true;
+    case FASTCGI_REQUEST:
         to_work(g, c);
-        return;
+        return false;
+    case FASTCGI_REFUSAL:
+        gate_conn_leave_half(g, c);
+        gate_conn_linger(g, c);
+        return false;
+    case FASTCGI_WRONG:
+        log_debug("gate", "not a request", LOG_ERR(&e));
+        break;
+    case FASTCGI_OVER:
+        break;
     }
-    (void)epoll_ctl(g->gate_fd, EPOLL_CTL_DEL, c->fd, NULL); /* it is in it */
-    gate_conn_refuse(g, c, id);
+    gate_conn_drop(g, c);
+    return false;
 }
 
 static void throw_away(struct gate *g, struct gate_conn *c)
 {
     ssize_t n = 0;
     for (size_t turn = 0; turn < LINGER_TURN_BYTES; turn += (size_t)n) {
-        n = recv(c->fd, g->scratch, FASTCGI_HEAD_MAX, MSG_DONTWAIT);
+        n = recv(c->fd, g->scratch, GATE_SCRATCH_BYTES, MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN)
             return;
         c->drained += n > 0 ? (size_t)n : 0;
@@ -209,7 +214,7 @@ static void on_event(struct gate *g, const struct epoll_event *event)
         if (!atomic_load(&g->stopping))
             (void)accept_all(g); /* the rest is for the next event */
     } else if (atomic_load(&c->state) == CONN_HALF) {
-        on_half(g, c, event->events);
+        (void)is_still_half(g, c); /* then it waits on */
     } else if (atomic_load(&c->state) == CONN_LINGER) {
         throw_away(g, c);
     }
@@ -217,20 +222,20 @@ static void on_event(struct gate *g, const struct epoll_event *event)
 
 /* --- The clock --- */
 
-static bool has_request(struct gate *g, const struct gate_conn *c)
+static bool has_bytes(const struct gate_conn *c)
 {
-    unsigned id;
-    return gate_look(c, g->scratch, FASTCGI_HEAD_MAX, &id) == GATE_LOOK_REQUEST;
+    char byte;
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-/* Close it, which is the gate thread's, unless there is a request on it.  On a unix socket nothing can come between the
- * shutdown and the second look. */
-static bool close_unless_request(struct gate *g, struct gate_conn *c)
+/* Close it, which is the gate thread's, unless a request has begun to come on it.  On a unix socket nothing can come between
+ * the shutdown and the second look. */
+static bool close_unless_used(struct gate *g, struct gate_conn *c)
 {
-    if (has_request(g, c))
+    if (c->web || has_bytes(c))
         return false;
     (void)shutdown(c->fd, SHUT_RD);
-    if (has_request(g, c))
+    if (has_bytes(c))
         return false;
     gate_conn_drop(g, c);
     return true;
@@ -239,7 +244,8 @@ static bool close_unless_request(struct gate *g, struct gate_conn *c)
 /* When everything stops: others who listen there go on with the connection, whatever is on it. */
 static bool hand_over(struct gate *g, struct gate_conn *c)
 {
-    if (g->options.own_listener || !handover_send(g->options.listen_fd, c->fd))
+    if (c->web || g->options.own_listener ||
+        !handover_send(g->options.listen_fd, c->fd))
         return false;
     gate_conn_drop(g, c);
     return true;
@@ -258,7 +264,7 @@ static void sweep_idle(struct gate *g, struct gate_conn *c, int64_t now, bool st
     /* It may have been used and given back since the first look. */
     bool over =
         stopping ? c->used || now >= g->settle_ms : now >= atomic_load(&c->deadline_ms);
-    if (!over || !close_unless_request(g, c))
+    if (!over || !close_unless_used(g, c))
         gate_conn_rearm(g, c);
 }
 
@@ -266,8 +272,11 @@ static void sweep_half(struct gate *g, struct gate_conn *c, int64_t now, bool st
 {
     bool over =
         now >= atomic_load(&c->deadline_ms) || (stopping && now >= g->settle_ms);
-    if (over && !close_unless_request(g, c))
-        to_work(g, c);
+    if (!over || !is_still_half(g, c))
+        return;
+    (void)shutdown(c->fd, SHUT_RD);
+    if (is_still_half(g, c))
+        gate_conn_drop(g, c);
 }
 
 static void sweep(struct gate *g, int64_t now)

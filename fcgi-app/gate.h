@@ -8,17 +8,18 @@
  *                        HALF --the rest--> IDLE             LINGER --peer closed, or 2 s, or 64 MiB--> closed
  *
  * There are two epoll sets.  Handler threads wait on the first one, which holds the connections in IDLE, each one-shot:
- * whoever is woken looks at the head with MSG_PEEK (fastcgi_head.h) and keeps the connection until it gives it back.  So
- * no request passes from thread to thread, a kept connection costs a descriptor and no thread, and neither does one
- * that sends half a head.  The second set is the gate thread's: the listener, HALF, LINGER, and the clock.
+ * whoever is woken reads the head (fastcgi.h) and keeps the connection until it gives it back.  So no request passes from
+ * thread to thread, a kept connection costs a descriptor and no thread.  Half a head costs the reader that holds it, no
+ * thread; there may be GATE_HALF_MAX of them, further ones are closed.  The second set is the gate thread's: the listener,
+ * HALF, LINGER, and the clock.
  *
  * Connections whose bytes are not a request are closed.  A connection in LINGER was answered before its body was read:
  * it is shut down for writing and what the web server still sends is thrown away here, so that it reads the answer
  * instead of an EPIPE; it is never read as a request again.
  *
  * No request is lost to the gate's closing a connection that seems idle: before it closes one it shuts it down for
- * reading and looks once more.  On a unix socket the peer can send nothing after that, so it either has its request
- * taken or sees that it was not sent.
+ * reading and looks once more, with MSG_PEEK.  On a unix socket the peer can send nothing after that, so it either has
+ * its request taken or sees that it was not sent.
  *
  * gate_stop: idle connections go to whoever else listens on an inherited unix socket (handover.h), or are closed.  New
  * ones and those with half a head have 500 ms for their request.  A listener of our own refuses whoever connects from
@@ -40,10 +41,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct fastcgi;
 struct gate;
 struct gate_conn;
 
-enum { GATE_TICK_MS = 100 };
+enum { GATE_TICK_MS = 100, GATE_HALF_MAX = 256 };
 
 struct gate_options {
     int listen_fd;     /* stays the caller's; made non-blocking; -1: none */
@@ -56,12 +58,7 @@ struct gate_options {
     void *ctx;
 };
 
-enum gate_end {
-    GATE_KEEP,
-    GATE_LINGER,
-    GATE_CLOSE,
-    GATE_GONE /* the descriptor has been closed already */
-};
+enum gate_end { GATE_KEEP, GATE_LINGER, GATE_CLOSE };
 
 MUST_CHECK enum err_code gate_open(const struct gate_options *o, struct gate **ret_gate,
                                    struct err *e);
@@ -81,12 +78,12 @@ void gate_cut(struct gate *g);
 void gate_stop(struct gate *g);
 bool gate_is_stopping(const struct gate *g);
 
-/* The next connection with a request on it; waits.  NULL: the gate has stopped. */
-struct gate_conn *gate_take(struct gate *g);
+/* The next connection with a request on it; waits.  NULL: the gate has stopped.
+ * *io_web has read the head.  It is the caller's before and after, but may have become another one (that of half a head), and
+ * may have been NULL, or be NULL when no connection is returned.  The descriptor is open until gate_give_back, and is shut down
+ * when the time to drain is over. */
+struct gate_conn *gate_take(struct gate *g, struct fastcgi **io_web);
 int gate_conn_fd(const struct gate_conn *c);
-/* libfcgi, which closes the descriptor when it cannot read a head, has read it: from here on the descriptor is open until
- * gate_give_back, so that it can be shut down when the time to drain is over. */
-void gate_conn_begun(struct gate *g, struct gate_conn *c);
 void gate_give_back(struct gate *g, struct gate_conn *c, enum gate_end end);
 
 #endif

@@ -1,6 +1,5 @@
 #include "fcgi-app/gate_internal.h"
 
-#include "fcgi-app/fastcgi_head.h"
 #include "fcgi-app/handover.h"
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -9,8 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-enum { PEEK_FIRST = 4096 /* nearly every head fits */ };
 
 void gate_wake(struct gate *g)
 {
@@ -59,7 +56,8 @@ struct gate_conn *gate_conn_new(struct gate *g, int fd)
         return NULL;
     c->fd = fd;
     c->drained = 0;
-    c->whole = c->used = c->is_shared = false;
+    c->web = NULL;
+    c->used = c->is_shared = false;
     atomic_store(&c->state, CONN_NEW);
     set_deadline(c, g->options.receive_timeout_ms);
     return c;
@@ -75,11 +73,14 @@ static void close_fd(struct gate *g, struct gate_conn *c)
     (void)close(c->fd);
 }
 
-static void forget(struct gate *g, struct gate_conn *c, bool close_it)
+void gate_conn_drop(struct gate *g, struct gate_conn *c)
 {
+    if (atomic_load(&c->state) == CONN_HALF)
+        atomic_fetch_sub(&g->half_count, 1);
+    fastcgi_free(c->web);
+    c->web = NULL;
     (void)pthread_mutex_lock(&g->lock);
-    if (close_it)
-        close_fd(g, c);
+    close_fd(g, c);
     c->fd = -1;
     atomic_store(&c->state, CONN_FREE);
     c->next = g->free_list;
@@ -90,19 +91,17 @@ static void forget(struct gate *g, struct gate_conn *c, bool close_it)
         gate_wake(g);
 }
 
-void gate_conn_drop(struct gate *g, struct gate_conn *c)
-{
-    forget(g, c, true);
-}
-
 /* --- To and from the handlers --- */
 
-/* Known to the handlers' set already.  Should epoll fail here the sweep closes it at its deadline. */
+/* Known to the handlers' set already.  Should epoll fail here the sweep closes it at its deadline.  Where the head has been read
+ * there may be nothing more to come: being writable is event enough. */
 void gate_conn_rearm(struct gate *g, struct gate_conn *c)
 {
+    uint32_t events =
+        c->web ? EPOLLIN | EPOLLOUT | EPOLLONESHOT : EPOLLIN | EPOLLONESHOT;
     (void)pthread_mutex_lock(&g->lock);
     atomic_store(&c->state, CONN_IDLE);
-    (void)control(g->work_fd, EPOLL_CTL_MOD, c, EPOLLIN | EPOLLONESHOT);
+    (void)control(g->work_fd, EPOLL_CTL_MOD, c, events);
     (void)pthread_mutex_unlock(&g->lock);
 }
 
@@ -125,55 +124,36 @@ static void to_gate(struct gate *g, struct gate_conn *c, enum gate_conn_state st
     (void)pthread_mutex_unlock(&g->lock);
 }
 
-static void linger(struct gate *g, struct gate_conn *c)
+void gate_conn_leave_half(struct gate *g, struct gate_conn *c)
 {
+    (void)pthread_mutex_lock(&g->lock); /* who made it HALF may be adding it just now */
+    (void)control(g->gate_fd, EPOLL_CTL_DEL, c, 0);
+    atomic_store(&c->state, CONN_NEW);
+    (void)pthread_mutex_unlock(&g->lock);
+    atomic_fetch_sub(&g->half_count, 1);
+}
+
+void gate_conn_linger(struct gate *g, struct gate_conn *c)
+{
+    fastcgi_free(c->web);
+    c->web = NULL;
     (void)shutdown(c->fd, SHUT_WR);
     set_deadline(c, GATE_LINGER_MS);
     to_gate(g, c, CONN_LINGER, EPOLLIN);
 }
 
-void gate_conn_refuse(struct gate *g, struct gate_conn *c, unsigned id)
+/* The reader stays with the connection, for the gate thread to read on with. */
+static void halve(struct gate *g, struct gate_conn *c, struct fastcgi **io_web)
 {
-    static const char text[] =
-        "Status: 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n\r\n";
-    static const unsigned char end[] = {1, 3, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-    unsigned char record[128] = {1, 6, 0, 0, 0, sizeof text - 1, 0, 0};
-    size_t len = 8 + sizeof text - 1;
-    memcpy(record + 8, text, sizeof text - 1);
-    memcpy(record + len, end, sizeof end);
-    record[2] = record[len + 2] = (unsigned char)(id >> 8);
-    record[3] = record[len + 3] = (unsigned char)id;
-    len += sizeof end;
-    ssize_t n = send(c->fd, record, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)n; /* who sends so much and does not read is not owed an answer */
-    linger(g, c);
-}
-
-enum gate_look gate_look(const struct gate_conn *c, char *buf, size_t size,
-                         unsigned *ret_id)
-{
-    ssize_t n;
-    do {
-        n = recv(c->fd, buf, size, MSG_PEEK | MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && errno == EAGAIN)
-        return GATE_LOOK_NOTHING;
-    if (n <= 0)
-        return GATE_LOOK_END;
-    if (handover_is(buf, (size_t)n))
-        return GATE_LOOK_HANDOVER;
-    switch (fastcgi_head_check(buf, (size_t)n, ret_id)) {
-    case FASTCGI_HEAD_COMPLETE:
-        return GATE_LOOK_REQUEST;
-    case FASTCGI_HEAD_MORE:
-        return GATE_LOOK_PART;
-    case FASTCGI_HEAD_TOO_LONG:
-        return GATE_LOOK_TOO_LONG;
-    case FASTCGI_HEAD_BAD:
-        break;
+    if (atomic_fetch_add(&g->half_count, 1) >= GATE_HALF_MAX) {
+        atomic_fetch_sub(&g->half_count, 1);
+        gate_conn_drop(g, c);
+        return;
     }
-    log_debug("gate", "not a request");
-    return GATE_LOOK_END;
+    c->web = *io_web;
+    *io_web = NULL;
+    set_deadline(c, g->options.receive_timeout_ms);
+    to_gate(g, c, CONN_HALF, EPOLLIN);
 }
 
 /* It brings a connection of a responder that stops, which takes its place. */
@@ -195,39 +175,72 @@ static void take_over(struct gate *g, struct gate_conn *c)
     gate_conn_to_work(g, c);
 }
 
-/* Whether there is a request on a connection that this thread has just TAKEN; if not it is seen to. */
-static bool has_request(struct gate *g, struct gate_conn *c)
+/* Whether a new connection brings another one instead of a request. */
+static bool is_offer(const struct gate_conn *c)
 {
-    char buf[PEEK_FIRST];
-    unsigned id = 0;
-    if (c->whole) {
-        c->whole = false;
+    char first[16];
+    ssize_t n = recv(c->fd, first, sizeof first, MSG_PEEK | MSG_DONTWAIT);
+    return n > 0 && handover_is(first, (size_t)n);
+}
+
+static bool has_reader(struct gate *g, struct gate_conn *c, struct fastcgi **io_web)
+{
+    if (!*io_web && !(*io_web = fastcgi_new(g->options.max_connections)))
+        return false;
+    fastcgi_begin(*io_web, c->fd);
+    return true;
+}
+
+/* Whether there is a request on a connection that this thread has just TAKEN; if not it is seen to. */
+static bool has_request(struct gate *g, struct gate_conn *c, struct fastcgi **io_web)
+{
+    struct err e = ERR_INIT;
+    if (c->web) { /* the gate thread has read its head */
+        fastcgi_free(*io_web);
+        *io_web = c->web;
+        c->web = NULL;
         return true;
     }
-    switch (gate_look(c, buf, sizeof buf, &id)) {
-    case GATE_LOOK_REQUEST:
+    if (!c->used && is_offer(c)) {
+        take_over(g, c);
+        return false;
+    }
+    if (!has_reader(g, c, io_web)) {
+        gate_conn_drop(g, c);
+        return false;
+    }
+    switch (fastcgi_look(*io_web, &e)) {
+    case FASTCGI_REQUEST:
         return true;
-    case GATE_LOOK_NOTHING:
+    case FASTCGI_NOTHING:
         gate_conn_rearm(g, c);
         break;
-    case GATE_LOOK_PART: /* of a head, or a head longer than PEEK_FIRST */
-        set_deadline(c, g->options.receive_timeout_ms);
-        to_gate(g, c, CONN_HALF, EPOLLIN | EPOLLRDHUP | EPOLLET);
+    case FASTCGI_PART:
+        halve(g, c, io_web);
         break;
-    case GATE_LOOK_TOO_LONG:
-        gate_conn_refuse(g, c, id);
+    case FASTCGI_REFUSAL:
+        gate_conn_linger(g, c);
         break;
-    case GATE_LOOK_END:
+    case FASTCGI_WRONG:
+        log_debug("gate", "not a request", LOG_ERR(&e));
         gate_conn_drop(g, c);
         break;
-    case GATE_LOOK_HANDOVER:
-        take_over(g, c);
+    case FASTCGI_OVER:
+        gate_conn_drop(g, c);
         break;
     }
     return false;
 }
 
-struct gate_conn *gate_take(struct gate *g)
+/* gate_cut sets cut before it looks at the states: one of the two sees the other. */
+static void set_busy(struct gate *g, struct gate_conn *c)
+{
+    atomic_store(&c->state, CONN_BUSY);
+    if (atomic_load(&g->cut))
+        (void)shutdown(c->fd, SHUT_RDWR);
+}
+
+struct gate_conn *gate_take(struct gate *g, struct fastcgi **io_web)
 {
     for (;;) {
         struct epoll_event event;
@@ -241,22 +254,16 @@ struct gate_conn *gate_take(struct gate *g)
             continue;
         if (atomic_load(&g->cut))
             return NULL; /* too late for another one; gate_close closes it */
-        if (has_request(g, c))
+        if (has_request(g, c, io_web)) {
+            set_busy(g, c);
             return c;
+        }
     }
 }
 
 int gate_conn_fd(const struct gate_conn *c)
 {
     return c->fd;
-}
-
-/* gate_cut sets cut before it looks at the states: one of the two sees the other. */
-void gate_conn_begun(struct gate *g, struct gate_conn *c)
-{
-    atomic_store(&c->state, CONN_BUSY);
-    if (atomic_load(&g->cut))
-        (void)shutdown(c->fd, SHUT_RDWR);
 }
 
 void gate_give_back(struct gate *g, struct gate_conn *c, enum gate_end end)
@@ -266,8 +273,8 @@ void gate_give_back(struct gate *g, struct gate_conn *c, enum gate_end end)
         c->used = true;
         gate_conn_rearm(g, c);
     } else if (end == GATE_LINGER) {
-        linger(g, c);
+        gate_conn_linger(g, c);
     } else {
-        forget(g, c, end == GATE_CLOSE);
+        gate_conn_drop(g, c);
     }
 }

@@ -14,20 +14,21 @@
 #ifndef HOIST_FCGI_GATE_INTERNAL_H
 #define HOIST_FCGI_GATE_INTERNAL_H
 
+#include "fcgi-app/fastcgi.h"
 #include "fcgi-app/gate.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 
-enum { GATE_LINGER_MS = 2000, GATE_SETTLE_MS = 500 };
+enum { GATE_LINGER_MS = 2000, GATE_SETTLE_MS = 500, GATE_SCRATCH_BYTES = 64 * 1024 };
 
 enum gate_conn_state {
     CONN_FREE,
     CONN_NEW,
     CONN_IDLE,
-    CONN_TAKEN, /* its descriptor may be closed any moment: nobody else touches it */
-    CONN_BUSY,  /* begun: the gate thread may shut it down */
+    CONN_TAKEN, /* its head is being read */
+    CONN_BUSY,  /* it has a request: the gate thread may shut it down */
     CONN_HALF,
     CONN_LINGER,
     CONN_CLOSING
@@ -37,10 +38,11 @@ struct gate_conn {
     int fd;
     atomic_int state;         /* enum gate_conn_state */
     atomic_llong deadline_ms; /* IDLE, HALF, LINGER: closed then */
-    bool whole;     /* NEW, IDLE: the gate thread has seen the whole of its head */
-    bool used;      /* it had a request before */
-    bool is_shared; /* handed over: whoever did may have it open still */
-    size_t drained; /* LINGER: bytes thrown away */
+    struct fastcgi *
+        web; /* owned.  HALF: has read the part of a head; NEW, IDLE: all of it, or NULL */
+    bool used;              /* it had a request before */
+    bool is_shared;         /* handed over: whoever did may have it open still */
+    size_t drained;         /* LINGER: bytes thrown away */
     struct gate_conn *next; /* free list */
 };
 
@@ -57,8 +59,9 @@ struct gate {
     int64_t settle_ms; /* stopping: till then requests may come; the gate thread's */
     bool complained;   /* of accept; the gate thread's */
     bool backlog_done; /* stopping: who had connected is accepted; likewise */
-    char *scratch;     /* FASTCGI_HEAD_MAX; the gate thread's */
-    struct gate_conn *conns; /* max_connections of them */
+    char *scratch;     /* GATE_SCRATCH_BYTES; the gate thread's */
+    atomic_size_t half_count; /* connections in HALF */
+    struct gate_conn *conns;  /* max_connections of them */
 
     pthread_mutex_t lock; /* of what follows, and of giving away and closing */
     struct gate_conn *free_list;
@@ -66,18 +69,6 @@ struct gate {
 };
 
 void gate_wake(struct gate *g);
-
-/* What stands at the head of a connection, taken over buf of size bytes. */
-enum gate_look {
-    GATE_LOOK_REQUEST,
-    GATE_LOOK_NOTHING,
-    GATE_LOOK_PART,
-    GATE_LOOK_END,
-    GATE_LOOK_TOO_LONG,
-    GATE_LOOK_HANDOVER
-};
-enum gate_look gate_look(const struct gate_conn *c, char *buf, size_t size,
-                         unsigned *ret_id);
 
 /* What reading from and writing to it may take. */
 void gate_set_timeouts(const struct gate *g, int fd);
@@ -90,7 +81,9 @@ void gate_conn_to_work(struct gate *g, struct gate_conn *c);
 void gate_conn_rearm(struct gate *g, struct gate_conn *c);
 /* Close it and forget it; the caller owns it. */
 void gate_conn_drop(struct gate *g, struct gate_conn *c);
-/* A request whose head is over the limits: answer so and linger. */
-void gate_conn_refuse(struct gate *g, struct gate_conn *c, unsigned id);
+/* HALF no longer: its reader has all it wanted.  Out of the gate thread's set. */
+void gate_conn_leave_half(struct gate *g, struct gate_conn *c);
+/* It was answered and is not to be read: throw away what comes for a while, then close. */
+void gate_conn_linger(struct gate *g, struct gate_conn *c);
 
 #endif

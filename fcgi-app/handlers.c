@@ -144,29 +144,13 @@ static bool is_surplus(struct handlers *all)
     return false;
 }
 
-static void handle(struct handler *h)
-{
-    struct exchange *x = &h->exchange;
-    struct err e = ERR_INIT;
-    /* The last request took web along. */
-    if ((!x->web && !(x->web = fastcgi_new())) || !fastcgi_has_memory()) {
-        gate_give_back(x->app->gate, x->conn, GATE_CLOSE);
-    } else if (fastcgi_begin(x->web, gate_conn_fd(x->conn), &e) == ERR_OK) {
-        gate_conn_begun(x->app->gate, x->conn);
-        serve(h);
-    } else {
-        log_debug("handler", "no request", LOG_ERR(&e));
-        gate_give_back(x->app->gate, x->conn, GATE_GONE);
-    }
-}
-
 static void *run(void *arg)
 {
     struct handler *h = arg;
     struct exchange *x = &h->exchange;
-    while ((x->conn = gate_take(x->app->gate))) {
+    while ((x->conn = gate_take(x->app->gate, &x->web))) {
         atomic_store(&x->since_ms, clock_mono_ms());
-        handle(h);
+        serve(h);
         atomic_store(&x->since_ms, 0);
         if (is_surplus(h->all))
             break;

@@ -1,10 +1,10 @@
 /*
  * handlers: the threads that answer requests, and the table of what there is to answer.
  *
- *     gate_take -> fastcgi_begin -> request_parse -> router_find -> route->answer -> exchange_send
+ *     gate_take -> request_parse -> router_find -> route->answer -> exchange_send
  *
- * Each thread owns one struct exchange with all its buffers; nothing is allocated for a request but what libfcgi and
- * the spool need.
+ * Each thread owns one struct exchange with all its buffers; nothing is allocated for a request but what the spool
+ * needs.
  *
  * No client can hold up another one: a request that has taken longer than HANDLERS_HELD_MS is held up by its client (or
  * by the disk), and its thread does not count; nor does one that waits for replicas (exchange_hold).  handlers_tick sees to it that `threads` others are there, up to

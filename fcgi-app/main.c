@@ -2,7 +2,6 @@
  * without one. */
 #include "fcgi-app/body_file.h"
 #include "fcgi-app/cgi.h"
-#include "fcgi-app/fastcgi.h"
 #include "fcgi-app/listen.h"
 #include "fcgi-app/server.h"
 #include "shared/cleanup.h"
@@ -47,8 +46,6 @@ static enum err_code run(const struct config *config, struct err *e)
                   8); /* enough not to wait for each other; not one for each thread */
     log_set_level(config->http.log_level);
     enum err_code code = digest_setup(e);
-    if (!code)
-        code = fastcgi_setup(e);
     if (!code)
         code = spool_open_config(config, &spool, e);
     if (!code)

@@ -48,7 +48,7 @@ static enum err_code open_signals(struct server *s, struct err *e)
     (void)sigaddset(&set, SIGHUP);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is EFBIG, not death */
-    (void)signal(SIGUSR1, SIG_IGN); /* libfcgi's handler would stop it */
+    (void)signal(SIGUSR1, SIG_IGN); /* what some start programs send to reopen logs */
     (void)signal(SIGUSR2, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return err_errno(e, ERR_CONFIG, "sigprocmask");

@@ -5,7 +5,7 @@
  *                                     |                '--client left--> connection closed
  *           XREAD BLOCK of the queues' event streams, HGETALL of the jobs that ended
  *
- * A parked request costs a descriptor and its libfcgi buffers (17 KiB), no thread.  Redis is asked only while somebody
+ * A parked request costs a descriptor and what it was read with (fastcgi.h), no thread.  Redis is asked only while somebody
  * waits: one XREAD of at most 100 ms for all queues concerned, so a new request is looked at, and one whose time is
  * over answered, at most 100 ms late.  The position in each stream is read before the job's record, in one pipeline, so
  * that no end can fall between the two.  While Redis is away requests stay parked until their time is over, and

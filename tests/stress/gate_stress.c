@@ -13,7 +13,6 @@
  * was accepted is in the spool and in Redis, once, and nothing else is.
  * Plain main() for ThreadSanitizer, which Criterion does not work with.  Usage: gate_stress
  */
-#include "fcgi-app/fastcgi.h"
 #include "fcgi-app/listen.h"
 #include "fcgi-app/server.h"
 #include "tests/support/fcgi_client.h"
@@ -353,8 +352,6 @@ static enum err_code run(struct stress *s, struct err *e)
 
     config_init(&config);
     enum err_code code = configure(s, &config, e);
-    if (!code)
-        code = fastcgi_setup(e);
     if (!code)
         code = spool_open(&options, &spool, e);
     for (int i = 0; i < CYCLES && !code && atomic_load(&s->errors) == 0; i++)

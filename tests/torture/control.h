@@ -86,7 +86,7 @@ struct torture_control {
     _Atomic int32_t place_taken;  /* place is of the first hit */
     _Atomic int32_t place_filled; /* place can be read */
     char place
-        [TORTURE_PLACE]; /* "libfcgi.so.0+0x1a2b hoist-fcgi+0x3c4d ...", innermost first */
+        [TORTURE_PLACE]; /* "libuv.so.1+0x1a2b hoist-fcgi+0x3c4d ...", innermost first */
 };
 
 #endif

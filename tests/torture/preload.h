@@ -1,7 +1,7 @@
 /*
  * preload: how the wrappers of the preloaded library ask whether the call at hand shall fail.
  *
- * The library stands before libc (LD_PRELOAD) and wraps what the programs and their libraries (libfcgi, libcurl, libuv,
+ * The library stands before libc (LD_PRELOAD) and wraps what the programs and their libraries (libcurl, libuv,
  * hiredis, OpenSSL) call by name.  It does not see what libc calls within itself (getaddrinfo, opendir, stdio): that is
  * what the runs under strace are for.  Without HOIST_TORTURE_FILE it only passes calls on.
  * Any thread; nothing in here allocates once it is loaded.

@@ -98,16 +98,13 @@ static void tell(const char *what)
  * same, and to be started again.
  *   libuv: without its pipe for signals, a thread for its pool or a watch (epoll_ctl) it aborts
  *   libcrypto, until a program is ready: without memory its own beginning may crash, and leaks
- *   libfcgi: an allocation that fails although fastcgi_has_memory() found enough is an assertion
  */
 static bool is_known_death(const struct run *run)
 {
     static const struct {
         const char *library;
         bool at_start, by_alloc;
-    } known[] = {{"libuv.so", false, false},
-                 {"libcrypto.so", true, true},
-                 {"libfcgi.so", false, true}};
+    } known[] = {{"libuv.so", false, false}, {"libcrypto.so", true, true}};
     const struct torture_control *c = run->rig->control;
 
     if (!atomic_load(&c->place_filled))

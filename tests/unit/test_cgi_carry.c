@@ -3,7 +3,7 @@
  */
 #include "fcgi-app/cgi_carry.h"
 
-#include "fcgi-app/fastcgi_head.h"
+#include "fcgi-app/fastcgi_stream.h"
 #include "shared/cleanup.h"
 
 #include <stdlib.h>
@@ -25,11 +25,13 @@ static enum err_code read_env(struct cgi_request *r, const char *a, const char *
     return code;
 }
 
-static enum fastcgi_head look(const struct cgi_request *r)
+static enum fastcgi_event look(const struct cgi_request *r)
 {
-    unsigned id = 0;
+    static struct fastcgi_stream s;
 
-    return fastcgi_head_check(r->head.data, r->head.len, &id);
+    fastcgi_stream_init(&s, 1);
+    fastcgi_stream_feed(&s, r->head.data, r->head.len);
+    return fastcgi_stream_next(&s);
 }
 
 static bool holds(const struct cgi_request *r, const char *bytes, size_t len)
@@ -42,7 +44,7 @@ Test(cgi_carry, the_head_is_one_that_the_gate_takes)
     CLEANUP(cgi_request_release) struct cgi_request r = CGI_REQUEST_INIT;
 
     cr_assert(eq(int, read_env(&r, "REQUEST_METHOD=GET", "QUERY_STRING="), ERR_OK));
-    cr_expect(eq(int, look(&r), FASTCGI_HEAD_COMPLETE));
+    cr_expect(eq(int, look(&r), FASTCGI_HEAD));
     cr_expect(holds(&r, "\16\3REQUEST_METHODGET", 19));
     cr_expect(holds(&r, "\14\0QUERY_STRING", 14), "an empty value");
     cr_expect(eq(i64, r.body_bytes, 0));
@@ -54,10 +56,10 @@ Test(cgi_carry, settings_and_what_is_no_variable_are_left_out)
     CLEANUP(cgi_request_release) struct cgi_request r = CGI_REQUEST_INIT;
 
     cr_assert(eq(int, read_env(&r, "HOIST_REDIS_PASSWORD=secret", "=x"), ERR_OK));
-    cr_expect(eq(int, look(&r), FASTCGI_HEAD_COMPLETE));
+    cr_expect(eq(int, look(&r), FASTCGI_HEAD));
     cr_expect(not(holds(&r, "secret", 6)));
     cr_assert(eq(int, read_env(&r, "nothing", "HTTP_HOIST_X=kept"), ERR_OK));
-    cr_expect(eq(int, look(&r), FASTCGI_HEAD_COMPLETE));
+    cr_expect(eq(int, look(&r), FASTCGI_HEAD));
     cr_expect(holds(&r, "HTTP_HOIST_Xkept", 16), "a header of the client's");
     cr_expect(not(holds(&r, "nothing", 7)));
 }
@@ -70,11 +72,11 @@ Test(cgi_carry, long_values_take_long_lengths_and_several_records)
     memset(value, 'v', 200);
     memcpy(value, "A=", 2);
     cr_assert(eq(int, read_env(&r, value, NULL), ERR_OK));
-    cr_expect(eq(int, look(&r), FASTCGI_HEAD_COMPLETE));
+    cr_expect(eq(int, look(&r), FASTCGI_HEAD));
     cr_expect(holds(&r, "\1\200\0\0\306Av", 7));
     memset(value + 2, 'v', 66000);
     cr_assert(eq(int, read_env(&r, value, NULL), ERR_OK));
-    cr_expect(eq(int, look(&r), FASTCGI_HEAD_TOO_LONG), "sane; the gate answers 431");
+    cr_expect(eq(int, look(&r), FASTCGI_REFUSED), "the gate answers 431");
     memset(value + 2, 'v', sizeof value - 3);
     cr_expect(eq(int, read_env(&r, value, "B=1"), ERR_REJECT));
 }
