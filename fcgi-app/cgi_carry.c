@@ -84,7 +84,8 @@ enum err_code cgi_request_read(struct cgi_request *r, char *const *env, struct e
     CLEANUP(buf_release) struct buf params = BUF_INIT(CGI_HEAD_MAX);
     const char *length = value_of(env, "CONTENT_LENGTH");
     r->body_bytes = read_length(length);
-    r->is_endless = !*length && *value_of(env, "HTTP_TRANSFER_ENCODING");
+    bool is_known = *length && strcmp(length, "-1") != 0;
+    r->is_endless = !is_known && *value_of(env, "HTTP_TRANSFER_ENCODING");
     for (; *env; env++)
         add_param(&params, *env);
     buf_clear(&r->head);

@@ -125,7 +125,7 @@ static enum problem parse_length(struct request *r, struct err *e)
 {
     const char *s = request_param(r, "CONTENT_LENGTH");
     r->content_length = -1;
-    if (!s || !*s)
+    if (!s || !*s || strcmp(s, "-1") == 0) /* -1: Caddy 2.6, of a chunked body */
         return PROBLEM_NONE;
     size_t digits = strspn(s, "0123456789");
     int64_t n = 0;

@@ -10,7 +10,7 @@
  *
  * Refused with PROBLEM_BAD_REQUEST: a parameter of ours given twice, no method, a path that does not begin with '/',
  * NUL or a broken %XX anywhere, more segments or query parameters than below, a CONTENT_LENGTH that is not digits
- * alone or above 2^53.
+ * alone or above 2^53 ("-1" and "" are none).
  *
  * A struct request borrows the parameters and owns one buf of decoded text; it is reusable without a release between
  * requests, and belongs to one thread.

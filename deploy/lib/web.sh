@@ -16,7 +16,7 @@ listen_parse() {
         ;;
     esac
     if [ -n "$listen_path" ]; then
-        [ "$web" != apache ] || die "HOIST_LISTEN: Apache does not listen on a unix socket; nginx and lighttpd do"
+        case $web in apache | caddy) die "HOIST_LISTEN: $web does not listen on a unix socket here; nginx, lighttpd and haproxy do" ;; esac
         [ ${#listen_path} -le 107 ] || die "HOIST_LISTEN: a socket's path has at most 107 bytes"
         [[ ! $listen_path =~ [[:space:]\"\'\\\$\;\{\}] ]] || die "HOIST_LISTEN: unusual characters in '$listen_path'"
     fi
@@ -123,6 +123,30 @@ web_write_lighttpd() {
         with_socket lighttpd/hoist.conf
     } >"$state/run/web/lighttpd.conf"
     web_command=(lighttpd -D -f "$state/run/web/lighttpd.conf")
+}
+
+web_write_caddy() {
+    local host=${listen_host#[}
+    {
+        printf '%s\n' '{' 'admin off' 'auto_https off' "default_bind ${host%]}" 'grace_period 5s' '}'
+        with_socket caddy/Caddyfile | sed "s|^:8080 {|:$listen_port {|"
+    } >"$area/tmp/Caddyfile"
+    web_command=(env "HOME=$area/tmp" "XDG_CONFIG_HOME=$area/tmp" "XDG_DATA_HOME=$area/tmp"
+        caddy run --adapter caddyfile --config "$area/tmp/Caddyfile")
+    # It has no setting for that, and so listens as the unprivileged user, too: no port below 1024.
+    [ "$(id -u)" != 0 ] || web_command=(setpriv --reuid=www-data --regid=www-data --clear-groups "${web_command[@]}")
+}
+
+web_write_haproxy() {
+    local address=$listen_host:$listen_port
+    [ -z "$listen_path" ] || address="unix@$listen_path mode 666"
+    {
+        printf '%s\n' global 'maxconn 2048' 'log stdout format raw local0'
+        [ "$(id -u)" != 0 ] || printf '%s\n' 'user www-data' 'group www-data'
+        printf '%s\n' '' defaults 'log global' 'option httplog' ''
+        with_socket haproxy/haproxy.cfg | sed "s|bind :8080|bind $address|"
+    } >"$state/run/web/haproxy.cfg"
+    web_command=(haproxy -db -f "$state/run/web/haproxy.cfg")
 }
 
 # web_start: start it; 1: it died (a clash of ports, said in its log).

@@ -101,7 +101,7 @@ static const struct {
       .uri = "/v1/uploads/a",
       .body = "x",
       .body_len = 1,
-      .content_length = "-1"},
+      .content_length = "-5"},
      400,
      "bad-request"},
     {"Content-Length twice",

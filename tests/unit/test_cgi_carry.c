@@ -92,6 +92,7 @@ static const struct {
     {"CONTENT_LENGTH=", "HTTP_TRANSFER_ENCODING=chunked", 0, true},
     {"X=", "HTTP_TRANSFER_ENCODING=chunked", 0, true},
     {"CONTENT_LENGTH=5", "HTTP_TRANSFER_ENCODING=chunked", 5, false},
+    {"CONTENT_LENGTH=-1", "HTTP_TRANSFER_ENCODING=chunked", 0, true},
     {"CONTENT_LENGTH=-5", NULL, 0, false},
     {"CONTENT_LENGTH=5x", NULL, 0, false},
     {"CONTENT_LENGTH=99999999999999999999999", NULL, 0, false},
