@@ -91,6 +91,18 @@ static enum problem check_key(const struct batch *b, const struct job *j, struct
     return PROBLEM_NONE;
 }
 
+/* All but its id, source, name and key. */
+static enum problem make_job(const struct batch *b, const struct options *o,
+                             struct job *j, struct err *e)
+{
+    enum problem p = options_make_job(o, j, e);
+    if (p)
+        return p;
+    if (b->owner && !(j->owner = strdup(b->owner)))
+        return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    return b->admit ? b->admit(b->admit_ctx, o->queue, j, e) : PROBLEM_NONE;
+}
+
 enum problem batch_begin_file(struct batch *b, const struct options *o,
                               const struct batch_file *file, struct err *e)
 {
@@ -98,11 +110,9 @@ enum problem batch_begin_file(struct batch *b, const struct options *o,
         return problem_set(e, PROBLEM_INTERNAL, "out of memory");
     struct job *j = &b->jobs[b->count];
     struct spool_upload *u = &b->uploads[b->count];
-    enum problem p = options_make_job(o, j, e);
+    enum problem p = make_job(b, o, j, e);
     if (!p)
         p = check_company(b, j, e);
-    if (!p && b->admit)
-        p = b->admit(b->admit_ctx, o->queue, e);
     if (!p && (file->foreign ? spool_adopt(b->spool, file->foreign, u, e)
                              : spool_begin(b->spool, u, e)))
         p = of_spool(e);
@@ -123,9 +133,7 @@ enum problem batch_add_job(struct batch *b, const struct options *o,
     if (b->count == b->capacity && !grow(b))
         return problem_set(e, PROBLEM_INTERNAL, "out of memory");
     struct job *j = &b->jobs[0];
-    enum problem p = options_make_job(o, j, e);
-    if (!p && b->admit)
-        p = b->admit(b->admit_ctx, o->queue, e);
+    enum problem p = make_job(b, o, j, e);
     if (p) {
         job_release(j);
         return p;

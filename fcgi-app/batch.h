@@ -28,14 +28,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Asked before a file of this queue is begun; anything but PROBLEM_NONE refuses the request. */
+/* Asked before the bytes of a job of this queue are taken; anything but PROBLEM_NONE refuses the request. */
 typedef enum problem batch_admit_fn(void *ctx, const struct config_queue *queue,
-                                    struct err *e);
+                                    const struct job *j, struct err *e);
 
 struct batch {
     struct spool *spool;
     batch_admit_fn *admit; /* NULL: all are welcome */
     void *admit_ctx;
+    const char *owner; /* of its jobs; NULL: nobody; borrowed, and kept over an abort */
     struct spool_upload *uploads;
     struct uuid id;   /* what the answer calls the batch; once committed */
     bool is_named;    /* by the client; once committed */

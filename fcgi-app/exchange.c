@@ -10,11 +10,13 @@ enum {
     HURRY_TIMEOUT_MS = 100
 }; /* a client waits; a thread too */
 
-/* For the batch: whether a file of this queue may come in. */
-static enum problem admit(void *ctx, const struct config_queue *queue, struct err *e)
+/* For the batch: whether this job may come in. */
+static enum problem admit(void *ctx, const struct config_queue *queue,
+                          const struct job *j, struct err *e)
 {
     struct exchange *x = ctx;
-    return rooms_check(x->app->rooms, queue, -1, &x->retry_after, e);
+    enum problem p = access_may_use(&x->access, x->app->config, queue, j->to, e);
+    return p ? p : rooms_check(x->app->rooms, queue, -1, &x->retry_after, e);
 }
 
 enum err_code exchange_init(struct exchange *x, struct app *app, struct err *e)
@@ -38,6 +40,7 @@ enum err_code exchange_init(struct exchange *x, struct app *app, struct err *e)
 void exchange_release(struct exchange *x)
 {
     batch_release(&x->batch);
+    digest_sha256_release(&x->token_digest);
     response_release(&x->response);
     request_release(&x->request);
     redis_close(x->redis);
@@ -63,6 +66,8 @@ void exchange_send(const struct exchange_end *end)
 void exchange_begin(struct exchange *x)
 {
     x->parked = x->hurry = x->gave_up = false;
+    x->access = (struct access){.name = NULL};
+    x->batch.owner = NULL;
     x->retry_after = 0;
     x->response.cors_origin = NULL;
     x->response.varies = *x->app->config->http.cors_origins != '\0';

@@ -8,12 +8,14 @@
 #ifndef HOIST_FCGI_EXCHANGE_H
 #define HOIST_FCGI_EXCHANGE_H
 
+#include "fcgi-app/access.h"
 #include "fcgi-app/app.h"
 #include "fcgi-app/batch.h"
 #include "fcgi-app/fastcgi.h"
 #include "fcgi-app/request.h"
 #include "fcgi-app/response.h"
 #include "fcgi-app/waits.h"
+#include "shared/digest.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -27,6 +29,8 @@ struct exchange {
     struct gate_conn *conn; /* of the request under way */
     struct request request;
     struct response response;
+    struct access access; /* who asks; once access_identify has been called */
+    struct digest_sha256 token_digest;
     struct batch batch;
     struct redis *redis;   /* opened at first use */
     struct body_file body; /* of the upload under way, where it came as a file */

@@ -21,27 +21,27 @@
 #include <stdlib.h>
 
 static const struct route routes[] = {
-    {METHOD_POST, "v1/uploads", uploads_post},
-    {METHOD_PUT, "v1/uploads/{}", uploads_put},
-    {METHOD_GET, "v1/jobs", job_list},
-    {METHOD_POST, "v1/jobs", jobs_create},
-    {METHOD_GET, "v1/jobs/{}", jobs_show},
-    {METHOD_DELETE, "v1/jobs/{}", jobs_cancel},
-    {METHOD_POST, "v1/jobs/{}/retry", jobs_retry},
-    {METHOD_POST, "v1/jobs/{}/priority", jobs_prioritize},
-    {METHOD_POST, "v1/jobs/{}/move", job_move},
-    {METHOD_POST, "v1/batches", batches_open},
-    {METHOD_GET, "v1/batches/{}", batches_show},
-    {METHOD_POST, "v1/batches/{}/close", batches_close},
-    {METHOD_GET, "v1/queues", queues_list},
-    {METHOD_GET, "v1/queues/{}", queues_show},
-    {METHOD_PATCH, "v1/queues/{}", queues_patch},
-    {METHOD_POST, "v1/queues/{}/pause", queues_pause},
-    {METHOD_POST, "v1/queues/{}/resume", queues_resume},
-    {METHOD_POST, "v1/queues/{}/retry", queue_bulk_retry},
-    {METHOD_POST, "v1/queues/{}/purge", queue_bulk_purge},
-    {METHOD_GET, "healthz", health_live},
-    {METHOD_GET, "readyz", health_ready},
+    {METHOD_POST, "v1/uploads", ACCESS_UPLOAD, uploads_post},
+    {METHOD_PUT, "v1/uploads/{}", ACCESS_UPLOAD, uploads_put},
+    {METHOD_GET, "v1/jobs", ACCESS_READ, job_list},
+    {METHOD_POST, "v1/jobs", ACCESS_UPLOAD, jobs_create},
+    {METHOD_GET, "v1/jobs/{}", ACCESS_READ, jobs_show},
+    {METHOD_DELETE, "v1/jobs/{}", ACCESS_UPLOAD, jobs_cancel},
+    {METHOD_POST, "v1/jobs/{}/retry", ACCESS_UPLOAD, jobs_retry},
+    {METHOD_POST, "v1/jobs/{}/priority", ACCESS_UPLOAD, jobs_prioritize},
+    {METHOD_POST, "v1/jobs/{}/move", ACCESS_UPLOAD, job_move},
+    {METHOD_POST, "v1/batches", ACCESS_UPLOAD, batches_open},
+    {METHOD_GET, "v1/batches/{}", ACCESS_READ, batches_show},
+    {METHOD_POST, "v1/batches/{}/close", ACCESS_UPLOAD, batches_close},
+    {METHOD_GET, "v1/queues", ACCESS_READ, queues_list},
+    {METHOD_GET, "v1/queues/{}", ACCESS_READ, queues_show},
+    {METHOD_PATCH, "v1/queues/{}", ACCESS_ADMIN, queues_patch},
+    {METHOD_POST, "v1/queues/{}/pause", ACCESS_ADMIN, queues_pause},
+    {METHOD_POST, "v1/queues/{}/resume", ACCESS_ADMIN, queues_resume},
+    {METHOD_POST, "v1/queues/{}/retry", ACCESS_ADMIN, queue_bulk_retry},
+    {METHOD_POST, "v1/queues/{}/purge", ACCESS_ADMIN, queue_bulk_purge},
+    {METHOD_GET, "healthz", ACCESS_OPEN, health_live},
+    {METHOD_GET, "readyz", ACCESS_OPEN, health_ready},
 };
 
 enum handler_state { HANDLER_NONE, HANDLER_RUNS, HANDLER_ENDED };
@@ -74,13 +74,24 @@ static void answer_allowed(struct exchange *x, unsigned allowed)
     response_header(&x->response, "Allow", methods.data);
 }
 
+/* Who asks comes first: to somebody who is not known even a path that does not exist looks like one that does.  OPTIONS
+ * says what is in the documentation, and comes from browsers without a token. */
+static enum problem let_in(struct exchange *x, const struct route *r, struct err *e)
+{
+    if ((r && r->scope == ACCESS_OPEN) || x->request.method == METHOD_OPTIONS)
+        return PROBLEM_NONE;
+    enum problem p = access_identify(x, e);
+    return p || !r ? p : access_require(&x->access, r->scope, e);
+}
+
 static void route(struct exchange *x)
 {
     struct err e = ERR_INIT;
     struct cors cors;
     unsigned allowed = 0;
     const struct config *config = x->app->config;
-    enum problem p = cors_check(&config->http, false, &x->request, &cors, &e);
+    enum problem p =
+        cors_check(&config->http, config->auth_count > 0, &x->request, &cors, &e);
     x->response.cors_origin = cors.origin;
     if (p) {
         exchange_refuse(x, p, &e);
@@ -88,8 +99,13 @@ static void route(struct exchange *x)
     }
     const struct route *r =
         router_find(routes, sizeof routes / sizeof routes[0], &x->request, &allowed);
-    if (allowed && cors.is_preflight)
+    if (allowed && cors.is_preflight) {
         cors_answer(&cors, allowed, &x->response);
+        return;
+    }
+    p = let_in(x, r, &e);
+    if (p)
+        access_refuse(x, p, &e);
     else if (r)
         r->answer(x);
     else if (allowed)

@@ -16,6 +16,8 @@ enum problem {
     PROBLEM_BAD_OPTION, /* 400: an option that does not exist, is given twice, or whose value is wrong */
     PROBLEM_EMPTY, /* 400: no file where one is needed */
     PROBLEM_INCOMPLETE, /* 400: the body is not as long as was said, or its sender went away */
+    PROBLEM_UNAUTHORIZED,   /* 401: no token, or one that nobody has (access.h) */
+    PROBLEM_FORBIDDEN,      /* 403: known, but not allowed to */
     PROBLEM_FOREIGN_ORIGIN, /* 403: a web page of another origin would change something */
     PROBLEM_FOREIGN_HOST,   /* 403: called by a name that is not ours */
     PROBLEM_NOT_FOUND,      /* 404: no such path */
@@ -34,6 +36,7 @@ enum problem {
     PROBLEM_UNKNOWN_CONVERTER,   /* 422 */
     PROBLEM_SOURCE_REFUSED, /* 422: a URL or command that may not be the source of a job */
     PROBLEM_UNSUPPORTED,    /* 422: known to the API, not to this version */
+    PROBLEM_QUOTA,          /* 429: more than the client may have now (quota.h) */
     PROBLEM_INTERNAL,       /* 500: out of memory, or a setting an operator must mend */
     PROBLEM_UNAVAILABLE,    /* 503: spool or Redis cannot now */
     PROBLEM_QUEUE_FULL,     /* 503: the queue's max_length or max_bytes is reached */

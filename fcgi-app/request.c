@@ -4,9 +4,9 @@
 
 /* Parameters that decide what the request is: given twice, two readers could disagree on it. */
 static const char *const single[] = {
-    "REQUEST_METHOD", "REQUEST_URI",  "DOCUMENT_URI",   "SCRIPT_NAME",
-    "PATH_INFO",      "QUERY_STRING", "CONTENT_LENGTH", "CONTENT_TYPE",
-    "HOIST_BODY_FILE",
+    "REQUEST_METHOD",  "REQUEST_URI",  "DOCUMENT_URI",       "SCRIPT_NAME",
+    "PATH_INFO",       "QUERY_STRING", "CONTENT_LENGTH",     "CONTENT_TYPE",
+    "HOIST_BODY_FILE", "REMOTE_ADDR",  "HTTP_AUTHORIZATION",
 };
 
 static const struct {

@@ -1,20 +1,22 @@
 /*
  * router: from method and path to the function that answers.  Pure: one table, looked through from its top.
  *
- *     {METHOD_GET, "v1/jobs/{}", jobs_show}        {} matches any one segment that is not empty
+ *     {METHOD_GET, "v1/jobs/{}", ACCESS_READ, jobs_show}        {} matches any one segment that is not empty
  *
  * HEAD is answered by the GET route (its body is dropped by response_send), OPTIONS by the caller from ret_allowed.
  */
 #ifndef HOIST_FCGI_ROUTER_H
 #define HOIST_FCGI_ROUTER_H
 
+#include "fcgi-app/access.h"
 #include "fcgi-app/request.h"
 
 struct exchange;
 
 struct route {
     enum request_method method;
-    const char *pattern; /* segments without the first '/' */
+    const char *pattern;     /* segments without the first '/' */
+    enum access_scope scope; /* what the client must have */
     void (*answer)(struct exchange *x);
 };
 

@@ -261,7 +261,7 @@ enum err_code config_parse(struct config *c, const char *name, const char *text,
 }
 
 static enum err_code load_file(struct config *c, const char *path, char *const *env,
-                               bool without_store_secrets, struct err *e)
+                               bool for_responder, struct err *e)
 {
     CLEANUP(load_cleanup) struct config_load *l = calloc(1, sizeof *l);
     CLEANUP(buf_release) struct buf text = BUF_INIT(CONFIG_FILE_MAX);
@@ -270,7 +270,7 @@ static enum err_code load_file(struct config *c, const char *path, char *const *
         return err_set(e, ERR_NOMEM, "out of memory");
     l->name = path ? path : "defaults";
     l->env = env;
-    l->without_store_secrets = without_store_secrets;
+    l->for_responder = for_responder;
     if (path && config_file_read(path, &text, &l->mode, e))
         return e->code;
     return load_text(c, l, text.data, e);

@@ -21,7 +21,8 @@
  * that others can read, or its group write, is refused).  The secret itself and its file may not both be given; what is
  * in the environment wins over what is in the file.  A configuration file that holds a secret and is open to others
  * (mode & 0007) is refused.  --show-config prints secrets, and the user and password in a url, as "(set)".
- * Not in this version: [auth NAME]; it is refused by name.
+ * Tokens of [auth NAME] are kept as SHA-256 alone: what a token_file holds is hashed and wiped at load, by hoist-fcgi;
+ * config_load leaves these files unread.
  *
  * Strings are owned by the struct config and live until config_release.
  */
@@ -45,7 +46,9 @@ enum {
     CONFIG_COMMANDS_MAX = 64,
     CONFIG_SCHEDULES_MAX = 64,
     CONFIG_CONVERTERS_MAX = 64,
+    CONFIG_AUTHS_MAX = 64,
     CONFIG_NAME_MAX = 32,
+    CONFIG_TOKEN_MAX = 256,  /* characters of a bearer token */
     CONFIG_WEIGHT_MAX = 1000 /* of a queue among those of a worker */
 };
 
@@ -259,6 +262,32 @@ struct config_converter {
     enum config_sandbox sandbox; /* auto */
 };
 
+/* What a client may do; bits.  admin brings the others. */
+enum config_scope {
+    CONFIG_SCOPE_UPLOAD = 1,
+    CONFIG_SCOPE_READ = 2,
+    CONFIG_SCOPE_ADMIN = 4
+};
+
+/* A client of the responder: fcgi-app/access.h. */
+struct config_auth {
+    char name[CONFIG_NAME_MAX + 1]; /* also the owner of its jobs */
+    char *token, *token_file;       /* sha256:HEX; as secret_key and its file */
+    char *second_token, *second_token_file;
+    char *scopes, *queues, *destinations; /* lists */
+    int64_t max_bytes;                    /* 0: the queue's alone */
+    int64_t requests_per_second;          /* these four: 0: no limit */
+    int64_t requests_burst;               /* 0: as many as in a second */
+    int64_t bytes_per_day;
+    int64_t jobs_in_flight;
+
+    /* Derived at load. */
+    unsigned char hashes[2][32]; /* SHA-256 of its tokens; hash_count of them */
+    size_t hash_count;           /* 0: in files that are not for this program */
+    unsigned scope_bits;         /* enum config_scope */
+    uint64_t queue_bits, destination_bits; /* by place in struct config; all: ~0 */
+};
+
 struct config_worker {
     char *queues; /* "media, docs", "media:5, docs:1", or "*" for all there are */
     int64_t concurrency;   /* 64, 1..1024 */
@@ -287,6 +316,8 @@ struct config {
     struct config_converter converters[CONFIG_CONVERTERS_MAX];
     size_t converter_count;
     struct config_fetch fetch;
+    struct config_auth auths[CONFIG_AUTHS_MAX];
+    size_t auth_count;
 };
 
 /* All zero: it can be released; config_load fills in the defaults. */
@@ -319,6 +350,9 @@ const struct config_command *config_find_command(const struct config *c,
                                                  const char *name, size_t len);
 const struct config_converter *config_find_converter(const struct config *c,
                                                      const char *name, size_t len);
+
+/* Whether this can be a bearer token: b64token of RFC 6750 section 2.1, at most CONFIG_TOKEN_MAX characters. */
+bool config_token_is_well_formed(const char *s, size_t len);
 
 /* The value of a variable in an environ-like list (NULL: an empty one), or NULL; an empty value counts as not set. */
 const char *config_env_value(char *const *env, const char *name);

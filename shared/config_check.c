@@ -236,5 +236,7 @@ enum err_code config_check(struct config_load *l, struct err *e)
     for (size_t i = 0; i < l->config.queue_count; i++)
         if (check_queue(l, i, e))
             return e->code;
-    return config_check_schedules(l, e) ? e->code : config_check_converters(l, e);
+    if (config_check_schedules(l, e) || config_check_converters(l, e))
+        return e->code;
+    return config_check_auth(l, e);
 }

@@ -28,10 +28,11 @@ struct config_where {
 
 struct config_load {
     struct config config;
-    const char *name;            /* of the file, for errors */
-    mode_t mode;                 /* permissions of the file; 0 when there is none */
-    char *const *env;            /* the environment; NULL: none */
-    bool without_store_secrets;  /* what signs for s3: destinations stays unread */
+    const char *name; /* of the file, for errors */
+    mode_t mode;      /* permissions of the file; 0 when there is none */
+    char *const *env; /* the environment; NULL: none */
+    bool
+        for_responder; /* what signs for s3: destinations stays unread, tokens of [auth] do not */
     struct config_where current; /* the section that the lines being read belong to */
     bool in_section;             /* false before the first one */
     /* Where each value is from: a line, or one of CONFIG_FROM_*; by kind, index and place in config_settings. */
@@ -42,7 +43,8 @@ struct config_load {
 _Static_assert(CONFIG_QUEUES_MAX == CONFIG_DESTINATIONS_MAX &&
                    CONFIG_QUEUES_MAX == CONFIG_COMMANDS_MAX &&
                    CONFIG_QUEUES_MAX == CONFIG_SCHEDULES_MAX &&
-                   CONFIG_QUEUES_MAX == CONFIG_CONVERTERS_MAX,
+                   CONFIG_QUEUES_MAX == CONFIG_CONVERTERS_MAX &&
+                   CONFIG_QUEUES_MAX == CONFIG_AUTHS_MAX,
                "one size of arrays for all");
 
 /* The struct of a section. */
@@ -111,6 +113,9 @@ MUST_CHECK enum err_code config_check_to(struct config_load *l,
  * provider's row says. */
 MUST_CHECK enum err_code config_check_object(struct config_load *l,
                                              struct config_where where, struct err *e);
+
+/* [auth NAME]: config_auth.c.  Derives what it has; queues and destinations are known. */
+MUST_CHECK enum err_code config_check_auth(struct config_load *l, struct err *e);
 
 /* Everything that one value alone does not show; reads secret files, fills in what is derived. */
 MUST_CHECK enum err_code config_check(struct config_load *l, struct err *e);

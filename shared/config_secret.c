@@ -64,11 +64,13 @@ static enum err_code resolve_credential(const struct config_load *l, char **path
     return ERR_OK;
 }
 
-/* The responder signs nothing but URLs of objects, where presign says so: else it does without the secrets of stores, which
+/* Who knocks is the responder's to know.  It signs nothing but URLs of objects, where presign says so: else it does without the secrets of stores, which
  * its user then need not be able to read. */
 static bool is_needed(const struct config_load *l, struct config_where where)
 {
-    return !l->without_store_secrets || where.kind != CONFIG_KIND_DESTINATION ||
+    if (where.kind == CONFIG_KIND_AUTH)
+        return l->for_responder;
+    return !l->for_responder || where.kind != CONFIG_KIND_DESTINATION ||
            l->config.destinations[where.index].presign;
 }
 

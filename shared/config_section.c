@@ -82,16 +82,6 @@ static enum err_code open_named(struct config_load *l, struct config_where where
     return ERR_OK;
 }
 
-static bool is_for_later(const char *word, size_t len)
-{
-    static const char *const words[] = {"auth"};
-
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (strlen(words[i]) == len && memcmp(words[i], word, len) == 0)
-            return true;
-    return false;
-}
-
 enum err_code config_load_open(struct config_load *l, const char *section, int line,
                                struct err *e)
 {
@@ -116,14 +106,11 @@ enum err_code config_load_open(struct config_load *l, const char *section, int l
         *first = *first ? *first : line;
         return ERR_OK;
     }
-    if (is_for_later(section, word_len))
-        return err_set(e, ERR_CONFIG, "[%.60s] is not supported by version %s of hoist",
-                       section, HOIST_VERSION);
     return err_set(
         e, ERR_CONFIG,
         "unknown section [%.60s]: allowed are [redis] [spool] [http] [worker] "
         "[fetch] [queue NAME] [destination NAME] [command NAME] [schedule NAME] "
-        "[converter NAME]",
+        "[converter NAME] [auth NAME]",
         section);
 }
 

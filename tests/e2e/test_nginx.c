@@ -158,7 +158,7 @@ Test(nginx, one_form_with_several_files_and_options_is_several_jobs)
 /* The FastCGI records of a DELETE of that job, as a responder would read them. */
 static size_t make_smuggled(const char *id, char *to)
 {
-    char params[512] = "\x0e\x06REQUEST_METHODDELETE\x0b";
+    char params[512] = "\x0b\x09REMOTE_ADDR127.0.0.1\x0e\x06REQUEST_METHODDELETE\x0b";
     size_t uri = strlen("/v1/jobs/") + strlen(id), len = strlen(params);
 
     params[len++] = (char)uri;

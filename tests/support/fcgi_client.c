@@ -137,6 +137,11 @@ void fcgi_client_head(struct fcgi_client *c, const struct fcgi_request *r)
     if (r->content_length || r->body)
         add_param(out, "CONTENT_LENGTH", 14,
                   r->content_length ? r->content_length : length);
+    if (r->authorization)
+        add_param(out, "HTTP_AUTHORIZATION", 18, r->authorization);
+    if (!r->remote_addr || *r->remote_addr)
+        add_param(out, "REMOTE_ADDR", 11,
+                  r->remote_addr ? r->remote_addr : "127.0.0.1");
     if (r->param) {
         size_t len = strcspn(r->param, "=");
         add_param(out, r->param, len, r->param + len + 1);

@@ -28,6 +28,8 @@ struct fcgi_request {
     const char *body; /* NULL: none */
     size_t body_len;
     const char *content_length; /* its text; NULL: that of body; "": none is sent */
+    const char *authorization;  /* of the header; NULL: none */
+    const char *remote_addr;    /* NULL: 127.0.0.1; "": none is sent */
     const char *param;          /* one more parameter, "NAME=value"; NULL: none */
     bool keep;                  /* FCGI_KEEP_CONN */
     bool open_ended;            /* leave out the empty STDIN record */

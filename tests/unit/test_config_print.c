@@ -104,6 +104,9 @@ static void cut_named(char *example)
     *first = '\0';
 }
 
+#define X16 "0123456789abcdef"
+#define TOKEN "sha256:" X16 X16 X16 X16
+
 /* Put value in the place of the line that is from. */
 static void replace(struct buf *b, const char *text, const char *from, const char *to)
 {
@@ -131,6 +134,8 @@ Test(config_print,
     replace(&b, a.data, ";to =", ";to = default"); /* that of the queue */
     replace(&a, b.data, ";[converter NAME]", "[converter v]");
     replace(&b, a.data, ";run =", "run = true");
+    replace(&a, b.data, ";[auth NAME]", "[auth t]");
+    replace(&b, a.data, ";token =", "token = " TOKEN);
     for (char *line = b.data; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         if (*line == ';')
@@ -139,7 +144,7 @@ Test(config_print,
     parse(&with, b.data, NULL);
     parse(&without,
           "[command c]\nrun=true\n[schedule s]\ncron=@daily\nsource=command:c\n"
-          "[converter v]\nrun=true\n",
+          "[converter v]\nrun=true\n[auth t]\ntoken=" TOKEN "\n",
           NULL);
     CLEANUP(str_free) char *shown_with = shown(&with);
     CLEANUP(str_free) char *shown_without = shown(&without);

@@ -40,7 +40,6 @@ static const struct {
     {"[queue " X64 X64 "]", "t.ini:1: [queue xxxx", "a name is 1 to 32"},
     {"[destination ../x]", "t.ini:1: [destination ../x]: a name", NULL},
     {"[queue a_b]\n[queue a-b]", "t.ini:2: [queue a-b]: '-' and '_'", "[queue a_b]"},
-    {"[auth admin]", "t.ini:1: [auth admin] is not supported by version", "hoist"},
     {"[command x]\nargv=x", "t.ini:2: [command x] unknown key 'argv'", "run, time_lim"},
     {"[fetch x]", "t.ini:1: [fetch] takes no name", NULL},
     {"[fetch]\nallow=a b/", "t.ini:2: [fetch] allow: 'b/' is not HOST", "ADDRESS/BITS"},

@@ -63,9 +63,9 @@ Test(response, every_problem_has_a_row_and_those_for_later_a_retry_after)
         const struct problem_row *row = problem_row((enum problem)p);
         cr_assert(row->type && row->title, "%d", p);
         cr_expect(row->status >= 400 && row->status < 600);
-        cr_expect(
-            eq(int, row->retry_after > 0, row->status == 503 || row->status == 507),
-            "%d", p);
+        cr_expect(eq(int, row->retry_after > 0,
+                     row->status == 429 || row->status == 503 || row->status == 507),
+                  "%d", p);
     }
 }
 

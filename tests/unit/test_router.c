@@ -16,9 +16,11 @@ TestSuite(router, .timeout = 10);
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
 static const struct route routes[] = {
-    {METHOD_GET, "v1/jobs/{}", NULL},        {METHOD_DELETE, "v1/jobs/{}", NULL},
-    {METHOD_POST, "v1/jobs/{}/retry", NULL}, {METHOD_GET, "healthz", NULL},
-    {METHOD_POST, "v1/uploads", NULL},
+    {METHOD_GET, "v1/jobs/{}", ACCESS_READ, NULL},
+    {METHOD_DELETE, "v1/jobs/{}", ACCESS_READ, NULL},
+    {METHOD_POST, "v1/jobs/{}/retry", ACCESS_UPLOAD, NULL},
+    {METHOD_GET, "healthz", ACCESS_OPEN, NULL},
+    {METHOD_POST, "v1/uploads", ACCESS_UPLOAD, NULL},
 };
 
 static const struct {

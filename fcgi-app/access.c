@@ -1,0 +1,175 @@
+#include "fcgi-app/access.h"
+
+#include "fcgi-app/bearer.h"
+#include "fcgi-app/exchange.h"
+#include "shared/job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const scope_names[] = {"upload", "read", "admin"};
+static const char challenge[] = "Bearer realm=\"hoist\"";
+
+/* --- Who --- */
+
+static enum problem identify_local(struct exchange *x, struct err *e)
+{
+    if (!bearer_is_local(request_param(&x->request, "REMOTE_ADDR")))
+        return problem_set(e, PROBLEM_FORBIDDEN,
+                           "only clients on the server itself are served until the "
+                           "operator configures an [auth NAME] section with a token");
+    x->access = (struct access){.scopes = ACCESS_UPLOAD | ACCESS_READ | ACCESS_ADMIN,
+                                .queues = UINT64_MAX,
+                                .destinations = UINT64_MAX};
+    return PROBLEM_NONE;
+}
+
+static void take(struct access *ret, const struct config_auth *auth)
+{
+    *ret = (struct access){.name = auth->name,
+                           .auth = auth,
+                           .scopes = auth->scope_bits,
+                           .queues = auth->queue_bits,
+                           .destinations = auth->destination_bits,
+                           .max_bytes = auth->max_bytes};
+}
+
+static enum problem identify_token(struct exchange *x, struct err *e)
+{
+    const char *header = request_param(&x->request, "HTTP_AUTHORIZATION"), *token;
+    unsigned char hash[DIGEST_SHA256_BYTES];
+    size_t len;
+    switch (bearer_parse(header, &token, &len)) {
+    case BEARER_NONE:
+        return problem_set(e, PROBLEM_UNAUTHORIZED,
+                           "a token is wanted, as Authorization: Bearer TOKEN");
+    case BEARER_OTHER:
+        return problem_set(e, PROBLEM_UNAUTHORIZED,
+                           "Authorization: the scheme Bearer is wanted");
+    case BEARER_BROKEN:
+        return problem_set(e, PROBLEM_UNAUTHORIZED, "the token is not valid");
+    case BEARER_TOKEN:
+        break;
+    }
+    if (digest_sha256_init(&x->token_digest, e))
+        return PROBLEM_INTERNAL;
+    digest_sha256_update(&x->token_digest, token, len);
+    if (digest_sha256_final(&x->token_digest, hash, e))
+        return PROBLEM_INTERNAL;
+    const struct config_auth *auth = bearer_find(x->app->config, hash);
+    if (!auth)
+        return problem_set(e, PROBLEM_UNAUTHORIZED, "the token is not valid");
+    take(&x->access, auth);
+    return PROBLEM_NONE;
+}
+
+enum problem access_identify(struct exchange *x, struct err *e)
+{
+    x->access = (struct access){.name = NULL};
+    enum problem p = PROBLEM_NONE;
+    if (request_query(&x->request, "access_token"))
+        p = problem_set(e, PROBLEM_BAD_REQUEST,
+                        "access_token: a token is taken from the Authorization header "
+                        "alone; this one has been seen by logs and is to be replaced");
+    else
+        p = x->app->config->auth_count == 0 ? identify_local(x, e)
+                                            : identify_token(x, e);
+    x->batch.owner = x->access.name;
+    return p;
+}
+
+enum problem access_require(const struct access *a, enum access_scope scope,
+                            struct err *e)
+{
+    if (scope == ACCESS_OPEN || a->scopes & scope)
+        return PROBLEM_NONE;
+    for (unsigned i = 0; i < sizeof scope_names / sizeof scope_names[0]; i++)
+        if (scope == 1U << i)
+            return problem_set(e, PROBLEM_FORBIDDEN, "the scope %s is needed",
+                               scope_names[i]);
+    return problem_set(e, PROBLEM_FORBIDDEN, "nobody may");
+}
+
+void access_refuse(struct exchange *x, enum problem p, const struct err *e)
+{
+    const char *authorization = request_param(&x->request, "HTTP_AUTHORIZATION");
+    exchange_refuse(x, p, e);
+    char text[96];
+    const char *error = NULL;
+    if (p == PROBLEM_UNAUTHORIZED && authorization && *authorization)
+        error = "invalid_token";
+    else if (p == PROBLEM_BAD_REQUEST)
+        error = "invalid_request";
+    else if (p == PROBLEM_FORBIDDEN && x->access.auth)
+        error = "insufficient_scope";
+    else if (p != PROBLEM_UNAUTHORIZED)
+        return;
+    (void)snprintf(text, sizeof text, error ? "%s, error=\"%s\"" : "%s", challenge,
+                   error);
+    response_header(&x->response, "WWW-Authenticate", text);
+}
+
+/* --- What --- */
+
+bool access_may_use_queue(const struct access *a, const struct config *config,
+                          const struct config_queue *queue)
+{
+    return a->queues >> (queue - config->queues) & 1;
+}
+
+bool access_may_use_destinations(const struct access *a, const struct config *config,
+                                 const char *to)
+{
+    if (a->destinations == UINT64_MAX)
+        return true;
+    do {
+        size_t len = strcspn(to, ",");
+        const struct config_destination *d = config_find_destination(config, to, len);
+        if (!d || !(a->destinations >> (d - config->destinations) & 1))
+            return false;
+        to += len;
+    } while (*to++ == ',');
+    return true;
+}
+
+enum problem access_may_use(const struct access *a, const struct config *config,
+                            const struct config_queue *queue, const char *to,
+                            struct err *e)
+{
+    if (!access_may_use_queue(a, config, queue))
+        return problem_set(e, PROBLEM_FORBIDDEN, "queue: this token may not use %s",
+                           queue->name);
+    if (!access_may_use_destinations(a, config, to))
+        return problem_set(e, PROBLEM_FORBIDDEN, "to: this token may not use %.64s",
+                           to);
+    return PROBLEM_NONE;
+}
+
+bool access_may_see_owner(const struct access *a, const struct config *config,
+                          const struct config_queue *queue, const char *owner)
+{
+    if (a->name && owner && strcmp(a->name, owner) == 0)
+        return true;
+    if (!(a->scopes & ACCESS_ADMIN))
+        return false;
+    return a->queues == UINT64_MAX || (queue && access_may_use_queue(a, config, queue));
+}
+
+bool access_may_see(const struct access *a, const struct config *config,
+                    const struct job *j)
+{
+    return access_may_see_owner(
+        a, config, config_find_queue(config, j->id.queue, strlen(j->id.queue)),
+        j->owner);
+}
+
+const char *access_name(const struct access *a)
+{
+    return a->name ? a->name : "";
+}
+
+int64_t access_max_bytes(const struct access *a, const struct config_queue *queue)
+{
+    return a->max_bytes > 0 && a->max_bytes < queue->max_bytes ? a->max_bytes
+                                                               : queue->max_bytes;
+}
