@@ -56,6 +56,7 @@ static void start(const struct call *c, int in_fd)
         {"GATEWAY_INTERFACE=", "CGI/1.1"},
         {"SERVER_PROTOCOL=", "HTTP/1.1"},
         {"CONTENT_TYPE=", "text/plain"},
+        {"REMOTE_ADDR=", "127.0.0.1"},
         {"REQUEST_METHOD=", c->method},
         {"REQUEST_URI=", c->uri},
         {"HOIST_CONFIG=", c->config ? c->config : rig.config.path},
