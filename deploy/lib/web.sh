@@ -27,7 +27,7 @@ listen_url() {
     local host=$listen_host
     curl_to=()
     case $host in
-    '') url=http://hoist curl_to=(--unix-socket "$listen_path") ;;
+    '') url=http://localhost curl_to=(--unix-socket "$listen_path") ;;
     0.0.0.0) url=http://127.0.0.1:$listen_port ;;
     '[::]') url="http://[::1]:$listen_port" ;;
     *) url=http://$host:$listen_port ;;
@@ -157,7 +157,7 @@ web_start() {
         if [ "$listen_port" = 0 ]; then listen_port=$(free_port); fi
         if [ -S "$listen_path" ]; then
             # What a server that was killed left behind is in the way of the next one; a living one is not touched.
-            if curl -s -o /dev/null -m 5 --unix-socket "$listen_path" http://hoist/; [ $? != 7 ]; then
+            if curl -s -o /dev/null -m 5 --unix-socket "$listen_path" http://localhost/; [ $? != 7 ]; then
                 die "HOIST_LISTEN: another server answers on $listen_path"
             fi
             rm -f "$listen_path"
