@@ -5,20 +5,31 @@
  *
  * Runs the target once on every regular file of the directories, in the order of their names, and on the empty
  * input.  Each input stands in memory of exactly its size, so that the address sanitizer sees a read past its end.
- * Fails when a directory cannot be read or holds no file.
+ * Fails when a directory cannot be read or holds no file, and when an input costs more than its size allows: processor time
+ * (not that of the clock: the machine is shared) of COST_NS and COST_NS_EACH a byte, which is a hundred times what any
+ * target takes, and COST_KIB of memory in all.
  */
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { INPUT_MAX = 4 * 1024 * 1024 };
+enum {
+    INPUT_MAX = 4 * 1024 * 1024,
+    COST_NS = 500 * 1000 * 1000,
+    COST_NS_EACH = 50 * 1000,
+    COST_KIB = 512 * 1024
+};
 
 static int fail(const char *path)
 {
@@ -39,6 +50,27 @@ static int read_fully(int fd, uint8_t *data, size_t size)
     return 0;
 }
 
+static int64_t cpu_ns(void)
+{
+    struct timespec t = {0};
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Whether an input took no more than it may. */
+static bool is_cheap(const char *path, size_t size, int64_t ns)
+{
+    struct rusage usage = {0};
+
+    (void)getrusage(RUSAGE_SELF, &usage);
+    if (ns <= COST_NS + (int64_t)size * COST_NS_EACH && usage.ru_maxrss <= COST_KIB)
+        return true;
+    fprintf(stderr, "run_corpus: %s: %zu bytes took %lld ms, and there are %ld KiB\n",
+            path, size, (long long)ns / 1000000, usage.ru_maxrss);
+    return false;
+}
+
 static int run_open_file(int fd, const char *path, size_t size)
 {
     uint8_t *data = malloc(size ? size : 1);
@@ -49,9 +81,11 @@ static int run_open_file(int fd, const char *path, size_t size)
     }
     printf("%s\n", path); /* the last one printed is the one that crashed */
     fflush(stdout);
+    int64_t began_ns = cpu_ns();
     (void)LLVMFuzzerTestOneInput(data, size); /* always 0 */
+    int64_t ns = cpu_ns() - began_ns;
     free(data);
-    return 1;
+    return is_cheap(path, size, ns) ? 1 : -1;
 }
 
 /* 1: run; 0: not a file; -1: an error, which was told. */
