@@ -106,6 +106,8 @@ static void on_answer(const struct http_result *result, void *ctx)
     run->call = NULL;
     run->sending = false;
     dest_http_tell_flow(run, result, &a);
+    expect_told(&run->dest->base.expect, run->work.job->size, result->net,
+                result->response->status);
     run->sent = result->sent;
     if (a.verdict == DEST_HTTP_DONE) {
         dest_http_deliver_done(run, result->response->etag);

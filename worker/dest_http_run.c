@@ -148,19 +148,22 @@ enum err_code dest_http_send(struct destination_run *run, bool is_head,
 
     enum err_code code = dest_http_request_make(&request, &ask, e);
     if (code == ERR_OK) {
-        struct http_request r = {.method = is_head                  ? "HEAD"
-                                           : dest_http_is_post(run) ? "POST"
-                                                                    : "PUT",
-                                 .url = request.url.data,
-                                 .headers = request.headers,
-                                 .header_count = request.header_count,
-                                 .body = is_head ? NULL : &body,
-                                 .connect_ms = c->connect_timeout_seconds * 1000,
-                                 .stall_ms = c->stall_timeout_seconds * 1000,
-                                 .answer_ms = c->answer_timeout_seconds * 1000,
-                                 .ca_file = c->ca_file,
-                                 .done = done,
-                                 .ctx = run};
+        struct http_request r = {
+            .method = is_head                  ? "HEAD"
+                      : dest_http_is_post(run) ? "POST"
+                                               : "PUT",
+            .url = request.url.data,
+            .headers = request.headers,
+            .header_count = request.header_count,
+            .body = is_head ? NULL : &body,
+            .expects =
+                !is_head && expect_wants(&run->dest->base.expect, body.len, false),
+            .connect_ms = c->connect_timeout_seconds * 1000,
+            .stall_ms = c->stall_timeout_seconds * 1000,
+            .answer_ms = c->answer_timeout_seconds * 1000,
+            .ca_file = c->ca_file,
+            .done = done,
+            .ctx = run};
         run->call = http_send(run->dest->http, &r);
         if (!run->call)
             code = err_set(e, ERR_NOMEM, "no memory for a request");

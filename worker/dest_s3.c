@@ -94,6 +94,8 @@ static void on_put(const struct http_result *result, void *ctx)
     run->call = NULL;
     run->putting = false;
     dest_s3_tell_flow(run, result, &a);
+    expect_told(&run->dest->base.expect, run->work.job->size, result->net,
+                result->response->status);
     run->sent = result->sent;
     run->taken = a.taken;
     if (a.taken) {

@@ -87,6 +87,13 @@ static bool pass(const void *data, size_t len, int64_t offset, void *ctx)
     return spool_hash_pass(&run->hash, data, len, offset);
 }
 
+/* A later attempt may be refused because an earlier one has put the object. */
+static bool expects(const struct destination_run *run)
+{
+    return expect_wants(&run->dest->base.expect, run->work.job->size,
+                        run->was_conditional && run->work.job->attempts > 1);
+}
+
 /* Send what was signed; false: no memory. */
 bool dest_s3_send(struct destination_run *run, const struct s3_request *signed_,
                   enum s3_operation operation, http_done_fn *done)
@@ -102,6 +109,7 @@ bool dest_s3_send(struct destination_run *run, const struct s3_request *signed_,
                              .headers = signed_->headers,
                              .header_count = signed_->header_count,
                              .body = operation == S3_PUT ? &body : NULL,
+                             .expects = operation == S3_PUT && expects(run),
                              .connect_ms = c->connect_timeout_seconds * 1000,
                              .stall_ms = c->stall_timeout_seconds * 1000,
                              .answer_ms = c->answer_timeout_seconds * 1000,

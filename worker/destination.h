@@ -34,6 +34,7 @@
 #include "shared/digest.h"
 #include "shared/err.h"
 #include "shared/job.h"
+#include "worker/expect.h"
 #include "worker/retry.h"
 
 #include <stdatomic.h>
@@ -146,6 +147,7 @@ struct destination {
     const struct config_destination *config;
     struct flow
         *flow; /* of those that send requests (flow.h); NULL: nothing holds it up */
+    struct expect expect; /* the same; for large bodies */
 };
 
 /*

@@ -76,6 +76,14 @@ static void end_call(struct http_call *call, enum retry_net net, const char *why
     free_call(call);
 }
 
+/* The store has answered, and the body could not, or was not to, leave any more. */
+static bool is_early_answer(const struct http_call *call, CURLcode code)
+{
+    return !call->source_failed && http_easy_refused_early(call) &&
+           (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
+            code == CURLE_PARTIAL_FILE || code == CURLE_ABORTED_BY_CALLBACK);
+}
+
 /* Hand out what libcurl has finished. */
 void http_reap(struct http *h)
 {
@@ -88,6 +96,8 @@ void http_reap(struct http *h)
         if (message->msg != CURLMSG_DONE)
             continue;
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+        if (is_early_answer(call, code))
+            code = CURLE_OK;
         if (code == CURLE_OK && !call->response.has_whole_head) {
             /* The connection has ended within it, which is all the same to libcurl. */
             end_call(call, RETRY_NET_RECEIVE, "the answer ended in its head");
@@ -136,6 +146,11 @@ static void on_deliver(uv_timer_t *timer)
     struct http *h = timer->data;
 
     for (struct http_call *call = h->calls; call;) {
+        if (call->yields && call->easy) {
+            call->yields = false;
+            (void)curl_easy_pause(call->easy,
+                                  CURLPAUSE_CONT); /* libcurl's timer goes on */
+        }
         if (call->more && !call->cancelled && !call->lost)
             http_intake_resume(call);
         bool ended = call->cancelled || call->lost;
@@ -201,6 +216,7 @@ struct http_call *http_send(struct http *h, const struct http_request *r)
         return NULL;
     http_response_init(&call->response);
     call->http = h;
+    call->fd = -1;
     call->body = r->body ? *r->body : (struct http_body){.fd = -1};
     call->intake = r->intake ? *r->intake : (struct http_intake){.piece = NULL};
     call->quiet_ms = clock_mono_ms() + r->connect_ms;

@@ -20,7 +20,9 @@
  *     (bandwidth.h).  A body that waits for its turn has not stalled.
  *   - The head of an answer, interim ones included, has at most HTTP_HEAD_MAX bytes.
  *   - The body of an answer may go to the caller as it comes (http_intake), as fast as it is taken.
- *   - Bodies of 1 MiB and more wait up to 1 s for "100 Continue", so that a refused upload is not sent in vain.
+ *   - A body waits up to 1 s for "100 Continue" where the caller says so (expect.h).  A 417 is then answered by the body, at once.
+ *   - An answer of 300 and more that comes while the body leaves is the answer (RFC 9112, section 9.5): no more is sent, and
+ *     that the connection breaks behind it, or ends, is no failure.
  *
  * Everything belongs to the loop's thread.
  */
@@ -93,6 +95,7 @@ struct http_request {
     const struct http_header *headers;
     size_t header_count;
     const struct http_body *body;     /* copied; NULL: none */
+    bool expects;                     /* the body waits for "100 Continue" */
     const struct http_intake *intake; /* copied; NULL: the answer's body is kept */
     /* With intake stall_ms is of its pieces. */
     int64_t connect_ms, stall_ms, answer_ms;

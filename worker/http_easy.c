@@ -1,6 +1,7 @@
 #include "worker/http_internal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,7 +10,6 @@
 enum http_easy_limits {
     KEEP_S = 4, /* S3 closes idle connections after 5 */
     EXPECT_MS = 1000,
-    EXPECT_FROM = 1024 * 1024,
     UPLOAD_MIN = 16 * 1024, /* libcurl takes no less */
     UPLOAD_SMALL = 64 * 1024,
     UPLOAD_LARGE = 512 * 1024,
@@ -64,6 +64,52 @@ static ssize_t read_body(const struct http_body *b, void *to, size_t room, int64
     return n;
 }
 
+bool http_easy_refused_early(const struct http_call *call)
+{
+    return call->response.has_whole_head && call->response.status >= 300 &&
+           call->at < call->body.len;
+}
+
+/*
+ * libcurl itself stops sending then, but not where the answer says that the connection closes.  It reads before it
+ * writes, so that what stands behind the head has mostly been read with it, and has been when a piece more has left.
+ */
+static bool is_to_stop(struct http_call *call)
+{
+    if (!http_easy_refused_early(call))
+        return false;
+    bool stop = call->told_enough || call->http->bandwidth.rate > 0;
+    call->told_enough = true;
+    return stop;
+}
+
+static bool pass_piece(struct http_call *call, const void *data, int64_t len)
+{
+    const struct http_body *b = &call->body;
+
+    if (!b->pass || call->at < call->passed)
+        return true;
+    call->passed = call->at + len;
+    return b->pass(data, (size_t)len, call->at, b->ctx);
+}
+
+/*
+ * A store that refuses the body closes behind its answer, and what is sent then meets a connection that is broken, for which
+ * libcurl gives the request up without reading.  That takes the time of a hash, so look once more before a piece leaves.
+ */
+static bool yields(struct http_call *call)
+{
+    struct pollfd p = {.fd = call->fd, .events = POLLIN};
+
+    if (call->at == call->yielded || call->fd < 0 || call->http->bandwidth.rate > 0 ||
+        poll(&p, 1, 0) != 1)
+        return false;
+    call->yields = true;
+    call->yielded = call->at; /* the end of the stream stays readable */
+    http_deliver_soon(call->http);
+    return true;
+}
+
 static size_t on_read(char *data, size_t size, size_t count, void *ctx)
 {
     struct http_call *call = ctx;
@@ -76,14 +122,20 @@ static size_t on_read(char *data, size_t size, size_t count, void *ctx)
         return 0;
     if ((int64_t)room > left)
         room = (size_t)left;
+    if (call->at < call->passed && (int64_t)room > call->passed - call->at)
+        room = (size_t)(call->passed - call->at); /* of a piece that was held back */
+    if (is_to_stop(call))
+        return CURL_READFUNC_ABORT;
     room = http_limit_room(call, room);
     if (room == 0)
         return CURL_READFUNC_PAUSE;
     n = read_body(b, data, room, call->at);
-    if (n <= 0 || (b->pass && !b->pass(data, (size_t)n, call->at, b->ctx))) {
+    if (n <= 0 || !pass_piece(call, data, n)) {
         call->source_failed = true;
         return CURL_READFUNC_ABORT;
     }
+    if (yields(call))
+        return CURL_READFUNC_PAUSE; /* the piece is read once more then */
     call->at += n;
     return (size_t)n;
 }
@@ -94,7 +146,7 @@ static int on_seek(void *ctx, curl_off_t offset, int origin)
 
     if (origin != SEEK_SET || offset != 0)
         return CURL_SEEKFUNC_FAIL; /* pieces are hashed in order, from the start */
-    call->at = 0;
+    call->at = call->passed = call->yielded = 0;
     return CURL_SEEKFUNC_OK;
 }
 
@@ -214,10 +266,9 @@ static bool add_headers(struct http_call *call, const struct http_request *r)
     for (size_t i = 0; i < r->header_count; i++)
         if (!add_header(call, &r->headers[i]))
             return false;
-    if (call->body.len >= EXPECT_FROM)
-        return true;
-    struct curl_slist *list =
-        curl_slist_append(call->headers, "Expect:"); /* leave out */
+    /* Without a value it is left out; libcurl asks by itself from 1 MiB on. */
+    const char *line = r->expects ? "Expect: 100-continue" : "Expect:";
+    struct curl_slist *list = curl_slist_append(call->headers, line);
     if (list)
         call->headers = list;
     return list != NULL;

@@ -42,8 +42,12 @@ struct http_call {
     struct curl_slist *headers;
     struct http_body body; /* len 0: none */
     int64_t at;            /* of the body, read so far */
-    int64_t sent;          /* of the body, left */
-    int64_t quiet_ms;      /* monotonic: a byte moved last, or the request began */
+    int64_t passed;        /* of it, seen by body.pass */
+    int64_t
+        yielded;  /* of it, where the latest pause for libcurl to read was; 0: none */
+    int fd;       /* its connection; -1: not known yet */
+    int64_t sent; /* of the body, left */
+    int64_t quiet_ms; /* monotonic: a byte moved last, or the request began */
     int64_t stall_ms, answer_ms;
     http_done_fn *done;
     void *ctx;
@@ -54,6 +58,9 @@ struct http_call {
     bool held, more;           /* a piece was not taken; it may come again */
     bool unwanted, refused;    /* by the intake */
     bool source_failed;
+    bool yields; /* paused: something has come, which libcurl is to read first */
+    bool
+        told_enough; /* a piece has left since the answer's head came, which refuses the body */
     bool cancelled;
     bool lost;   /* its socket cannot be watched */
     bool paused; /* waits for bandwidth, in the list of those that do */
@@ -68,6 +75,8 @@ void http_reap(struct http *h);
 /* End this call soon, from the loop: its socket cannot be watched.  NULL: nothing. */
 void http_lose(struct http_call *call);
 
+/* Whether the body is refused before all of it has left. */
+bool http_easy_refused_early(const struct http_call *call);
 /* http_easy.c: fill in call->easy, which is fresh, from the request.  False: no memory. */
 bool http_easy_prepare(struct http_call *call, const struct http_request *r);
 /* What a result of libcurl means. */

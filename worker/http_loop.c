@@ -155,6 +155,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
 {
     struct http *h = ctx;
     struct http_socket *s = find(h, fd);
+    struct http_call *call = NULL;
 
     (void)socket;
     if (what == CURL_POLL_REMOVE) {
@@ -164,6 +165,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
             drop(s);
         return 0;
     }
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call) == CURLE_OK)
+        call->fd = fd;
     if (!s)
         s = add(h, fd, false);
     if (!s)

@@ -116,6 +116,9 @@ static void on_http(const struct http_result *result, void *ctx)
     struct flow_answer a = judge(result);
 
     c->http = NULL;
+    if (c->order.has_body)
+        expect_told(&c->dest->base.expect, c->order.body.len, result->net,
+                    result->response->status);
     if (result->net == RETRY_NET_ABORTED) { /* whatever of its answer had come */
         flow_leave(&c->ticket);
         tell(c, result);
@@ -141,19 +144,22 @@ static bool send_signed(struct s3_call *c, const struct s3_request *signed_)
     const struct config_destination *config = c->dest->base.config;
     struct http_body none = {.fd = -1, .data = ""};
     bool posts = c->order.operation == S3_CREATE_PARTS; /* with a length, which is 0 */
-    struct http_request r = {.method = s3_operation_method(c->order.operation),
-                             .url = signed_->url.data,
-                             .headers = signed_->headers,
-                             .header_count = signed_->header_count,
-                             .body = c->order.has_body ? &c->order.body
-                                     : posts           ? &none
-                                                       : NULL,
-                             .connect_ms = config->connect_timeout_seconds * 1000,
-                             .stall_ms = config->stall_timeout_seconds * 1000,
-                             .answer_ms = config->answer_timeout_seconds * 1000,
-                             .ca_file = config->ca_file,
-                             .done = on_http,
-                             .ctx = c};
+    struct http_request r = {
+        .method = s3_operation_method(c->order.operation),
+        .url = signed_->url.data,
+        .headers = signed_->headers,
+        .header_count = signed_->header_count,
+        .body = c->order.has_body ? &c->order.body
+                : posts           ? &none
+                                  : NULL,
+        .expects = c->order.has_body &&
+                   expect_wants(&c->dest->base.expect, c->order.body.len, false),
+        .connect_ms = config->connect_timeout_seconds * 1000,
+        .stall_ms = config->stall_timeout_seconds * 1000,
+        .answer_ms = config->answer_timeout_seconds * 1000,
+        .ca_file = config->ca_file,
+        .done = on_http,
+        .ctx = c};
 
     c->http = http_send(c->dest->http, &r);
     return c->http != NULL;

@@ -153,9 +153,9 @@ static char *large(void)
     return data;
 }
 
-Test(dest_s3, a_large_body_arrives_and_asks_first)
+Test(dest_s3, a_large_body_arrives)
 {
-    char *data = large(), head[8192];
+    char *data = large();
     struct job j = dest_job("a key", data, LARGE);
     struct dest_result r = dest_run(&loop, dest, &j, dest_data(data, LARGE));
     struct s3_faulty_object o;
@@ -163,11 +163,39 @@ Test(dest_s3, a_large_body_arrives_and_asks_first)
     cr_assert(r.outcome.done, "%s", r.outcome.error);
     cr_assert(s3_faulty_object(s3, PATH, &o));
     cr_expect(eq(str, o.sha256, j.sha256));
-    s3_faulty_head(s3, "PUT", head, sizeof head);
-    cr_expect(strstr(head, "Expect: 100-continue") != NULL);
     outcome_release(&r.outcome);
     job_release(&j);
     free(data);
+}
+
+/* Whether a PUT of a large body asked, by its attempt. */
+static bool asks(const char *key, int64_t attempts)
+{
+    char *data = large(), head[8192];
+    struct job j = dest_job(key, data, LARGE);
+    struct dest_result r;
+
+    j.attempts = attempts;
+    r = dest_run(&loop, dest, &j, dest_data(data, LARGE));
+    s3_faulty_head(s3, "PUT", head, sizeof head);
+    outcome_release(&r.outcome);
+    job_release(&j);
+    free(data);
+    return strstr(head, "\r\nExpect: 100-continue\r\n") != NULL;
+}
+
+Test(dest_s3, large_bodies_ask_first_until_one_was_taken)
+{
+    cr_expect(asks("a", 1), "nothing is known of the store");
+    cr_expect(not(asks("b", 1)), "it has taken one");
+    cr_expect(asks("c", 2), "an earlier attempt may have put it");
+    cr_expect(not(asks("d", 1)));
+    s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_EARLY_STATUS,
+                                         .status = 503,
+                                         .code = "ServiceUnavailable"});
+    (void)asks("e", 1);
+    cr_expect(asks("e", 1), "it has refused one");
+    cr_expect(not(asks("f", 1)));
 }
 
 Test(dest_s3, a_damaged_spool_file_never_becomes_an_object)

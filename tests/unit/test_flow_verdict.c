@@ -1,6 +1,7 @@
 /*
  * flow: what an answer says of the endpoint, and that it says nothing of it where one object is at fault.
  */
+#include "worker/expect.h"
 #include "worker/flow.h"
 
 #include <criterion/criterion.h>
@@ -54,4 +55,61 @@ Test(flow_verdict, tells_endpoints_from_objects)
             .net = o->net, .status = o->status, .class = retry_classify(o)};
         cr_expect(eq(int, flow_verdict(&a), answers[i].want), "%s", answers[i].label);
     }
+}
+
+/* --- what it leads to for large bodies (expect.h) --- */
+
+enum { LARGE = EXPECT_FROM };
+
+TestSuite(expect, .timeout = 10);
+
+Test(expect, small_bodies_never_wait_and_teach_nothing_by_success)
+{
+    struct expect x = {0};
+
+    cr_expect(not(expect_wants(&x, LARGE - 1, true)));
+    expect_told(&x, LARGE - 1, RETRY_NET_OK, 200);
+    cr_expect(expect_wants(&x, LARGE, false));
+}
+
+Test(expect, large_bodies_wait_until_one_was_taken)
+{
+    struct expect x = {0};
+
+    cr_expect(expect_wants(&x, LARGE, false));
+    expect_told(&x, LARGE, RETRY_NET_OK, 200);
+    cr_expect(not(expect_wants(&x, LARGE, false)));
+    cr_expect(expect_wants(&x, LARGE, true), "this one may be refused");
+}
+
+Test(expect, what_refuses_one_may_refuse_the_next)
+{
+    static const struct {
+        enum retry_net net;
+        int status;
+        bool waits;
+    } rows[] = {
+        {RETRY_NET_OK, 503, true},     {RETRY_NET_OK, 403, true},
+        {RETRY_NET_OK, 307, true},     {RETRY_NET_SEND, 0, true},
+        {RETRY_NET_TIMEOUT, 0, true},  {RETRY_NET_OK, 412, false},
+        {RETRY_NET_OK, 409, false},    {RETRY_NET_OK, 200, false},
+        {RETRY_NET_ABORTED, 0, false},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (int64_t len = 1; len <= LARGE; len += LARGE - 1) {
+            struct expect x = {.takes = true};
+            expect_told(&x, len, rows[i].net, rows[i].status);
+            cr_expect(eq(int, expect_wants(&x, LARGE, false), rows[i].waits), "%d %d",
+                      (int)rows[i].net, rows[i].status);
+        }
+}
+
+Test(expect, who_answers_417_is_not_asked_again)
+{
+    struct expect x = {0};
+
+    expect_told(&x, LARGE, RETRY_NET_OK, 417);
+    expect_told(&x, LARGE, RETRY_NET_OK, 503);
+    cr_expect(not(expect_wants(&x, LARGE, true)));
 }
