@@ -8,6 +8,7 @@ when the worker dies before it (PR_SET_CHILD_SUBREAPER).
 
 import contextlib
 import ctypes
+import mmap
 import os
 import pathlib
 import signal
@@ -66,6 +67,13 @@ def family_of(leader):
         if leader in (pid, session) or parent in found:
             found[pid] = kib
     return found
+
+
+def warm_memory(size):
+    """So many bytes of the kernel's free memory are backed by the host: a virtual machine that gives free pages back (a
+    balloon's free page reporting) gets each again by a fault, some 2 s for a GiB, whoever happens to need it next."""
+    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE):
+        pass
 
 
 def kill(pid):

@@ -17,6 +17,7 @@ from stores import BUCKET, KEY
 
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"
+SPARE_BYTES = 64 << 20  # what a client and the store need besides the objects
 TICKS = os.sysconf("SC_CLK_TCK")
 POLL_S = 0.004
 LIMIT_S = 600.0
@@ -60,6 +61,7 @@ def environment(**more):
 def tool(words, work, **more):
     """A command that ends by itself when all is there."""
     log = work.dir / "client.log"
+    processes.warm_memory(work.count * work.bytes + SPARE_BYTES)
     began = time.monotonic()
     before = os.times()
     with processes.child(words, log, env=environment(**more)) as process:
@@ -76,6 +78,7 @@ def tool(words, work, **more):
 def until(words, work, is_over, is_settled=None, **more):
     """A worker that runs until it is stopped."""
     log = work.dir / "client.log"
+    processes.warm_memory(work.count * work.bytes + SPARE_BYTES)
     began = time.monotonic()
     with processes.child(words, log, env=environment(**more)) as process:
         with processes.PeakMemory(process.pid) as peak:
