@@ -20,3 +20,16 @@ add_library(hoist_libfcgi INTERFACE IMPORTED)
 set_target_properties(hoist_libfcgi PROPERTIES
   INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${FCGI_INCLUDE_DIR}"
   INTERFACE_LINK_LIBRARIES "${FCGI_LIBRARY}")
+
+# libmagic tells what a file is by its first bytes, for the setting allow_types; without it that setting is refused.
+set(HOIST_MAGIC AUTO CACHE STRING "look at the type of uploads with libmagic: AUTO (where it is there), ON or OFF")
+set_property(CACHE HOIST_MAGIC PROPERTY STRINGS AUTO ON OFF)
+set(HOIST_HAVE_MAGIC OFF)
+if(HOIST_MAGIC STREQUAL "ON")
+  pkg_check_modules(MAGIC REQUIRED IMPORTED_TARGET libmagic)
+elseif(NOT HOIST_MAGIC STREQUAL "OFF")
+  pkg_check_modules(MAGIC IMPORTED_TARGET libmagic)
+endif()
+if(MAGIC_FOUND AND NOT HOIST_MAGIC STREQUAL "OFF")
+  set(HOIST_HAVE_MAGIC ON)
+endif()

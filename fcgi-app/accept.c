@@ -1,6 +1,7 @@
 #include "fcgi-app/accept.h"
 
 #include "fcgi-app/enlist.h"
+#include "shared/http_digest.h"
 #include "shared/log.h"
 
 #include <string.h>
@@ -40,6 +41,22 @@ static void add_promise(struct exchange *x)
         buf_puts(b, x->waited.aof ? ",\"aof\":true" : ",\"aof\":false");
 }
 
+/* Want-Repr-Digest: of this answer.  A digest of anything else may not stand there: the answer's content describes how the
+ * request went (RFC 9530 section 3.1); what the files sum up to it says itself. */
+static void add_repr_digest(struct exchange *x)
+{
+    struct response *r = &x->response;
+    const char *wish = request_param(&x->request, "HTTP_WANT_REPR_DIGEST");
+    enum http_digest_kind kind =
+        wish ? http_digest_wanted(wish, strlen(wish)) : HTTP_DIGEST_NONE;
+    char field[HTTP_DIGEST_FIELD_SIZE];
+    struct err e = ERR_INIT;
+    if (kind == HTTP_DIGEST_NONE ||
+        http_digest_compute(kind, r->body.data, r->body.len, field, &e))
+        return; /* it was a wish */
+    response_header(r, "Repr-Digest", field);
+}
+
 static void promise(struct exchange *x)
 {
     struct response *r = &x->response;
@@ -59,6 +76,7 @@ static void promise(struct exchange *x)
     buf_putc(&r->body, ']');
     add_promise(x);
     buf_puts(&r->body, "}\n");
+    add_repr_digest(x);
 }
 
 /* Once the jobs are promised the answer must not fail: its memory is taken before. */

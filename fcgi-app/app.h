@@ -17,6 +17,7 @@
 #include "shared/spool.h"
 
 struct waiters;
+struct sniffer;
 
 struct app {
     const struct config *config;
@@ -27,6 +28,7 @@ struct app {
     struct waiters *waiters;
     struct rooms *rooms;
     struct marks *marks;
+    struct sniffer *sniffer; /* NULL: nothing is configured that needs it */
     struct waits waits;
     struct body_files bodies;
     struct breaker breaker; /* on what requests ask of Redis */

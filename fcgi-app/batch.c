@@ -8,11 +8,13 @@
 void batch_init(struct batch *b, struct spool *spool)
 {
     *b = (struct batch){.spool = spool};
+    ingest_init(&b->ingest);
 }
 
 void batch_release(struct batch *b)
 {
     batch_abort(b);
+    ingest_release(&b->ingest);
     free(b->uploads);
     free(b->jobs);
     b->uploads = NULL;
@@ -103,6 +105,21 @@ static enum problem make_job(const struct batch *b, const struct options *o,
     return b->admit ? b->admit(b->admit_ctx, o->queue, j, e) : PROBLEM_NONE;
 }
 
+static enum problem begin_ingest(struct batch *b, const struct options *o,
+                                 const struct batch_file *file, struct err *e)
+{
+    struct ingest_terms terms = {
+        .digest = file->digest,
+        .has_sha256 = true,
+        .sniffer = b->sniffer,
+        .config = o->config,
+        .queue_types = o->queue->allow_types,
+        .to = b->jobs[b->count - 1].to,
+        .declared = file->type,
+    };
+    return ingest_begin(&b->ingest, &terms, e);
+}
+
 enum problem batch_begin_file(struct batch *b, const struct options *o,
                               const struct batch_file *file, struct err *e)
 {
@@ -124,7 +141,9 @@ enum problem batch_begin_file(struct batch *b, const struct options *o,
     b->max_bytes = o->queue->max_bytes;
     j->id.uuid = u->uuid;
     p = describe(o->config, j, file, e);
-    return p ? p : check_key(b, j, e);
+    if (!p)
+        p = check_key(b, j, e);
+    return p ? p : begin_ingest(b, o, file, e);
 }
 
 enum problem batch_add_job(struct batch *b, const struct options *o,
@@ -162,7 +181,20 @@ enum problem batch_write(struct batch *b, const void *data, size_t len, struct e
         return problem_set(e, PROBLEM_TOO_LARGE,
                            "a file is larger than the %lld bytes its queue allows",
                            (long long)b->max_bytes);
+    enum problem p = ingest_feed(&b->ingest, data, len, e);
+    if (p)
+        return p;
     return spool_write(b->spool, u, data, len, e) ? of_spool(e) : PROBLEM_NONE;
+}
+
+enum problem batch_end_file(struct batch *b, struct err *e)
+{
+    uint8_t sum[DIGEST_SHA256_BYTES];
+    if (!ingest_is_needed(&b->ingest))
+        return PROBLEM_NONE;
+    if (spool_sum(&b->uploads[b->count - 1], sum, e))
+        return of_spool(e);
+    return ingest_finish(&b->ingest, sum, e);
 }
 
 static enum problem name_batch(struct batch *b, struct err *e)
@@ -202,6 +234,7 @@ void batch_abort(struct batch *b)
         spool_abort(b->spool, &b->uploads[i]);
         job_release(&b->jobs[i]);
     }
+    ingest_drop(&b->ingest);
     b->count = 0;
     b->is_bare = false;
 }

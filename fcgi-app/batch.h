@@ -1,8 +1,8 @@
 /*
  * batch: the files of one request on their way into the spool.  All become jobs, or none does.
  *
- *     batch_begin_file -> batch_write ... -> (next file) ... -> batch_commit     the promise
- *                                                            \-> batch_abort     nothing is left
+ *     batch_begin_file -> batch_write ... -> batch_end_file -> (next file) ... -> batch_commit     the promise
+ *                                                                              \-> batch_abort     nothing is left
  *
  * Or a request is for one job whose bytes are not in it: batch_add_job, then commit or abort.
  *
@@ -20,6 +20,7 @@
 #ifndef HOIST_FCGI_BATCH_H
 #define HOIST_FCGI_BATCH_H
 
+#include "fcgi-app/ingest.h"
 #include "fcgi-app/options.h"
 #include "fcgi-app/problem.h"
 #include "shared/job.h"
@@ -42,8 +43,10 @@ struct batch {
     bool is_named;    /* by the client; once committed */
     struct job *jobs; /* jobs[i] belongs to uploads[i] */
     size_t count, capacity;
-    bool is_bare;      /* one job, without a file */
-    int64_t max_bytes; /* of the file being written */
+    struct sniffer *sniffer; /* NULL: no queue and no destination has a list of types */
+    struct ingest ingest;    /* of the file being written */
+    bool is_bare;            /* one job, without a file */
+    int64_t max_bytes;       /* of the file being written */
 };
 
 struct batch_file {
@@ -52,6 +55,7 @@ struct batch_file {
     size_t name_len;
     const struct spool_foreign
         *foreign; /* its bytes stand in this file already; NULL: they do not */
+    const struct http_digest *digest; /* of its bytes; NULL: none was given */
 };
 
 /* Where the bytes of a job without a file are: strings as in struct job. */
@@ -72,6 +76,9 @@ enum problem batch_add_job(struct batch *b, const struct options *o,
 enum problem batch_expect(struct batch *b, int64_t bytes, struct err *e);
 /* The next bytes of the file begun last; with foreign, those that stand there. */
 enum problem batch_write(struct batch *b, const void *data, size_t len, struct err *e);
+/* That was the file begun last: it is what was announced, and of a type that is allowed.  Before the next one, and before
+ * commit. */
+enum problem batch_end_file(struct batch *b, struct err *e);
 /* On success jobs[0 .. count) are complete, until batch_abort, which then only forgets them. */
 enum problem batch_commit(struct batch *b, struct err *e);
 void batch_abort(struct batch *b);

@@ -1,5 +1,7 @@
 #include "fcgi-app/body.h"
 
+#include "fcgi-app/ingest.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -25,6 +27,18 @@ static enum problem check_names(const struct json_flat *j, const char *const *na
     return PROBLEM_NONE;
 }
 
+/* The digests that came with it. */
+static enum problem check_digest(struct exchange *x, size_t len, struct err *e)
+{
+    struct http_digest said = HTTP_DIGEST_INIT;
+    enum problem p = ingest_read_fields(&x->request, &said, e);
+    if (!p)
+        p = ingest_begin(&x->whole, &(struct ingest_terms){.digest = &said}, e);
+    if (!p)
+        p = ingest_feed(&x->whole, x->chunk, len, e);
+    return p ? p : ingest_finish(&x->whole, NULL, e);
+}
+
 enum problem body_read(struct exchange *x, const char *const *names,
                        struct json_flat *ret, struct err *e)
 {
@@ -44,8 +58,9 @@ enum problem body_read(struct exchange *x, const char *const *names,
     if (!fastcgi_body_is_complete(x->web) || (want >= 0 && (int64_t)len != want))
         return problem_set(e, PROBLEM_INCOMPLETE, "the body broke off after %zu bytes",
                            len);
-    if (len == 0)
-        return PROBLEM_NONE;
+    enum problem p = check_digest(x, len, e);
+    if (p || len == 0)
+        return p;
     if (!is_json(x->request.content_type))
         return problem_set(e, PROBLEM_MEDIA_TYPE,
                            "Content-Type: application/json is wanted");

@@ -15,6 +15,7 @@ enum { BODY_MAX = 8 * 1024 };
  * PROBLEM_MEDIA_TYPE    it is not application/json
  * PROBLEM_BAD_REQUEST   it is no such object;  PROBLEM_INCOMPLETE, PROBLEM_TOO_LARGE
  * PROBLEM_BAD_VALUE     a member that is not known
+ * PROBLEM_DIGEST        it is not what a digest in the request says (ingest.h)
  * PROBLEM_UNAVAILABLE   this thread may not wait for a body
  */
 enum problem body_read(struct exchange *x, const char *const *names,

@@ -27,6 +27,8 @@ enum err_code exchange_init(struct exchange *x, struct app *app, struct err *e)
     request_init(&x->request);
     response_init(&x->response);
     batch_init(&x->batch, app->spool);
+    x->batch.sniffer = app->sniffer;
+    ingest_init(&x->whole);
     x->batch.admit = admit;
     x->batch.admit_ctx = x;
     x->chunk = malloc(EXCHANGE_CHUNK);
@@ -41,6 +43,7 @@ void exchange_release(struct exchange *x)
 {
     batch_release(&x->batch);
     digest_sha256_release(&x->token_digest);
+    ingest_release(&x->whole);
     response_release(&x->response);
     request_release(&x->request);
     redis_close(x->redis);

@@ -32,6 +32,7 @@ struct exchange {
     struct access access; /* who asks; once access_identify has been called */
     struct digest_sha256 token_digest;
     struct batch batch;
+    struct ingest whole;   /* of a body, by the digests of its request */
     struct redis *redis;   /* opened at first use */
     struct body_file body; /* of the upload under way, where it came as a file */
     char *chunk;           /* EXCHANGE_CHUNK bytes for bodies */

@@ -21,10 +21,13 @@ struct form {
 static enum problem begin_file(struct form *f, struct err *e)
 {
     const struct multipart_part *part = &f->parser.part;
+    struct http_digest digest = part->digest;
     struct batch_file file = {.name = part->filename.data,
                               .type = part->type.data,
-                              .name_len = part->filename.len};
+                              .name_len = part->filename.len,
+                              .digest = &digest};
     f->kind = PART_FILE;
+    options_take_digest(f->options, &digest);
     return batch_begin_file(f->batch, f->options, &file, e);
 }
 
@@ -60,7 +63,7 @@ static enum problem add_data(struct form *f, struct err *e)
 static enum problem end_part(struct form *f, struct err *e)
 {
     if (f->kind != PART_FIELD)
-        return PROBLEM_NONE;
+        return f->kind == PART_FILE ? batch_end_file(f->batch, e) : PROBLEM_NONE;
     struct request_text name = {f->parser.part.name.data, f->parser.part.name.len};
     struct request_text value = {f->field.data, f->field.len};
     return options_set(f->options, &name, &value, e);
@@ -103,6 +106,8 @@ static enum problem read_all(struct form *f, struct form_source *source, struct 
     if (!multipart_is_complete(&f->parser))
         return problem_set(e, PROBLEM_INCOMPLETE,
                            "the form's final boundary is missing");
+    if (f->options->digest.has)
+        return problem_set(e, PROBLEM_BAD_OPTION, "sha256: no file comes after it");
     return PROBLEM_NONE;
 }
 

@@ -125,6 +125,8 @@ static enum problem create(struct exchange *x, struct job_id *ret_holder, struct
         p = options_init(&o, x->app->config, &x->request, clock_wall_ms(), e);
     for (size_t i = 0; !p && i < body.count; i++)
         p = set_option(&o, &body.members[i], e);
+    if (!p && o.digest.has)
+        p = problem_set(e, PROBLEM_BAD_OPTION, "sha256: only for files in the request");
     if (!p)
         p = read_wish(&body, &w, e);
     if (!p)

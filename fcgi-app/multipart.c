@@ -158,6 +158,7 @@ static void begin_headers(struct multipart *m)
     m->header_bytes = 0;
     m->seen = 0;
     m->part.has_filename = false;
+    m->part.digest = (struct http_digest)HTTP_DIGEST_INIT;
     buf_clear(&m->line);
     buf_clear(&m->part.name);
     buf_clear(&m->part.filename);

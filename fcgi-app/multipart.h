@@ -29,6 +29,7 @@
 
 #include "shared/buf.h"
 #include "shared/err.h"
+#include "shared/http_digest.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,10 +57,11 @@ struct multipart_limits {
 
 /* The headers of one part; valid until the next MULTIPART_PART. */
 struct multipart_part {
-    struct buf name;     /* of the form field, decoded; any bytes but NUL */
-    struct buf filename; /* decoded; empty when none */
-    struct buf type;     /* media type as sent; empty when none */
-    bool has_filename;   /* it is a file, even if filename is empty */
+    struct buf name;           /* of the form field, decoded; any bytes but NUL */
+    struct buf filename;       /* decoded; empty when none */
+    struct buf type;           /* media type as sent; empty when none */
+    struct http_digest digest; /* Content-MD5, Content-Digest, Repr-Digest of it */
+    bool has_filename;         /* it is a file, even if filename is empty */
 };
 
 struct multipart {

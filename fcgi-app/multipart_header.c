@@ -3,7 +3,23 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SEEN_DISPOSITION = 1, SEEN_TYPE = 2, SEEN_ENCODING = 4 };
+enum {
+    SEEN_DISPOSITION = 1,
+    SEEN_TYPE = 2,
+    SEEN_ENCODING = 4,
+    SEEN_MD5 = 8,
+    SEEN_CONTENT_DIGEST = 16,
+    SEEN_REPR_DIGEST = 32
+};
+
+static const struct {
+    const char *name;
+    unsigned seen;
+} headers[] = {
+    {"Content-Disposition", SEEN_DISPOSITION},    {"Content-Type", SEEN_TYPE},
+    {"Content-Transfer-Encoding", SEEN_ENCODING}, {"Content-MD5", SEEN_MD5},
+    {"Content-Digest", SEEN_CONTENT_DIGEST},      {"Repr-Digest", SEEN_REPR_DIGEST},
+};
 enum { PARAM_NAME = 1, PARAM_FILENAME = 2 };
 
 /* What is left of a header value. */
@@ -148,11 +164,10 @@ static const char *parse_disposition(struct cursor c, struct multipart_part *par
 static const char *parse_value(const char *name, size_t name_len, struct cursor value,
                                struct multipart_part *part, unsigned *seen)
 {
-    unsigned which = is_word(name, name_len, "Content-Disposition") ? SEEN_DISPOSITION
-                     : is_word(name, name_len, "Content-Type")      ? SEEN_TYPE
-                     : is_word(name, name_len, "Content-Transfer-Encoding")
-                         ? SEEN_ENCODING
-                         : 0;
+    unsigned which = 0;
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
+        if (is_word(name, name_len, headers[i].name))
+            which = headers[i].seen;
     if (*seen & which)
         return "a header of a part is given twice";
     *seen |= which;
@@ -166,6 +181,11 @@ static const char *parse_value(const char *name, size_t name_len, struct cursor 
     if (which == SEEN_ENCODING && !is_word(value.s, value.len, "7bit") &&
         !is_word(value.s, value.len, "8bit") && !is_word(value.s, value.len, "binary"))
         return "Content-Transfer-Encoding of a part is not 7bit, 8bit or binary";
+    if (which == SEEN_MD5 && !http_digest_parse_md5(value.s, value.len, &part->digest))
+        return "Content-MD5 of a part is broken";
+    if ((which == SEEN_CONTENT_DIGEST || which == SEEN_REPR_DIGEST) &&
+        !http_digest_parse(value.s, value.len, &part->digest))
+        return "a digest of a part is broken";
     return NULL;
 }
 

@@ -1,9 +1,10 @@
 /*
  * multipart_header: the header lines of one part of a form.  Pure.
  *
- * Of the headers three are read, the others ignored:
+ * Of the headers these are read, the others ignored:
  *     Content-Disposition: form-data; name="field"; filename="a.txt"     (RFC 7578 section 4.2)
  *     Content-Type: image/png                                          (section 4.4)
+ *     Content-MD5, Content-Digest, Repr-Digest: of the part's data     (http_digest.h)
  *     Content-Transfer-Encoding: 7bit | 8bit | binary                  (section 4.7: deprecated, nothing to decode)
  */
 #ifndef HOIST_FCGI_MULTIPART_HEADER_H

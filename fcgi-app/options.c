@@ -139,6 +139,21 @@ static enum problem set_name(struct options *o, const struct request_text *v,
     return of_code(job_set_name(&o->job, v->s, v->len, e));
 }
 
+static enum problem set_sha256(struct options *o, const struct request_text *v,
+                               struct err *e)
+{
+    o->digest = (struct http_digest)HTTP_DIGEST_INIT;
+    return http_digest_parse_hex(v->s, v->len, &o->digest)
+               ? PROBLEM_NONE
+               : wrong(e, "sha256", "64 hex digits are wanted");
+}
+
+void options_take_digest(struct options *o, struct http_digest *d)
+{
+    http_digest_merge(d, &o->digest);
+    o->digest = (struct http_digest)HTTP_DIGEST_INIT;
+}
+
 static enum problem refuse(struct options *o, const struct request_text *v,
                            struct err *e)
 {
@@ -166,6 +181,7 @@ static const struct {
     {"unique_window", options_set_unique_window},
     {"batch", options_set_batch},
     {"convert", set_convert},
+    {"sha256", set_sha256},
     {"callback", refuse},
 };
 
@@ -218,7 +234,7 @@ enum problem options_set(struct options *o, const struct request_text *name,
         e, PROBLEM_BAD_OPTION,
         "'%.*s' is no option; there are queue, priority, delay, at, to, "
         "convert, key, name, meta.NAME, group, after, after_failure, unique, "
-        "unique_until, unique_window, batch",
+        "unique_until, unique_window, batch, sha256",
         name->len < 64 ? (int)name->len : 64, name->s);
 }
 
@@ -251,9 +267,6 @@ static enum problem set_headers(struct options *o, const struct request *r,
 {
     static const char *const unsupported[][2] = {
         {"HTTP_IDEMPOTENCY_KEY", "Idempotency-Key"},
-        {"HTTP_CONTENT_MD5", "Content-MD5"},
-        {"HTTP_CONTENT_DIGEST", "Content-Digest"},
-        {"HTTP_REPR_DIGEST", "Repr-Digest"},
     };
     for (size_t i = 0; i < sizeof unsupported / sizeof unsupported[0]; i++)
         if (request_param(r, unsupported[i][0]))

@@ -10,11 +10,12 @@
  *     convert     configured converters, "a, b"             the queue's; empty: none
  *     key         object key (job_key_is_safe)              the destination's template, <uuid>.<extension>
  *     name        file name of a raw body
+ *     sha256      of the bytes of the next file, 64 hex digits: verified
  *     meta.NAME   user metadata (header X-Hoist-Meta-NAME); for s3://, as much as fits into its headers (s3_meta.h)
  *     group, after, after_failure, unique, unique_until, unique_window, batch: see options_ties.h
  *
  * Query and headers together may give an option once, and delay or at, not both.  A form field overrides what was there, for the files after it.
- * What the API knows and this version cannot do (callback; Idempotency-Key and the digest headers) is refused
+ * What the API knows and this version cannot do (callback; Idempotency-Key) is refused
  * with PROBLEM_UNSUPPORTED: never silently left out.
  */
 #ifndef HOIST_FCGI_OPTIONS_H
@@ -23,6 +24,7 @@
 #include "fcgi-app/problem.h"
 #include "fcgi-app/request.h"
 #include "shared/config.h"
+#include "shared/http_digest.h"
 #include "shared/job.h"
 
 #include <stdbool.h>
@@ -41,6 +43,7 @@ struct options {
     int64_t priority; /* -1: the queue's */
     unsigned seen;    /* options given by query or headers */
     bool in_form;
+    struct http_digest digest; /* option sha256: of the next file */
 };
 
 /* Start with the defaults, then the query and headers of r. */
@@ -53,6 +56,9 @@ void options_enter_form(struct options *o);
 /* One option; name and value are any bytes. */
 enum problem options_set(struct options *o, const struct request_text *name,
                          const struct request_text *value, struct err *e);
+
+/* Add what the option sha256 said to the digests of the file that begins now; it does not count for the next one. */
+void options_take_digest(struct options *o, struct http_digest *d);
 
 /* Fill *ret (JOB_INIT) with what the options say, but for id.uuid, size and sha256.  PROBLEM_BAD_VALUE: they do not go
  * together; PROBLEM_BAD_OPTION: the destination cannot take so much metadata; PROBLEM_INTERNAL: no memory. */

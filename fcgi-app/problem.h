@@ -14,7 +14,8 @@ enum problem {
     PROBLEM_BAD_REQUEST, /* 400: cannot be understood */
     PROBLEM_BAD_FORM,    /* 400: multipart/form-data that is not */
     PROBLEM_BAD_OPTION, /* 400: an option that does not exist, is given twice, or whose value is wrong */
-    PROBLEM_EMPTY, /* 400: no file where one is needed */
+    PROBLEM_EMPTY,  /* 400: no file where one is needed */
+    PROBLEM_DIGEST, /* 400: the bytes are not those whose digest was given */
     PROBLEM_INCOMPLETE, /* 400: the body is not as long as was said, or its sender went away */
     PROBLEM_UNAUTHORIZED,   /* 401: no token, or one that nobody has (access.h) */
     PROBLEM_FORBIDDEN,      /* 403: known, but not allowed to */
@@ -30,6 +31,7 @@ enum problem {
     PROBLEM_NO_LENGTH,  /* 411: by CGI alone */
     PROBLEM_TOO_LARGE,  /* 413: a file, or a part of a form, over its limit */
     PROBLEM_MEDIA_TYPE, /* 415: a body that is wanted as JSON, and is not */
+    PROBLEM_TYPE, /* 415: a file of a type that its queue or destination does not allow */
     PROBLEM_BAD_VALUE, /* 422: a value of group, after, unique ..., or a member of a JSON body, that cannot be */
     PROBLEM_UNKNOWN_QUEUE,       /* 422 */
     PROBLEM_UNKNOWN_DESTINATION, /* 422 */

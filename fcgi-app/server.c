@@ -2,6 +2,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/handlers.h"
+#include "fcgi-app/sniff.h"
 #include "fcgi-app/thread.h"
 #include "fcgi-app/waiters.h"
 #include "shared/cleanup.h"
@@ -17,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 30000, FLUSH_MS = 2000 };
+enum { DRAIN_MS = 30000, FLUSH_MS = 2000, SNIFFERS = 4 };
 
 struct server {
     struct app app;
@@ -66,6 +67,22 @@ static void on_tick(void *ctx)
     handlers_tick(s->handlers);
 }
 
+/* Only where some list of types is configured: it costs memory, and a database must be there. */
+static enum err_code open_sniffer(struct app *app, struct err *e)
+{
+    const struct config *c = app->config;
+    bool wanted = false;
+    for (size_t i = 0; i < c->queue_count; i++)
+        wanted = wanted || *c->queues[i].allow_types;
+    for (size_t i = 0; i < c->destination_count; i++)
+        wanted = wanted || *c->destinations[i].allow_types;
+    if (wanted && sniffer_open(SNIFFERS, &app->sniffer, e)) {
+        (void)err_prefix(e, "allow_types");
+        return e->code;
+    }
+    return ERR_OK;
+}
+
 static enum err_code start(struct server *s, const struct listener *listener,
                            struct err *e)
 {
@@ -82,7 +99,7 @@ static enum err_code start(struct server *s, const struct listener *listener,
     };
     struct app *app = &s->app;
     if (body_files_init(app->config, app->spool, &app->bodies, e) ||
-        app_set_redis(&s->app, &s->app.config->redis, e) ||
+        open_sniffer(app, e) || app_set_redis(&s->app, &s->app.config->redis, e) ||
         gate_open(&options, &s->app.gate, e) ||
         publisher_start(
             &(struct publisher_options){app->config, &app->redis, &app->waits},
@@ -141,6 +158,7 @@ static void stop(struct server *s)
     publisher_stop(s->app.publisher, s->flush_ms);
     marks_stop(s->app.marks);
     rooms_close(s->app.rooms);
+    sniffer_close(s->app.sniffer);
     gate_close(s->app.gate);
     redis_target_release(&s->app.redis.target);
     if (s->signal_fd >= 0)

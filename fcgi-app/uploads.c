@@ -13,7 +13,20 @@
 
 static size_t read_web(void *ctx, void *data, size_t len)
 {
-    return fastcgi_read(ctx, data, len);
+    struct exchange *x = ctx;
+    struct err e = ERR_INIT;
+    size_t n = fastcgi_read(x->web, data, len);
+    (void)ingest_feed(&x->whole, data, n, &e); /* without types it cannot fail */
+    return n;
+}
+
+/* The digests of the request are of the whole form. */
+static enum problem read_whole(struct exchange *x, struct form_source *source,
+                               struct options *o, const struct http_digest *said,
+                               struct err *e)
+{
+    enum problem p = ingest_begin(&x->whole, &(struct ingest_terms){.digest = said}, e);
+    return p ? p : form_read(source, x->request.content_type, o, &x->batch, e);
 }
 
 static bool is_by_file(const struct exchange *x)
@@ -21,13 +34,16 @@ static bool is_by_file(const struct exchange *x)
     return x->body.fd >= 0;
 }
 
-/* Up to a chunk; fewer at the end alone, or where the body broke off. */
-static enum problem read_chunk(struct exchange *x, size_t *ret_len, struct err *e)
+/* Up to a chunk, or up to what tells the type of a file.  Not *ret_more: the end, or where the body broke off. */
+static enum problem read_chunk(struct exchange *x, size_t *ret_len, bool *ret_more,
+                               struct err *e)
 {
+    size_t len = ingest_is_sniffing(&x->batch.ingest) ? SNIFF_BYTES : EXCHANGE_CHUNK;
     if (!is_by_file(x))
-        *ret_len = fastcgi_read(x->web, x->chunk, EXCHANGE_CHUNK);
-    else if (body_file_read(&x->body, x->chunk, EXCHANGE_CHUNK, ret_len, e))
+        *ret_len = fastcgi_read(x->web, x->chunk, len);
+    else if (body_file_read(&x->body, x->chunk, len, ret_len, e))
         return PROBLEM_UNAVAILABLE;
+    *ret_more = *ret_len == len;
     return PROBLEM_NONE;
 }
 
@@ -48,11 +64,12 @@ static enum problem check_end(const struct exchange *x, int64_t bytes, struct er
     return PROBLEM_NONE;
 }
 
-static enum problem read_form(struct exchange *x, struct options *o, struct err *e)
+static enum problem read_form(struct exchange *x, struct options *o,
+                              const struct http_digest *said, struct err *e)
 {
-    struct form_source source = {read_web, x->web, x->chunk, EXCHANGE_CHUNK, 0};
+    struct form_source source = {read_web, x, x->chunk, EXCHANGE_CHUNK, 0};
     struct err end_error = ERR_INIT;
-    enum problem p = form_read(&source, x->request.content_type, o, &x->batch, e);
+    enum problem p = read_whole(x, &source, o, said, e);
     if (p && p != PROBLEM_INCOMPLETE)
         return p;
     if (check_end(x, source.bytes, &end_error)) {
@@ -63,7 +80,7 @@ static enum problem read_form(struct exchange *x, struct options *o, struct err 
         return PROBLEM_BAD_FORM;
     if (x->batch.count == 0)
         return problem_set(e, PROBLEM_EMPTY, "the form has no file");
-    return PROBLEM_NONE;
+    return ingest_finish(&x->whole, NULL, e);
 }
 
 /* The name of a raw body: the path's, else the option's, else Content-Disposition's. */
@@ -108,13 +125,14 @@ static enum problem copy_body(struct exchange *x, const struct options *o,
     int64_t bytes = 0, want = x->request.content_length;
     bool begun = want > EXCHANGE_CHUNK || file->foreign;
     size_t n;
+    bool more;
     if (begun) {
         enum problem p = begin_large(x, o, file, e);
         if (p)
             return p;
     }
     do {
-        enum problem p = read_chunk(x, &n, e);
+        enum problem p = read_chunk(x, &n, &more, e);
         if (p)
             return p;
         if (n == 0)
@@ -126,19 +144,22 @@ static enum problem copy_body(struct exchange *x, const struct options *o,
         if (p)
             return p;
         bytes += (int64_t)n;
-    } while (n == EXCHANGE_CHUNK && (want < 0 || bytes <= want));
+    } while (more && (want < 0 || bytes <= want));
     enum problem p = check_end(x, bytes, e);
     if (!p && bytes == 0)
         p = problem_set(e, PROBLEM_EMPTY, "empty body");
-    return p;
+    return p ? p : batch_end_file(&x->batch, e);
 }
 
-static enum problem read_raw(struct exchange *x, struct options *o, struct err *e)
+static enum problem read_raw(struct exchange *x, struct options *o,
+                             struct http_digest *said, struct err *e)
 {
     CLEANUP(buf_release) struct buf name = BUF_INIT(RESPONSE_HEAD_MAX);
     const struct spool_foreign foreign = {x->body.dir_fd, x->body.name, x->body.fd};
     struct batch_file file = {.type = x->request.content_type,
-                              .foreign = x->body.is_ours ? &foreign : NULL};
+                              .foreign = x->body.is_ours ? &foreign : NULL,
+                              .digest = said};
+    options_take_digest(o, said);
     if (x->request.content_length > o->queue->max_bytes)
         return problem_set(e, PROBLEM_TOO_LARGE,
                            "the file is larger than the %lld bytes its queue allows",
@@ -187,6 +208,7 @@ static enum problem upload(struct exchange *x, bool form, struct job_id *ret_hol
                            struct err *e)
 {
     CLEANUP(options_release) struct options o = {.job = JOB_INIT};
+    struct http_digest said = HTTP_DIGEST_INIT;
     if (!x->may_wait)
         return problem_set(e, PROBLEM_UNAVAILABLE, "too many uploads are on their way");
     const char *path = request_param(&x->request, BODY_FILE_PARAM);
@@ -194,7 +216,9 @@ static enum problem upload(struct exchange *x, bool form, struct job_id *ret_hol
     if (!p)
         p = options_init(&o, x->app->config, &x->request, clock_wall_ms(), e);
     if (!p)
-        p = form ? read_form(x, &o, e) : read_raw(x, &o, e);
+        p = ingest_read_fields(&x->request, &said, e);
+    if (!p)
+        p = form ? read_form(x, &o, &said, e) : read_raw(x, &o, &said, e);
     return p ? p : accept_batch(x, ret_holder, e);
 }
 

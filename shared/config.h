@@ -152,6 +152,7 @@ struct config_queue {
     int64_t retry_cap_ms;      /* setting retry_cap, 5m */
     int64_t keep_done_seconds; /* 7 days: how long a finished job can be looked up */
     int64_t keep_done_count;   /* 100000 */
+    char *allow_types;         /* media_type.h; empty: all */
 };
 
 struct config_destination {
@@ -175,6 +176,7 @@ struct config_destination {
     enum config_conditional conditional; /* probe; yes where the provider's is known */
     enum config_checksum checksum;       /* which one is sent; the provider's: sha256 */
     char *key;           /* a template (job_key.h); empty: job_default_key */
+    char *allow_types;   /* as of a queue */
     char *storage_class; /* these eight: empty or no, and the bucket's own counts */
     char *acl;
     enum config_encryption sse;

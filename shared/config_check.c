@@ -76,7 +76,8 @@ static enum err_code check_destination(struct config_load *l, size_t index,
         err_set(e, ERR_CONFIG, "'%.60s' is not TYPE/SUBTYPE", d->content_type);
         return config_blame(l, where, "content_type", e);
     }
-    if (config_check_object(l, where, e))
+    if (config_check_types(l, where, d->allow_types, e) ||
+        config_check_object(l, where, e))
         return e->code;
     if (d->part_size != 0 && d->part_size < PART_SIZE_MIN) {
         err_set(e, ERR_CONFIG, "%" PRId64 " is neither 0 nor from 5M to 5G",
@@ -97,7 +98,7 @@ static enum err_code check_queue(struct config_load *l, size_t index, struct err
     struct config_where where = {CONFIG_KIND_QUEUE, index};
     const struct config_queue *q = &l->config.queues[index];
 
-    if (config_check_to(l, where, e))
+    if (config_check_to(l, where, e) || config_check_types(l, where, q->allow_types, e))
         return e->code;
     if (q->retry_cap_ms < q->retry_base_ms) {
         err_set(e, ERR_CONFIG, "is less than retry_base: at least that is allowed");

@@ -2,6 +2,7 @@
 #include "shared/config_load.h"
 
 #include "shared/config_value.h"
+#include "shared/media_type.h"
 #include "shared/to_list.h"
 
 #include <string.h>
@@ -80,4 +81,16 @@ enum err_code config_check_to(struct config_load *l, struct config_where where,
     }
     to_list_format(&list, text);
     return config_value_set(to, text, section, e);
+}
+
+enum err_code config_check_types(const struct config_load *l, struct config_where where,
+                                 const char *list, struct err *e)
+{
+    if (media_type_is_list(list))
+        return ERR_OK;
+    err_set(
+        e, ERR_CONFIG,
+        "'%.60s' is not a list of TYPE/SUBTYPE and TYPE/*, with commas between them",
+        list);
+    return config_blame(l, where, "allow_types", e);
 }

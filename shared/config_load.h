@@ -109,6 +109,11 @@ MUST_CHECK enum err_code config_check_delivery(const struct config_load *l,
 MUST_CHECK enum err_code config_check_to(struct config_load *l,
                                          struct config_where where, struct err *e);
 
+/* The setting allow_types of a queue or destination. */
+MUST_CHECK enum err_code config_check_types(const struct config_load *l,
+                                            struct config_where where, const char *list,
+                                            struct err *e);
+
 /* What the objects of a destination are made with, once its url has been taken apart: config_object.c.  Fills in what its
  * provider's row says. */
 MUST_CHECK enum err_code config_check_object(struct config_load *l,

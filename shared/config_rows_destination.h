@@ -137,6 +137,8 @@
      RANGE(1, 64)},
     {DESTINATION(CONFIG_TEXT, content_type, "application/octet-stream",
                  "Content type of objects whose upload named none.")},
+    {DESTINATION(CONFIG_TEXT, allow_types, "",
+                 "Types of files that are accepted for it, as in [queue NAME]; empty: all.")},
     {DESTINATION(CONFIG_SECONDS, connect_timeout_seconds, "10",
                  "Limit for making a connection."),
      RANGE(1, 3600)},

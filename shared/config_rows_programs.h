@@ -185,4 +185,9 @@
     {QUEUE(CONFIG_NUMBER, keep_done_count, "100000",
            "How many finished jobs can still be looked up."),
      RANGE(0, 100000000)},
+    {QUEUE(CONFIG_TEXT, allow_types, "",
+           "Types of files that are accepted, for example image/*, application/pdf; "
+           "empty:\n"
+           "all.  What counts is what the first 4 KiB are, and what the client "
+           "declares.")},
     /* clang-format on */

@@ -97,6 +97,27 @@ enum err_code digest_sha256_hex(const void *data, size_t len,
     return code;
 }
 
+enum err_code digest_sha512_init(struct digest_sha512 *d, struct err *e)
+{
+    return state_init(&d->state, EVP_sha512(), e);
+}
+
+void digest_sha512_update(struct digest_sha512 *d, const void *data, size_t len)
+{
+    state_update(&d->state, data, len);
+}
+
+enum err_code digest_sha512_final(struct digest_sha512 *d,
+                                  uint8_t ret_sum[DIGEST_SHA512_BYTES], struct err *e)
+{
+    return state_final(&d->state, ret_sum, e);
+}
+
+void digest_sha512_release(struct digest_sha512 *d)
+{
+    state_release(&d->state);
+}
+
 enum err_code digest_md5_init(struct digest_md5 *d, struct err *e)
 {
     return state_init(&d->state, EVP_md5(), e);

@@ -1,5 +1,5 @@
 /*
- * digest: SHA-256, CRC-32C, MD5, HMAC-SHA-256, and the text forms they travel in (hex, base64).
+ * digest: SHA-256, SHA-512, CRC-32C, MD5, HMAC-SHA-256, and the text forms they travel in (hex, base64).
  *
  *     CLEANUP(digest_sha256_release) struct digest_sha256 d = DIGEST_SHA256_INIT;
  *     if (digest_sha256_init(&d, e))
@@ -32,7 +32,8 @@
 enum {
     DIGEST_SHA256_BYTES = 32,
     DIGEST_SHA256_HEX = 64, /* characters; the text form needs one more for the NUL */
-    DIGEST_CRC32C_HEX = 8,  /* "%08" PRIx32 */
+    DIGEST_SHA512_BYTES = 64,
+    DIGEST_CRC32C_HEX = 8, /* "%08" PRIx32 */
     DIGEST_MD5_BYTES = 16,
     DIGEST_MD5_HEX = 32,
     DIGEST_CRC32C_BYTES = 4,
@@ -55,11 +56,19 @@ struct digest_sha256 {
     struct digest_state state;
 };
 
+struct digest_sha512 {
+    struct digest_state state;
+};
+
 struct digest_md5 {
     struct digest_state state;
 };
 
 #define DIGEST_SHA256_INIT                                                             \
+    {                                                                                  \
+        .state = { NULL, false }                                                       \
+    }
+#define DIGEST_SHA512_INIT                                                             \
     {                                                                                  \
         .state = { NULL, false }                                                       \
     }
@@ -91,6 +100,14 @@ uint32_t digest_crc32c(uint32_t crc, const void *data, size_t len);
 
 /* The CRC-32C of two strings one after the other, of theirs and the length of the second. */
 uint32_t digest_crc32c_combine(uint32_t first, uint32_t second, uint64_t second_len);
+
+/* SHA-512 (FIPS 180-4), the same four verbs. */
+MUST_CHECK enum err_code digest_sha512_init(struct digest_sha512 *d, struct err *e);
+void digest_sha512_update(struct digest_sha512 *d, const void *data, size_t len);
+MUST_CHECK enum err_code digest_sha512_final(struct digest_sha512 *d,
+                                             uint8_t ret_sum[DIGEST_SHA512_BYTES],
+                                             struct err *e);
+void digest_sha512_release(struct digest_sha512 *d);
 
 /* MD5 (RFC 1321), the same four verbs. */
 MUST_CHECK enum err_code digest_md5_init(struct digest_md5 *d, struct err *e);

@@ -280,6 +280,16 @@ enum err_code spool_write(struct spool *s, struct spool_upload *u, const void *d
     return ERR_OK;
 }
 
+enum err_code spool_sum(struct spool_upload *u, uint8_t ret_sum[DIGEST_SHA256_BYTES],
+                        struct err *e)
+{
+    if (!u->is_summed && digest_sha256_final(&u->sha256, u->sum, e))
+        return e->code;
+    u->is_summed = true;
+    memcpy(ret_sum, u->sum, sizeof u->sum);
+    return ERR_OK;
+}
+
 void spool_forget(struct spool *s, struct spool_upload *u)
 {
     fd_close(&u->fd);

@@ -98,6 +98,8 @@ struct spool_upload {
     int64_t expected; /* bytes that room has been taken for, those written included */
     struct digest_sha256 sha256; /* the spool's own, which keeps a few for reuse */
     bool is_adopted; /* the bytes are there already: spool_write only digests them */
+    bool is_summed;              /* sum is set */
+    uint8_t sum[DIGEST_SHA256_BYTES];
 };
 
 #define SPOOL_UPLOAD_INIT                                                              \
@@ -136,6 +138,10 @@ MUST_CHECK enum err_code spool_check_adoptable(const struct spool *s, int dir_fd
  * sizes must ignore SIGXFSZ. */
 MUST_CHECK enum err_code spool_write(struct spool *s, struct spool_upload *u,
                                      const void *data, size_t len, struct err *e);
+/* The SHA-256 of what was written, before it is committed; no more may be written then.  Also for an upload that was summed
+ * already. */
+MUST_CHECK enum err_code spool_sum(struct spool_upload *u,
+                                   uint8_t ret_sum[DIGEST_SHA256_BYTES], struct err *e);
 /* Remove what was written.  Takes an upload that was never begun, committed or aborted. */
 void spool_abort(struct spool *s, struct spool_upload *u);
 

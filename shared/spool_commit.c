@@ -104,7 +104,7 @@ static enum err_code finish_data(struct spool *s, struct spool_upload *u, struct
     uint8_t sum[DIGEST_SHA256_BYTES];
     char hex[DIGEST_SHA256_HEX + 1], crc[DIGEST_CRC32C_HEX + 1];
 
-    if (digest_sha256_final(&u->sha256, sum, e))
+    if (spool_sum(u, sum, e))
         return e->code;
     digest_hex_encode(sum, sizeof sum, hex);
     (void)snprintf(crc, sizeof crc, "%08" PRIx32, u->crc32c); /* fits */

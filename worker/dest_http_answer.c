@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "worker/repr_digest.h"
+#include "shared/http_digest.h"
 
 static bool is_success(const struct http_response *h)
 {
@@ -57,7 +57,7 @@ bool dest_http_answer_differs(const struct http_response *h,
                               const struct dest_http_expected *want,
                               char ret_sha256[static DIGEST_SHA256_HEX + 1])
 {
-    if (repr_digest_parse(h->repr_digest, ret_sha256))
+    if (http_digest_find_sha256(h->repr_digest, ret_sha256))
         return strcmp(ret_sha256, want->sha256) != 0;
     ret_sha256[0] = '\0';
     return h->content_length >= 0 && h->content_length != want->size;
@@ -82,7 +82,7 @@ struct dest_http_answer dest_http_answer_head(const struct http_result *r,
     }
     if (want->takes_any)
         return say(DEST_HTTP_DONE, "");
-    if (repr_digest_parse(h->repr_digest, hex))
+    if (http_digest_find_sha256(h->repr_digest, hex))
         return strcmp(hex, want->sha256) == 0 ? say(DEST_HTTP_DONE, "")
                                               : say(DEST_HTTP_OTHER, other);
     if (h->content_length >= 0 && h->content_length != want->size)

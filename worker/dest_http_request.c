@@ -6,7 +6,7 @@
 
 #include "shared/cleanup.h"
 #include "shared/digest.h"
-#include "worker/repr_digest.h"
+#include "shared/http_digest.h"
 
 /* Header texts by their places in values, which moves while it grows. */
 struct texts {
@@ -93,11 +93,11 @@ static void make_url(const struct dest_http_ask *ask, struct buf *url)
 static void add_job(struct texts *t, const struct dest_http_ask *ask)
 {
     const struct job *j = ask->job;
-    char id[ID_JOB_MAX + 1], digest[REPR_DIGEST_SIZE];
+    char id[ID_JOB_MAX + 1], digest[HTTP_DIGEST_FIELD_SIZE];
     char name[sizeof "X-Hoist-Meta-" + 64];
 
     id_format_job(&j->id, id);
-    repr_digest_format(j->sha256, digest);
+    http_digest_format_hex(j->sha256, digest);
     add(t, "Content-Type", j->type && *j->type ? j->type : ask->config->content_type);
     add(t, "X-Hoist-Job", id);
     add(t, "Idempotency-Key", id);

@@ -215,7 +215,7 @@ static const struct {
     {"convert=gzip&convert=gzip", NULL, PROBLEM_BAD_OPTION, "twice"},
     {"", "HTTP_X_HOIST_CALLBACK=http://x", PROBLEM_UNSUPPORTED, "callback"},
     {"", "HTTP_IDEMPOTENCY_KEY=x", PROBLEM_UNSUPPORTED, "Idempotency-Key"},
-    {"", "HTTP_CONTENT_MD5=x", PROBLEM_UNSUPPORTED, "Content-MD5"},
+    {"sha256=x", NULL, PROBLEM_BAD_OPTION, "64 hex digits"},
     {"", "HTTP_CONTENT_RANGE=bytes 0-1/2", PROBLEM_BAD_REQUEST, "Content-Range"},
 };
 
