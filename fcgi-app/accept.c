@@ -103,7 +103,7 @@ static void refuse(struct exchange *x, enum problem p, const struct job_id *hold
         x->retry_after = marks_retry_after(x->app->marks);
     /* What the disk or the settings say is the log's; the client learns what to do. */
     exchange_refuse(x, p, is_theirs ? e : NULL);
-    if (p == PROBLEM_DUPLICATE) {
+    if (p == PROBLEM_DUPLICATE && *holder->queue) {
         char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
         id_format_job(holder, url + strlen(url));
         response_header(&x->response, "Location", url);

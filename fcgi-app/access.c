@@ -12,26 +12,33 @@ static const char challenge[] = "Bearer realm=\"hoist\"";
 
 /* --- Who --- */
 
+void access_set(struct exchange *x, const struct access *a)
+{
+    x->access = *a;
+    x->batch.owner = a->name;
+    x->batch.limit_bytes = a->max_bytes;
+}
+
 static enum problem identify_local(struct exchange *x, struct err *e)
 {
     if (!bearer_is_local(request_param(&x->request, "REMOTE_ADDR")))
         return problem_set(e, PROBLEM_FORBIDDEN,
                            "only clients on the server itself are served until the "
                            "operator configures an [auth NAME] section with a token");
-    x->access = (struct access){.scopes = ACCESS_UPLOAD | ACCESS_READ | ACCESS_ADMIN,
-                                .queues = UINT64_MAX,
-                                .destinations = UINT64_MAX};
+    access_set(x, &(struct access){.scopes = ACCESS_UPLOAD | ACCESS_READ | ACCESS_ADMIN,
+                                   .queues = UINT64_MAX,
+                                   .destinations = UINT64_MAX});
     return PROBLEM_NONE;
 }
 
-static void take(struct access *ret, const struct config_auth *auth)
+static void take(struct exchange *x, const struct config_auth *auth)
 {
-    *ret = (struct access){.name = auth->name,
-                           .auth = auth,
-                           .scopes = auth->scope_bits,
-                           .queues = auth->queue_bits,
-                           .destinations = auth->destination_bits,
-                           .max_bytes = auth->max_bytes};
+    access_set(x, &(struct access){.name = auth->name,
+                                   .auth = auth,
+                                   .scopes = auth->scope_bits,
+                                   .queues = auth->queue_bits,
+                                   .destinations = auth->destination_bits,
+                                   .max_bytes = auth->max_bytes});
 }
 
 static enum problem identify_token(struct exchange *x, struct err *e)
@@ -59,23 +66,20 @@ static enum problem identify_token(struct exchange *x, struct err *e)
     const struct config_auth *auth = bearer_find(x->app->config, hash);
     if (!auth)
         return problem_set(e, PROBLEM_UNAUTHORIZED, "the token is not valid");
-    take(&x->access, auth);
+    take(x, auth);
     return PROBLEM_NONE;
 }
 
 enum problem access_identify(struct exchange *x, struct err *e)
 {
-    x->access = (struct access){.name = NULL};
-    enum problem p = PROBLEM_NONE;
+    access_set(x, &(struct access){.name = NULL});
     if (request_query(&x->request, "access_token"))
-        p = problem_set(e, PROBLEM_BAD_REQUEST,
-                        "access_token: a token is taken from the Authorization header "
-                        "alone; this one has been seen by logs and is to be replaced");
-    else
-        p = x->app->config->auth_count == 0 ? identify_local(x, e)
-                                            : identify_token(x, e);
-    x->batch.owner = x->access.name;
-    return p;
+        return problem_set(
+            e, PROBLEM_BAD_REQUEST,
+            "access_token: a token is taken from the Authorization header "
+            "alone; this one has been seen by logs and is to be replaced");
+    return x->app->config->auth_count == 0 ? identify_local(x, e)
+                                           : identify_token(x, e);
 }
 
 enum problem access_require(const struct access *a, enum access_scope scope,
@@ -132,27 +136,40 @@ bool access_may_use_destinations(const struct access *a, const struct config *co
     return true;
 }
 
+enum problem access_check_queue(const struct access *a, const struct config *config,
+                                const struct config_queue *queue, struct err *e)
+{
+    return access_may_use_queue(a, config, queue)
+               ? PROBLEM_NONE
+               : problem_set(e, PROBLEM_FORBIDDEN, "queue: this token may not use %s",
+                             queue->name);
+}
+
 enum problem access_may_use(const struct access *a, const struct config *config,
                             const struct config_queue *queue, const char *to,
                             struct err *e)
 {
-    if (!access_may_use_queue(a, config, queue))
-        return problem_set(e, PROBLEM_FORBIDDEN, "queue: this token may not use %s",
-                           queue->name);
+    if (access_check_queue(a, config, queue, e))
+        return PROBLEM_FORBIDDEN;
     if (!access_may_use_destinations(a, config, to))
         return problem_set(e, PROBLEM_FORBIDDEN, "to: this token may not use %.64s",
                            to);
     return PROBLEM_NONE;
 }
 
-bool access_may_see_owner(const struct access *a, const struct config *config,
-                          const struct config_queue *queue, const char *owner)
+bool access_may_see_all(const struct access *a, const struct config *config,
+                        const struct config_queue *queue)
 {
-    if (a->name && owner && strcmp(a->name, owner) == 0)
-        return true;
     if (!(a->scopes & ACCESS_ADMIN))
         return false;
     return a->queues == UINT64_MAX || (queue && access_may_use_queue(a, config, queue));
+}
+
+bool access_may_see_owner(const struct access *a, const struct config *config,
+                          const struct config_queue *queue, const char *owner)
+{
+    return (a->name && owner && strcmp(a->name, owner) == 0) ||
+           access_may_see_all(a, config, queue);
 }
 
 bool access_may_see(const struct access *a, const struct config *config,

@@ -59,6 +59,9 @@ struct access {
  * PROBLEM_INTERNAL       no memory */
 enum problem access_identify(struct exchange *x, struct err *e);
 
+/* The client is known to be this one: for whoever finds out in another way.  Also tells x->batch whose jobs it makes. */
+void access_set(struct exchange *x, const struct access *a);
+
 /* PROBLEM_FORBIDDEN: the scope is not among those of the client. */
 enum problem access_require(const struct access *a, enum access_scope scope,
                             struct err *e);
@@ -72,11 +75,17 @@ bool access_may_use_queue(const struct access *a, const struct config *config,
 /* to: destinations as to_list.h writes them; one that is not configured may be used by nobody but those who may use all. */
 bool access_may_use_destinations(const struct access *a, const struct config *config,
                                  const char *to);
+/* The first one, as an answer: PROBLEM_FORBIDDEN. */
+enum problem access_check_queue(const struct access *a, const struct config *config,
+                                const struct config_queue *queue, struct err *e);
 /* Both, for a job that is to be made.  PROBLEM_FORBIDDEN says which. */
 enum problem access_may_use(const struct access *a, const struct config *config,
                             const struct config_queue *queue, const char *to,
                             struct err *e);
 
+/* Whether all jobs of the queue (NULL: one that is not configured any more) may be seen, whoever made them. */
+bool access_may_see_all(const struct access *a, const struct config *config,
+                        const struct config_queue *queue);
 /* A job of this owner (NULL: of nobody) in this queue (NULL: one that is not configured any more). */
 bool access_may_see_owner(const struct access *a, const struct config *config,
                           const struct config_queue *queue, const char *owner);

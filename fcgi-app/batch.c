@@ -139,6 +139,8 @@ enum problem batch_begin_file(struct batch *b, const struct options *o,
     }
     b->count++;
     b->max_bytes = o->queue->max_bytes;
+    if (b->limit_bytes > 0 && b->limit_bytes < b->max_bytes)
+        b->max_bytes = b->limit_bytes;
     j->id.uuid = u->uuid;
     p = describe(o->config, j, file, e);
     if (!p)
@@ -179,7 +181,7 @@ enum problem batch_write(struct batch *b, const void *data, size_t len, struct e
     struct spool_upload *u = &b->uploads[b->count - 1];
     if (u->size > b->max_bytes || (int64_t)len > b->max_bytes - u->size)
         return problem_set(e, PROBLEM_TOO_LARGE,
-                           "a file is larger than the %lld bytes its queue allows",
+                           "a file is larger than the %lld bytes it may have",
                            (long long)b->max_bytes);
     enum problem p = ingest_feed(&b->ingest, data, len, e);
     if (p)

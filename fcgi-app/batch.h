@@ -39,9 +39,10 @@ struct batch {
     void *admit_ctx;
     const char *owner; /* of its jobs; NULL: nobody; borrowed, and kept over an abort */
     struct spool_upload *uploads;
-    struct uuid id;   /* what the answer calls the batch; once committed */
-    bool is_named;    /* by the client; once committed */
-    struct job *jobs; /* jobs[i] belongs to uploads[i] */
+    struct uuid id;      /* what the answer calls the batch; once committed */
+    bool is_named;       /* by the client; once committed */
+    struct job *jobs;    /* jobs[i] belongs to uploads[i] */
+    int64_t limit_bytes; /* of one file, besides its queue's; 0: none */
     size_t count, capacity;
     struct sniffer *sniffer; /* NULL: no queue and no destination has a list of types */
     struct ingest ingest;    /* of the file being written */

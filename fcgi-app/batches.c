@@ -98,13 +98,80 @@ static enum problem no_batch(struct err *e)
     return problem_set(e, PROBLEM_NO_BATCH, "no batch has this id");
 }
 
-static enum problem get_id(const struct exchange *x, struct uuid *ret, struct err *e)
+static enum problem get_id(struct exchange *x, struct uuid *ret, struct err *e)
 {
     const struct request_text *s = &x->request.segments[2];
     if (!id_is_uuid(s->s, s->len))
         return no_batch(e);
     memcpy(ret->text, s->s, sizeof ret->text);
+    return batches_check_owner(x, ret, e);
+}
+
+/* --- Whose it is --- */
+
+DEFINE_CLEANUP(struct redis_value *, reply_cleanup, redis_reply_free)
+
+static bool sees_all(const struct exchange *x)
+{
+    return access_may_see_all(&x->access, x->app->config, NULL);
+}
+
+/* Who opened it; a look keeps the answer for as long again. */
+static enum problem is_opened_by_client(struct exchange *x, const struct uuid *id,
+                                        bool *ret, struct err *e)
+{
+    CLEANUP(redis_cmd_release) struct redis_cmd c;
+    CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
+    size_t len;
+    redis_cmd_init(&c);
+    redis_cmd_begin(&c, "GETEX");
+    redis_cmd_add_format(&c, "hoist:batch:%s", id->text);
+    redis_cmd_add_str(&c, "EX");
+    redis_cmd_add_int(&c, BATCHES_KEEP_SECONDS);
+    enum problem p = job_store_ask(x, &c, 1, &reply, e);
+    if (p)
+        return p;
+    const char *owner = redis_value_str(reply, &len);
+    *ret = len > 0 && access_may_see_owner(&x->access, x->app->config, NULL, owner);
     return PROBLEM_NONE;
+}
+
+enum problem batches_check_owner(struct exchange *x, const struct uuid *id,
+                                 struct err *e)
+{
+    const struct config *config = x->app->config;
+    bool opened = false;
+    if (sees_all(x))
+        return PROBLEM_NONE;
+    enum problem worst = is_opened_by_client(x, id, &opened, e);
+    if (opened)
+        return PROBLEM_NONE;
+    for (size_t i = 0; i < config->queue_count; i++) {
+        struct job_id job = {.uuid = *id};
+        memcpy(job.queue, config->queues[i].name, sizeof job.queue);
+        enum problem p = job_store_check_owner(x, &job, e);
+        if (p == PROBLEM_NONE)
+            return p;
+        if (p != PROBLEM_NO_JOB)
+            worst = p;
+    }
+    return worst ? worst : no_batch(e);
+}
+
+/* What was opened is its client's from the beginning. */
+static enum problem note_owner(struct exchange *x, const struct uuid *id, struct err *e)
+{
+    CLEANUP(redis_cmd_release) struct redis_cmd c;
+    CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
+    if (!x->access.name)
+        return PROBLEM_NONE;
+    redis_cmd_init(&c);
+    redis_cmd_begin(&c, "SET");
+    redis_cmd_add_format(&c, "hoist:batch:%s", id->text);
+    redis_cmd_add_str(&c, x->access.name);
+    redis_cmd_add_str(&c, "EX");
+    redis_cmd_add_int(&c, BATCHES_KEEP_SECONDS);
+    return job_store_ask(x, &c, 1, &reply, e);
 }
 
 /* --- A batch that Redis has none of: perhaps a job by that name --- */
@@ -190,8 +257,13 @@ static enum problem open_one(struct exchange *x, struct uuid *ret_id, struct err
     enum problem p = body_queue(x, &q, e);
     if (p)
         return p;
+    if (!q)
+        q = config_find_queue(x->app->config, "default", strlen("default"));
     *ret_id = id_new();
-    return run(x, q ? q->name : "default", ret_id, true, e);
+    p = access_check_queue(&x->access, x->app->config, q, e);
+    if (!p)
+        p = note_owner(x, ret_id, e);
+    return p ? p : run(x, q->name, ret_id, true, e);
 }
 
 void batches_open(struct exchange *x)

@@ -25,6 +25,12 @@ void batches_open(struct exchange *x);
 void batches_close(struct exchange *x);
 void batches_show(struct exchange *x);
 
+/* Whether the client may see it: it opened the batch, which the key hoist:batch:UUID tells for BATCHES_KEEP_SECONDS after
+ * its last use, or may see the job of that uuid.  PROBLEM_NO_BATCH: not, or nobody has it.  PROBLEM_UNAVAILABLE. */
+enum { BATCHES_KEEP_SECONDS = 30 * 24 * 3600 };
+enum problem batches_check_owner(struct exchange *x, const struct uuid *id,
+                                 struct err *e);
+
 struct batches_sum {
     bool is_known; /* some queue has it */
     bool open;

@@ -94,7 +94,9 @@ enum problem body_queue(struct exchange *x, const struct config_queue **ret,
     if (p)
         return p;
     *ret = name ? config_find_queue(x->app->config, name, strlen(name)) : NULL;
-    return name && !*ret ? problem_set(e, PROBLEM_UNKNOWN_QUEUE,
-                                       "queue: '%.64s' is not configured", name)
-                         : PROBLEM_NONE;
+    if (*ret)
+        return access_check_queue(&x->access, x->app->config, *ret, e);
+    return name ? problem_set(e, PROBLEM_UNKNOWN_QUEUE,
+                              "queue: '%.64s' is not configured", name)
+                : PROBLEM_NONE;
 }

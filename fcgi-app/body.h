@@ -26,7 +26,7 @@ enum problem body_text(const struct json_flat *j, const char *name, const char *
                        struct err *e);
 
 /* The body of a request that names a queue and nothing else: {"queue":"docs"}.  *ret NULL when it names none;
- * PROBLEM_UNKNOWN_QUEUE when it is not configured; else as body_read and body_text. */
+ * PROBLEM_UNKNOWN_QUEUE when it is not configured, PROBLEM_FORBIDDEN when the client may not use it; else as body_read and body_text. */
 enum problem body_queue(struct exchange *x, const struct config_queue **ret,
                         struct err *e);
 

@@ -49,7 +49,8 @@ static bool is_known(struct exchange *x, const struct job_id *id, int generation
 static enum problem check_parent(struct exchange *x, const struct job *j, struct err *e)
 {
     const struct job_id parent = parent_of(j);
-    if (is_known(x, &parent, ENLIST_GENERATIONS))
+    enum problem p = job_store_check_owner(x, &parent, e);
+    if (p != PROBLEM_NO_JOB && is_known(x, &parent, ENLIST_GENERATIONS))
         return PROBLEM_NONE;
     return problem_set(e, PROBLEM_BAD_VALUE, "after: no job has the id %s.%s",
                        parent.queue, parent.uuid.text);
@@ -60,6 +61,9 @@ static enum problem check_batch(struct exchange *x, const char *batch, struct er
     struct batches_sum sum;
     struct uuid id;
     memcpy(id.text, batch, sizeof id.text);
+    if (batches_check_owner(x, &id, e) == PROBLEM_NO_BATCH)
+        return problem_set(e, PROBLEM_BAD_VALUE, "batch: no batch has the id %s",
+                           batch);
     if (batches_sum(x, &id, &sum, e)) /* Redis cannot be asked */
         return PROBLEM_NONE;
     if (!sum.is_known)
@@ -105,6 +109,10 @@ static enum problem judge_unique(struct exchange *x, const struct publish_answer
         *ret_holder = j->id;
         if (id_is_uuid(a->other, strlen(a->other)))
             memcpy(ret_holder->uuid.text, a->other, sizeof ret_holder->uuid.text);
+        if (job_store_check_owner(x, ret_holder, e)) {
+            *ret_holder = (struct job_id){.queue = ""}; /* another's */
+            return problem_set(e, PROBLEM_DUPLICATE, "another job has this unique key");
+        }
         return problem_set(e, PROBLEM_DUPLICATE, "the job %s.%s has this unique key",
                            ret_holder->queue, ret_holder->uuid.text);
     }

@@ -26,7 +26,8 @@ enum problem enlist_check(struct exchange *x, struct err *e);
 
 /* The jobs of x->batch, just committed.
  * PROBLEM_NONE        x->waited says what replicas and append-only file have (waits.h)
- * PROBLEM_DUPLICATE   *ret_holder is the job that has the unique key; the upload is gone
+ * PROBLEM_DUPLICATE   *ret_holder is the job that has the unique key, its queue "" when the client may not see it; the
+ *                     upload is gone
  * PROBLEM_QUEUE_FULL  the upload is gone */
 enum problem enlist_jobs(struct exchange *x, struct job_id *ret_holder, struct err *e);
 

@@ -69,8 +69,7 @@ void exchange_send(const struct exchange_end *end)
 void exchange_begin(struct exchange *x)
 {
     x->parked = x->hurry = x->gave_up = false;
-    x->access = (struct access){.name = NULL};
-    x->batch.owner = NULL;
+    access_set(x, &(struct access){.name = NULL});
     x->retry_after = 0;
     x->response.cors_origin = NULL;
     x->response.varies = *x->app->config->http.cors_origins != '\0';

@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-enum { BODY_FULL = RESPONSE_BODY_MAX - 64 * 1024 /* more than one status takes */ };
+enum {
+    BODY_FULL = RESPONSE_BODY_MAX - 64 * 1024, /* more than one status takes */
+    PAGES_MAX = 10 /* of the index, looked through for a page of one's own */
+};
 
 /* The records of a page: owner and hash of each, in one pipeline. */
 struct records {
@@ -27,7 +30,7 @@ static enum problem read_query(struct exchange *x, struct index_query *ret,
     const struct config_queue *found =
         config_find_queue(x->app->config, queue ? queue->s : "default",
                           queue ? queue->len : strlen("default"));
-    if (!found)
+    if (!found || !access_may_use_queue(&x->access, x->app->config, found))
         return problem_set(e, PROBLEM_UNKNOWN_QUEUE, "queue: '%.64s' is not configured",
                            queue ? queue->s : "default");
     ret->queue = found->name;
@@ -71,51 +74,82 @@ static bool read_job(struct redis_value *const replies[2], const struct job_id *
 
 /* Whether it belongs on the page.  Only `done` holds jobs of two states; elsewhere one that has just moved on is shown
  * as it is. */
-static bool is_wanted(const struct index_query *q, const struct job *j)
+static bool is_wanted(const struct exchange *x, const struct index_query *q,
+                      const struct job *j)
 {
     bool ended = j->state == JOB_DONE || j->state == JOB_CANCELLED;
     bool asked = q->state &&
                  (strcmp(q->state, "done") == 0 || strcmp(q->state, "cancelled") == 0);
-    return !asked || !ended || strcmp(q->state, job_state_name(j->state)) == 0;
+    return access_may_see(&x->access, x->app->config, j) &&
+           (!asked || !ended || strcmp(q->state, job_state_name(j->state)) == 0);
 }
 
-static void answer(struct exchange *x, const struct index_query *q,
-                   const struct index_page *page, const struct records *records)
+struct list {
+    const struct index_query *query;
+    size_t shown;
+    struct index_cursor next;
+    bool has_next;
+};
+
+/* One page of the index; false: the list is long enough. */
+static bool add_page(struct exchange *x, struct list *l, const struct index_page *page,
+                     const struct records *records)
 {
     struct buf *b = &x->response.body;
-    const char *comma = "";
     size_t i = 0;
-    response_begin(&x->response, 200, "application/json");
-    buf_puts(b, "{\"jobs\":[");
-    for (; i < page->count && b->len < BODY_FULL; i++) {
+    for (; i < page->count && b->len < BODY_FULL && l->shown < l->query->limit; i++) {
         CLEANUP(job_release) struct job j = JOB_INIT;
-        struct job_id id = id_of(q, &page->ids[i]);
-        if (!read_job(&records->replies[2 * i], &id, &j) || !is_wanted(q, &j))
+        struct job_id id = id_of(l->query, &page->ids[i]);
+        if (!read_job(&records->replies[2 * i], &id, &j) || !is_wanted(x, l->query, &j))
             continue;
-        buf_puts(b, comma);
+        buf_puts(b, l->shown > 0 ? "," : "");
         if (!job_add_status(b, &j))
             b->failed = true;
-        comma = ",";
+        l->shown++;
     }
-    buf_putc(b, ']');
     bool cut = i < page->count;
-    index_cursor_add(b, cut ? &page->at[i - 1] : &page->next, cut || page->has_next);
-    buf_puts(b, "}\n");
+    l->next = cut ? page->at[i - 1] : page->next;
+    l->has_next = cut || page->has_next;
+    return !cut && b->len < BODY_FULL && l->shown < l->query->limit;
+}
+
+static enum problem add_pages(struct exchange *x, struct list *l, struct err *e)
+{
+    struct index_query q = *l->query;
+    const struct config_queue *queue =
+        config_find_queue(x->app->config, q.queue, strlen(q.queue));
+    /* Most may be others'; but a page stays a page. */
+    int pages = access_may_see_all(&x->access, x->app->config, queue) ? 1 : PAGES_MAX;
+    while (pages-- > 0) {
+        CLEANUP(records_release) struct records records = {{NULL}};
+        struct index_page page;
+        enum problem p = index_page_read(x, &q, &page, e);
+        if (!p && page.count > 0)
+            p = read_records(x, &q, &page, &records, e);
+        if (p || !add_page(x, l, &page, &records) || !l->has_next)
+            return p;
+        q.has_after = true;
+        q.after = l->next;
+    }
+    return PROBLEM_NONE;
 }
 
 void job_list(struct exchange *x)
 {
-    CLEANUP(records_release) struct records records = {{NULL}};
     struct index_query q = {.queue = ""};
-    struct index_page page;
+    struct list list = {.query = &q};
     struct err e = ERR_INIT;
     enum problem p = read_query(x, &q, &e);
-    if (!p)
-        p = index_page_read(x, &q, &page, &e);
-    if (!p && page.count > 0)
-        p = read_records(x, &q, &page, &records, &e);
-    if (p)
+    if (!p) {
+        response_begin(&x->response, 200, "application/json");
+        buf_puts(&x->response.body, "{\"jobs\":[");
+        p = add_pages(x, &list, &e);
+    }
+    if (p) {
         exchange_refuse(x, p, &e);
-    else
-        answer(x, &q, &page, &records);
+        return;
+    }
+    buf_putc(&x->response.body, ']');
+    index_cursor_add(&x->response.body, &list.next, list.has_next);
+    buf_puts(&x->response.body, "}\n");
 }

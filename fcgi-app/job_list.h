@@ -6,7 +6,7 @@
  * queue is `default` unless given, state all of them in turn: waiting, scheduled, running, dead, done and cancelled.  At
  * most 100 a page, less when they are large: a page may be short, or empty, and not be the last.  Records are read
  * after the index, so that a job which has just moved on shows the state it is in now.  Jobs that are `accepted` stand in
- * no index.  While Redis is away: 503.
+ * no index.  Who may not see all jobs is shown his own, of up to ten pages that are looked through.  While Redis is away: 503.
  */
 #ifndef HOIST_FCGI_JOB_LIST_H
 #define HOIST_FCGI_JOB_LIST_H

@@ -22,11 +22,11 @@ static enum problem unknown(struct err *e)
     return problem_set(e, PROBLEM_NO_JOB, "no job has this id");
 }
 
-/* An id that is none is answered like one that nobody has. */
-enum problem job_store_id(const struct exchange *x, struct job_id *ret, struct err *e)
+enum problem job_store_id(struct exchange *x, struct job_id *ret, struct err *e)
 {
     const struct request_text *s = &x->request.segments[2];
-    return id_parse_job(s->s, s->len, ret) ? PROBLEM_NONE : unknown(e);
+    return id_parse_job(s->s, s->len, ret) ? job_store_check_owner(x, ret, e)
+                                           : unknown(e);
 }
 
 /* The job as its manifest has it: accepted, but not known to Redis, or not now. */
@@ -42,6 +42,57 @@ enum problem job_store_read_manifest(struct exchange *x, const struct job_id *id
     log_warn("jobs", "manifest", LOG_ERR(&why));
     return problem_set(e, PROBLEM_INTERNAL, "the job's manifest cannot be read");
 }
+
+/* --- Whose it is --- */
+
+/* Whether its record has an owner (*ret_known), and that is the client. */
+static enum problem is_in_redis_mine(struct exchange *x, const struct job_id *id,
+                                     bool *ret_known, bool *ret_mine, struct err *e)
+{
+    CLEANUP(redis_cmd_release) struct redis_cmd c;
+    CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
+    size_t len;
+    redis_cmd_init(&c);
+    redis_cmd_begin(&c, "HGET");
+    queue_add_job_key(&c, id);
+    redis_cmd_add_str(&c, "owner");
+    enum problem p = job_store_ask(x, &c, 1, &reply, e);
+    if (p)
+        return p;
+    const char *owner = redis_value_str(reply, &len);
+    *ret_known = len > 0;
+    *ret_mine =
+        len > 0 && access_may_see_owner(&x->access, x->app->config, NULL, owner);
+    return PROBLEM_NONE;
+}
+
+/* Of one that is another's by its record, the spool is asked for a job that nobody has: that takes as long. */
+static bool is_in_spool_mine(struct exchange *x, const struct job_id *id, bool pretend)
+{
+    CLEANUP(job_release) struct job j = JOB_INIT;
+    struct job_id asked = *id;
+    struct err e = ERR_INIT;
+    if (pretend)
+        asked.uuid = id_new();
+    return job_store_read_manifest(x, &asked, &j, &e) == PROBLEM_NONE && !pretend &&
+           access_may_see_owner(&x->access, x->app->config, NULL, j.owner);
+}
+
+enum problem job_store_check_owner(struct exchange *x, const struct job_id *id,
+                                   struct err *e)
+{
+    const struct config *config = x->app->config;
+    bool known = false, mine = false;
+    if (access_may_see_all(&x->access, config,
+                           config_find_queue(config, id->queue, strlen(id->queue))))
+        return PROBLEM_NONE;
+    enum problem p = is_in_redis_mine(x, id, &known, &mine, e);
+    if (mine || is_in_spool_mine(x, id, known))
+        return PROBLEM_NONE;
+    return p ? p : unknown(e);
+}
+
+/* --- Reading --- */
 
 static enum problem read_replies(struct redis_value *const replies[2],
                                  const struct job_id *id, struct job *ret,

@@ -16,8 +16,13 @@
 #include "shared/job.h"
 #include "shared/queue.h"
 
-/* The id in the third segment of the path.  One that is none is answered like one that nobody has. */
-enum problem job_store_id(const struct exchange *x, struct job_id *ret, struct err *e);
+/* The id in the third segment of the path, of a job that the client may see (access.h).  One that is none, that nobody
+ * has, and that is another's are answered alike, after the same questions to Redis and spool.  PROBLEM_UNAVAILABLE: whose it
+ * is cannot be found out now. */
+enum problem job_store_id(struct exchange *x, struct job_id *ret, struct err *e);
+/* The same for an id from elsewhere. */
+enum problem job_store_check_owner(struct exchange *x, const struct job_id *id,
+                                   struct err *e);
 
 /* exchange_ask, as a problem. */
 enum problem job_store_ask(struct exchange *x, const struct redis_cmd *cmds,

@@ -4,6 +4,7 @@
 #include "fcgi-app/cgi.h"
 #include "fcgi-app/listen.h"
 #include "fcgi-app/server.h"
+#include "fcgi-app/token.h"
 #include "shared/cleanup.h"
 #include "shared/config.h"
 #include "shared/digest.h"
@@ -16,17 +17,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum what { WHAT_RUN, WHAT_CHECK, WHAT_SHOW };
+enum what { WHAT_RUN, WHAT_CHECK, WHAT_SHOW, WHAT_TOKEN };
 
 static void print_help(void)
 {
     puts(
-        "Usage: hoist-fcgi [--config FILE] [--check | --show-config]\n"
+        "Usage: hoist-fcgi [--config FILE] [--check | --show-config | --new-token]\n"
         "Takes uploads from a web server by FastCGI, spools them and answers 202.\n\n"
         "  --config FILE  settings; without it those of $HOIST_CONFIG, else the\n"
         "                 defaults and the environment\n"
         "  --check        check the settings, open the spool, say what is wrong, exit\n"
         "  --show-config  print the settings in effect, secrets left out, exit\n"
+        "  --new-token    print a new bearer token and its line for [auth NAME], exit\n"
         "  --help         this text and every setting\n"
         "  --version      print the version\n\n"
         "It listens on the socket systemd passes, on descriptor 0 if that listens\n"
@@ -75,6 +77,8 @@ static enum err_code act(enum what what, const char *file, struct err *e)
 {
     CLEANUP(config_release) struct config config;
     config_init(&config);
+    if (what == WHAT_TOKEN)
+        return token_print_new(stdout, e);
     enum err_code code = config_load_unsigned(&config, file, environ, e);
     if (code)
         return code;
@@ -90,9 +94,13 @@ static enum err_code act(enum what what, const char *file, struct err *e)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-        {"show-config", no_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, 'k'},
+        {"show-config", no_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {"new-token", no_argument, NULL, 't'},
+        {NULL, 0, NULL, 0},
     };
     const char *file = cgi_config_file();
     enum what what = WHAT_RUN;
@@ -108,6 +116,9 @@ int main(int argc, char **argv)
             break;
         case 'k':
             what = WHAT_CHECK;
+            break;
+        case 't':
+            what = WHAT_TOKEN;
             break;
         case 's':
             what = WHAT_SHOW;

@@ -65,12 +65,16 @@ static enum err_code add_all(struct exchange *x, const struct config_queue *queu
                              struct err *e)
 {
     struct buf *b = &x->response.body;
+    bool first = true;
     for (size_t i = 0; i < count; i++) {
         struct queue_status s;
+        if (!access_may_use_queue(&x->access, x->app->config, &queues[i]))
+            continue;
         if (queue_parse_status(replies[2 * i], &s, e))
             return e->code;
-        if (i > 0)
+        if (!first)
             buf_putc(b, ',');
+        first = false;
         add_queue(b, queues[i].name, &s, replies[2 * i + 1]);
     }
     return ERR_OK;
@@ -107,6 +111,8 @@ enum problem queues_find(const struct exchange *x, const struct config_queue **r
 {
     const struct request_text *name = &x->request.segments[2];
     *ret = config_find_queue(x->app->config, name->s, name->len);
+    if (*ret && !access_may_use_queue(&x->access, x->app->config, *ret))
+        *ret = NULL;
     return *ret
                ? PROBLEM_NONE
                : problem_set(e, PROBLEM_NO_QUEUE, "'%.64s' is not configured", name->s);

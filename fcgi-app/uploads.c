@@ -160,11 +160,15 @@ static enum problem read_raw(struct exchange *x, struct options *o,
                               .foreign = x->body.is_ours ? &foreign : NULL,
                               .digest = said};
     options_take_digest(o, said);
-    if (x->request.content_length > o->queue->max_bytes)
+    int64_t max_bytes = access_max_bytes(&x->access, o->queue);
+    if (x->request.content_length > max_bytes)
         return problem_set(e, PROBLEM_TOO_LARGE,
-                           "the file is larger than the %lld bytes its queue allows",
-                           (long long)o->queue->max_bytes);
-    enum problem p = options_check_ties(o, e);
+                           "the file is larger than the %lld bytes it may have",
+                           (long long)max_bytes);
+    enum problem p = access_may_use(&x->access, x->app->config, o->queue,
+                                    o->job.to ? o->job.to : o->queue->to, e);
+    if (!p)
+        p = options_check_ties(o, e);
     if (!p)
         p = rooms_check(x->app->rooms, o->queue, x->request.content_length,
                         &x->retry_after, e);

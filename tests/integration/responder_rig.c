@@ -41,7 +41,7 @@ void responder_start(void)
 
 void responder_up_with(const char *more)
 {
-    char text[2048];
+    char text[4096];
 
     redis_fixture_start(&rig.redis);
     tmpdir_make(&rig.dir);
