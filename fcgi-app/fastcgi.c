@@ -22,6 +22,7 @@ struct fastcgi {
     bool write_failed;
     const unsigned char *data; /* of the body, in `in`, not yet given away */
     size_t data_len;
+    size_t later_len;  /* bytes in `in` that come after what was fed */
     int64_t body_read; /* bytes given away so far */
     size_t out_len;    /* content in out, behind its header */
     struct fastcgi_stream stream;
@@ -126,16 +127,16 @@ void fastcgi_begin(struct fastcgi *f, int fd)
     fastcgi_stream_restart(&f->stream);
     f->fd = fd;
     f->complete = f->broken = f->write_failed = false;
-    f->data_len = f->out_len = 0;
+    f->data_len = f->later_len = f->out_len = 0;
     f->body_read = 0;
 }
 
-/* 0: the peer has closed, or an error; *empty: there is nothing now. */
-static size_t receive(struct fastcgi *f, void *data, size_t len, int flags, bool *empty)
+/* Into `in`, what there is.  0: the peer has closed, or an error; *empty: there is nothing now. */
+static size_t receive_now(struct fastcgi *f, bool *empty)
 {
     ssize_t n;
     do {
-        n = recv(f->fd, data, len, flags);
+        n = recv(f->fd, f->in, sizeof f->in, MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     *empty = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     return n > 0 ? (size_t)n : 0;
@@ -172,7 +173,7 @@ enum fastcgi_look fastcgi_look(struct fastcgi *f, struct err *e)
     bool full = true;
     while (full) { /* so long as there may be more; a head has an end */
         bool empty;
-        size_t n = receive(f, f->in, sizeof f->in, MSG_DONTWAIT, &empty);
+        size_t n = receive_now(f, &empty);
         if (n == 0 && !empty)
             return FASTCGI_OVER;
         fastcgi_stream_feed(&f->stream, f->in, n);
@@ -208,7 +209,11 @@ static size_t use_fed(struct fastcgi *f, char *data, size_t len)
     while (f->data_len == 0) {
         switch (fastcgi_stream_next(&f->stream)) {
         case FASTCGI_MORE:
-            return got;
+            if (f->later_len == 0)
+                return got;
+            fastcgi_stream_feed(&f->stream, f->in, f->later_len);
+            f->later_len = 0;
+            break;
         case FASTCGI_DATA:
             f->data = f->stream.data;
             f->data_len = f->stream.data_len;
@@ -233,15 +238,28 @@ static size_t use_fed(struct fastcgi *f, char *data, size_t len)
     return got;
 }
 
+/* Wait for more, and feed it: straight into the caller's memory, and what is too much for that into `in`.  The headers in
+ * between leave room at the end, which is filled from there.  Nothing comes: hung up, or too late. */
+static void receive(struct fastcgi *f, void *data, size_t len)
+{
+    struct iovec parts[] = {{data, len < DIRECT_BYTES ? 0 : len},
+                            {f->in, sizeof f->in}};
+    ssize_t n;
+    do {
+        n = readv(f->fd, parts, 2);
+    } while (n < 0 && errno == EINTR);
+    size_t sum = n > 0 ? (size_t)n : 0;
+    size_t first = sum < parts[0].iov_len ? sum : parts[0].iov_len;
+    f->broken = sum == 0;
+    f->later_len = sum - first;
+    fastcgi_stream_feed(&f->stream, data, first);
+}
+
 size_t fastcgi_read_some(struct fastcgi *f, void *data, size_t len)
 {
     size_t got = len > 0 ? use_fed(f, data, len) : 0;
     while (got == 0 && len > 0 && !has_ended(f)) {
-        bool empty, direct = len >= DIRECT_BYTES;
-        void *into = direct ? data : f->in;
-        size_t n = receive(f, into, direct ? len : sizeof f->in, 0, &empty);
-        f->broken = n == 0; /* hung up, or too late */
-        fastcgi_stream_feed(&f->stream, into, n);
+        receive(f, data, len);
         got = use_fed(f, data, len);
     }
     f->body_read += (int64_t)got;

@@ -12,7 +12,7 @@ function request()
     .. "Content-Type: application/octet-stream\r\n\r\n" .. file .. "\r\n--" .. boundary .. "--\r\n"
   return wrk.format("POST", wrk.path, {
     ["Content-Type"] = "multipart/form-data; boundary=" .. boundary,
-    ["Host"] = "bench",
+    ["Host"] = "localhost",
   }, body)
 end
 
