@@ -1,6 +1,7 @@
 #include "fcgi-app/accept.h"
 
 #include "fcgi-app/enlist.h"
+#include "fcgi-app/policy_uses.h"
 #include "shared/http_digest.h"
 #include "shared/log.h"
 
@@ -102,7 +103,10 @@ static void refuse(struct exchange *x, enum problem p, const struct job_id *hold
     if (p == PROBLEM_FULL)
         x->retry_after = marks_retry_after(x->app->marks);
     /* What the disk or the settings say is the log's; the client learns what to do. */
-    exchange_refuse(x, p, is_theirs ? e : NULL);
+    if (p == PROBLEM_UNAUTHORIZED) /* a form that brought no policy */
+        access_refuse(x, p, e);
+    else
+        exchange_refuse(x, p, is_theirs ? e : NULL);
     if (p == PROBLEM_DUPLICATE && *holder->queue) {
         char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
         id_format_job(holder, url + strlen(url));
@@ -131,13 +135,21 @@ enum problem accept_batch(struct exchange *x, struct job_id *ret_holder, struct 
     if (!p)
         p = reserve_answer(x, e);
     if (!p)
-        p = batch_commit(&x->batch, e);
+        p = policy_uses_take(x, e);
     if (p)
         return p;
+    p = batch_commit(&x->batch, e);
+    if (p) {
+        policy_uses_drop(x);
+        return p;
+    }
     if (!x->batch.is_bare)
         marks_note_upload(x->app->marks, (int64_t)x->batch.count,
                           batch_bytes(&x->batch));
-    return enlist_jobs(x, ret_holder, e);
+    p = enlist_jobs(x, ret_holder, e);
+    if (p) /* it is gone again */
+        policy_uses_drop(x);
+    return p;
 }
 
 void accept_end(struct exchange *x, enum problem p, const struct job_id *holder,

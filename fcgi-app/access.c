@@ -2,6 +2,7 @@
 
 #include "fcgi-app/bearer.h"
 #include "fcgi-app/exchange.h"
+#include "fcgi-app/policies.h"
 #include "shared/job.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@ void access_set(struct exchange *x, const struct access *a)
     x->access = *a;
     x->batch.owner = a->name;
     x->batch.limit_bytes = a->max_bytes;
+    x->batch.policy = a->policy;
 }
 
 static enum problem identify_local(struct exchange *x, struct err *e)
@@ -25,20 +27,23 @@ static enum problem identify_local(struct exchange *x, struct err *e)
         return problem_set(e, PROBLEM_FORBIDDEN,
                            "only clients on the server itself are served until the "
                            "operator configures an [auth NAME] section with a token");
-    access_set(x, &(struct access){.scopes = ACCESS_UPLOAD | ACCESS_READ | ACCESS_ADMIN,
+    access_set(x, &(struct access){.scopes = ACCESS_UPLOAD | ACCESS_READ |
+                                             ACCESS_ADMIN | ACCESS_SEND | ACCESS_LOOK,
                                    .queues = UINT64_MAX,
                                    .destinations = UINT64_MAX});
     return PROBLEM_NONE;
 }
 
-static void take(struct exchange *x, const struct config_auth *auth)
+struct access access_of(const struct config_auth *auth)
 {
-    access_set(x, &(struct access){.name = auth->name,
-                                   .auth = auth,
-                                   .scopes = auth->scope_bits,
-                                   .queues = auth->queue_bits,
-                                   .destinations = auth->destination_bits,
-                                   .max_bytes = auth->max_bytes});
+    unsigned parts = (auth->scope_bits & ACCESS_UPLOAD ? ACCESS_SEND : 0) |
+                     (auth->scope_bits & ACCESS_READ ? ACCESS_LOOK : 0);
+    return (struct access){.name = auth->name,
+                           .auth = auth,
+                           .scopes = auth->scope_bits | parts,
+                           .queues = auth->queue_bits,
+                           .destinations = auth->destination_bits,
+                           .max_bytes = auth->max_bytes};
 }
 
 static enum problem identify_token(struct exchange *x, struct err *e)
@@ -66,8 +71,30 @@ static enum problem identify_token(struct exchange *x, struct err *e)
     const struct config_auth *auth = bearer_find(x->app->config, hash);
     if (!auth)
         return problem_set(e, PROBLEM_UNAUTHORIZED, "the token is not valid");
-    take(x, auth);
+    const struct access a = access_of(auth);
+    access_set(x, &a);
     return PROBLEM_NONE;
+}
+
+static enum problem identify(struct exchange *x, struct err *e)
+{
+    struct request_text policy;
+    bool has_token = request_param(&x->request, "HTTP_AUTHORIZATION") != NULL;
+    enum problem p = policies_find(&x->request, &policy, e);
+    if (p)
+        return p;
+    if (policy.s && has_token)
+        return problem_set(e, PROBLEM_BAD_REQUEST,
+                           "a token and a policy: one of the two is wanted");
+    if (policy.s)
+        return policies_verify(x, &policy, e);
+    if (x->app->config->auth_count == 0)
+        return identify_local(x, e);
+    if (!has_token && policies_may_come(x)) {
+        access_set(x, &(struct access){.scopes = ACCESS_SEND, .awaits_policy = true});
+        return PROBLEM_NONE;
+    }
+    return identify_token(x, e);
 }
 
 enum problem access_identify(struct exchange *x, struct err *e)
@@ -78,8 +105,7 @@ enum problem access_identify(struct exchange *x, struct err *e)
             e, PROBLEM_BAD_REQUEST,
             "access_token: a token is taken from the Authorization header "
             "alone; this one has been seen by logs and is to be replaced");
-    return x->app->config->auth_count == 0 ? identify_local(x, e)
-                                           : identify_token(x, e);
+    return identify(x, e);
 }
 
 enum problem access_require(const struct access *a, enum access_scope scope,
@@ -87,6 +113,9 @@ enum problem access_require(const struct access *a, enum access_scope scope,
 {
     if (scope == ACCESS_OPEN || a->scopes & scope)
         return PROBLEM_NONE;
+    if (a->policy || a->awaits_policy)
+        return problem_set(e, a->policy ? PROBLEM_FORBIDDEN : PROBLEM_UNAUTHORIZED,
+                           "a policy is for uploads, and for looking at their jobs");
     for (unsigned i = 0; i < sizeof scope_names / sizeof scope_names[0]; i++)
         if (scope == 1U << i)
             return problem_set(e, PROBLEM_FORBIDDEN, "the scope %s is needed",
@@ -168,8 +197,14 @@ bool access_may_see_all(const struct access *a, const struct config *config,
 bool access_may_see_owner(const struct access *a, const struct config *config,
                           const struct config_queue *queue, const char *owner)
 {
-    return (a->name && owner && strcmp(a->name, owner) == 0) ||
+    const char *mine = a->policy ? a->policy->id : a->name;
+    return (mine && owner && strcmp(mine, owner) == 0) ||
            access_may_see_all(a, config, queue);
+}
+
+const char *access_owner_field(const struct access *a)
+{
+    return a->policy ? "policy" : "owner";
 }
 
 bool access_may_see(const struct access *a, const struct config *config,
@@ -177,11 +212,13 @@ bool access_may_see(const struct access *a, const struct config *config,
 {
     return access_may_see_owner(
         a, config, config_find_queue(config, j->id.queue, strlen(j->id.queue)),
-        j->owner);
+        a->policy ? j->policy : j->owner);
 }
 
 const char *access_name(const struct access *a)
 {
+    if (a->policy)
+        return a->policy->id;
     return a->name ? a->name : "";
 }
 

@@ -1,5 +1,6 @@
 #include "fcgi-app/batch.h"
 
+#include "shared/cleanup.h"
 #include "shared/job_key.h"
 
 #include <stdlib.h>
@@ -49,19 +50,43 @@ static enum problem of_spool(const struct err *e)
     return e->code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
 }
 
-/* Name, type and key of a job that is otherwise filled in. */
-static enum problem describe(const struct config *config, struct job *j,
-                             const struct batch_file *file, struct err *e)
+static enum problem fill_key(const struct config *config, struct job *j, struct err *e)
 {
+    if (job_key_fill(config, j, e))
+        return e->code == ERR_REJECT ? PROBLEM_BAD_OPTION : PROBLEM_INTERNAL;
+    return PROBLEM_NONE;
+}
+
+/* The key that the job has got, below what its policy says. */
+static enum problem put_below(const struct config *config, struct job *j,
+                              const char *prefix, struct err *e)
+{
+    CLEANUP(buf_release) struct buf key = BUF_INIT(2 * JOB_KEY_MAX);
+    buf_puts(&key, prefix);
+    buf_puts(&key, j->key);
+    if (key.failed)
+        return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    if (job_set_key(j, key.data, key.len, e))
+        return e->code == ERR_REJECT ? PROBLEM_BAD_OPTION : PROBLEM_INTERNAL;
+    return fill_key(config, j, e); /* it may be too long now */
+}
+
+/* Name, type and key of a job that is otherwise filled in. */
+static enum problem describe(const struct batch *b, const struct config *config,
+                             struct job *j, const struct batch_file *file,
+                             struct err *e)
+{
+    bool chosen = j->key != NULL;
     if (file->name && job_set_name(j, file->name, file->name_len, e))
         return PROBLEM_INTERNAL;
     if (!j->name && job_set_name(j, "", 0, e))
         return PROBLEM_INTERNAL;
     if (*file->type && job_set_type(j, file->type, strlen(file->type), e))
         return e->code == ERR_REJECT ? PROBLEM_BAD_REQUEST : PROBLEM_INTERNAL;
-    if (job_key_fill(config, j, e))
-        return e->code == ERR_REJECT ? PROBLEM_BAD_OPTION : PROBLEM_INTERNAL;
-    return PROBLEM_NONE;
+    enum problem p = fill_key(config, j, e);
+    return p || chosen || !b->policy || !*b->policy->key_prefix
+               ? p
+               : put_below(config, j, b->policy->key_prefix, e);
 }
 
 static bool is_same(const char *a, const char *b)
@@ -100,7 +125,8 @@ static enum problem make_job(const struct batch *b, const struct options *o,
     enum problem p = options_make_job(o, j, e);
     if (p)
         return p;
-    if (b->owner && !(j->owner = strdup(b->owner)))
+    if ((b->owner && !(j->owner = strdup(b->owner))) ||
+        (b->policy && !(j->policy = strdup(b->policy->id))))
         return problem_set(e, PROBLEM_INTERNAL, "out of memory");
     return b->admit ? b->admit(b->admit_ctx, o->queue, j, e) : PROBLEM_NONE;
 }
@@ -114,10 +140,20 @@ static enum problem begin_ingest(struct batch *b, const struct options *o,
         .sniffer = b->sniffer,
         .config = o->config,
         .queue_types = o->queue->allow_types,
+        .policy_types = b->policy ? b->policy->types : "",
         .to = b->jobs[b->count - 1].to,
         .declared = file->type,
     };
     return ingest_begin(&b->ingest, &terms, e);
+}
+
+static enum problem heed_policy(struct batch *b, const struct batch_file *file,
+                                struct err *e)
+{
+    int64_t most = b->policy->max_bytes;
+    if (most > 0 && most < b->max_bytes)
+        b->max_bytes = most;
+    return policy_check_file(b->policy, b->count - 1, file->type, -1, e);
 }
 
 enum problem batch_begin_file(struct batch *b, const struct options *o,
@@ -142,7 +178,9 @@ enum problem batch_begin_file(struct batch *b, const struct options *o,
     if (b->limit_bytes > 0 && b->limit_bytes < b->max_bytes)
         b->max_bytes = b->limit_bytes;
     j->id.uuid = u->uuid;
-    p = describe(o->config, j, file, e);
+    p = describe(b, o->config, j, file, e);
+    if (!p && b->policy)
+        p = heed_policy(b, file, e);
     if (!p)
         p = check_key(b, j, e);
     return p ? p : begin_ingest(b, o, file, e);
@@ -167,7 +205,7 @@ enum problem batch_add_job(struct batch *b, const struct options *o,
     j->source_url = source->url ? strdup(source->url) : NULL;
     if (!j->source || (source->url && !j->source_url))
         return problem_set(e, PROBLEM_INTERNAL, "out of memory");
-    return describe(o->config, j, &source->file, e);
+    return describe(b, o->config, j, &source->file, e);
 }
 
 enum problem batch_expect(struct batch *b, int64_t bytes, struct err *e)
@@ -192,6 +230,11 @@ enum problem batch_write(struct batch *b, const void *data, size_t len, struct e
 enum problem batch_end_file(struct batch *b, struct err *e)
 {
     uint8_t sum[DIGEST_SHA256_BYTES];
+    enum problem p = PROBLEM_NONE;
+    if (b->policy)
+        p = policy_check_size(b->policy, b->uploads[b->count - 1].size, e);
+    if (p)
+        return p;
     if (!ingest_is_needed(&b->ingest))
         return PROBLEM_NONE;
     if (spool_sum(&b->uploads[b->count - 1], sum, e))

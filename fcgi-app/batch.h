@@ -38,13 +38,14 @@ struct batch {
     batch_admit_fn *admit; /* NULL: all are welcome */
     void *admit_ctx;
     const char *owner; /* of its jobs; NULL: nobody; borrowed, and kept over an abort */
+    const struct policy *policy; /* what its files must be; as owner */
     struct spool_upload *uploads;
     struct uuid id;      /* what the answer calls the batch; once committed */
     bool is_named;       /* by the client; once committed */
     struct job *jobs;    /* jobs[i] belongs to uploads[i] */
     int64_t limit_bytes; /* of one file, besides its queue's; 0: none */
     size_t count, capacity;
-    struct sniffer *sniffer; /* NULL: no queue and no destination has a list of types */
+    struct sniffer *sniffer; /* NULL: nothing is configured that has a list of types */
     struct ingest ingest;    /* of the file being written */
     bool is_bare;            /* one job, without a file */
     int64_t max_bytes;       /* of the file being written */

@@ -15,6 +15,9 @@ static enum problem admit(void *ctx, const struct config_queue *queue,
                           const struct job *j, struct err *e)
 {
     struct exchange *x = ctx;
+    if (x->access.awaits_policy)
+        return problem_set(e, PROBLEM_UNAUTHORIZED,
+                           "a policy is wanted, in front of the file, or a token");
     enum problem p = access_may_use(&x->access, x->app->config, queue, j->to, e);
     return p ? p : rooms_check(x->app->rooms, queue, -1, &x->retry_after, e);
 }
@@ -25,6 +28,7 @@ enum err_code exchange_init(struct exchange *x, struct app *app, struct err *e)
     x->app = app;
     x->body = (struct body_file)BODY_FILE_INIT;
     request_init(&x->request);
+    policy_init(&x->policy);
     response_init(&x->response);
     batch_init(&x->batch, app->spool);
     x->batch.sniffer = app->sniffer;
@@ -46,6 +50,7 @@ void exchange_release(struct exchange *x)
     ingest_release(&x->whole);
     response_release(&x->response);
     request_release(&x->request);
+    policy_release(&x->policy);
     redis_close(x->redis);
     fastcgi_free(x->web);
     free(x->chunk);
@@ -70,6 +75,7 @@ void exchange_begin(struct exchange *x)
 {
     x->parked = x->hurry = x->gave_up = false;
     access_set(x, &(struct access){.name = NULL});
+    x->policy_noted = false;
     x->retry_after = 0;
     x->response.cors_origin = NULL;
     x->response.varies = *x->app->config->http.cors_origins != '\0';

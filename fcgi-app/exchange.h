@@ -31,6 +31,8 @@ struct exchange {
     struct response response;
     struct access access; /* who asks; once access_identify has been called */
     struct digest_sha256 token_digest;
+    struct policy policy; /* of access, where it has one */
+    bool policy_noted;    /* Redis keeps that it is used (policy_uses.h) */
     struct batch batch;
     struct ingest whole;   /* of a body, by the digests of its request */
     struct redis *redis;   /* opened at first use */

@@ -8,6 +8,7 @@
 #include "fcgi-app/job_move.h"
 #include "fcgi-app/jobs.h"
 #include "fcgi-app/jobs_create.h"
+#include "fcgi-app/policies.h"
 #include "fcgi-app/queue_bulk.h"
 #include "fcgi-app/queues.h"
 #include "fcgi-app/router.h"
@@ -21,15 +22,16 @@
 #include <stdlib.h>
 
 static const struct route routes[] = {
-    {METHOD_POST, "v1/uploads", ACCESS_UPLOAD, uploads_post},
-    {METHOD_PUT, "v1/uploads/{}", ACCESS_UPLOAD, uploads_put},
+    {METHOD_POST, "v1/uploads", ACCESS_SEND, uploads_post},
+    {METHOD_PUT, "v1/uploads/{}", ACCESS_SEND, uploads_put},
     {METHOD_GET, "v1/jobs", ACCESS_READ, job_list},
     {METHOD_POST, "v1/jobs", ACCESS_UPLOAD, jobs_create},
-    {METHOD_GET, "v1/jobs/{}", ACCESS_READ, jobs_show},
+    {METHOD_GET, "v1/jobs/{}", ACCESS_LOOK, jobs_show},
     {METHOD_DELETE, "v1/jobs/{}", ACCESS_UPLOAD, jobs_cancel},
     {METHOD_POST, "v1/jobs/{}/retry", ACCESS_UPLOAD, jobs_retry},
     {METHOD_POST, "v1/jobs/{}/priority", ACCESS_UPLOAD, jobs_prioritize},
     {METHOD_POST, "v1/jobs/{}/move", ACCESS_UPLOAD, job_move},
+    {METHOD_POST, "v1/policies", ACCESS_UPLOAD, policies_make},
     {METHOD_POST, "v1/batches", ACCESS_UPLOAD, batches_open},
     {METHOD_GET, "v1/batches/{}", ACCESS_READ, batches_show},
     {METHOD_POST, "v1/batches/{}/close", ACCESS_UPLOAD, batches_close},

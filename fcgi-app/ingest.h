@@ -12,7 +12,7 @@
  *
  * Types.  With a list (allow_types), what the first bytes say must be on it.  So must the type that the client declared, where
  * it declared one other than application/octet-stream: the object will be served under it.  It does not replace what was
- * sniffed, nor the other way round.  Of a queue and of several destinations each list counts.
+ * sniffed, nor the other way round.  Of a queue, of several destinations and of a policy each list counts.
  *
  * Digests.  All that were given must be right, however many; SHA-256 is not computed here when whoever feeds computes it anyway.
  *
@@ -41,7 +41,7 @@ struct ingest {
     struct digest_md5 md5;
     struct sniffer
         *sniffer; /* NULL: the type is known to be good, or does not matter */
-    const char *lists[1 + TO_LIST_MAX];
+    const char *lists[2 + TO_LIST_MAX];
     size_t list_count;
     char *head; /* SNIFF_BYTES, once they were needed */
     size_t head_len;
@@ -55,6 +55,7 @@ struct ingest_terms {
     const struct config *config;      /* with it: */
     const char *queue_types;          /* the queue's list; "" none */
     const char *to;                   /* destinations, as to_list.h writes them */
+    const char *policy_types;         /* of a signed policy; "" or NULL none */
     const char *declared;             /* the type that the client says; "" none */
 };
 

@@ -55,7 +55,7 @@ static enum problem is_in_redis_mine(struct exchange *x, const struct job_id *id
     redis_cmd_init(&c);
     redis_cmd_begin(&c, "HGET");
     queue_add_job_key(&c, id);
-    redis_cmd_add_str(&c, "owner");
+    redis_cmd_add_str(&c, access_owner_field(&x->access));
     enum problem p = job_store_ask(x, &c, 1, &reply, e);
     if (p)
         return p;
@@ -75,7 +75,7 @@ static bool is_in_spool_mine(struct exchange *x, const struct job_id *id, bool p
     if (pretend)
         asked.uuid = id_new();
     return job_store_read_manifest(x, &asked, &j, &e) == PROBLEM_NONE && !pretend &&
-           access_may_see_owner(&x->access, x->app->config, NULL, j.owner);
+           access_may_see(&x->access, x->app->config, &j);
 }
 
 enum problem job_store_check_owner(struct exchange *x, const struct job_id *id,

@@ -1,5 +1,6 @@
 #include "fcgi-app/marks.h"
 
+#include "fcgi-app/policy_marks.h"
 #include "fcgi-app/thread.h"
 #include "shared/cleanup.h"
 #include "shared/clock.h"
@@ -17,6 +18,7 @@ struct marks {
     int64_t noted_files, noted_bytes;     /* accepted, as of that count */
     int64_t count_ms, count_cost_ms;      /* when it ended, how long it took */
     int64_t redis_ms;                     /* when Redis last answered */
+    struct policy_sweep sweep;
     pthread_t thread;
 
     /* Read by any thread; together they may be of two looks, which is as good as a look between them. */
@@ -195,9 +197,12 @@ static void *run(void *arg)
         now_ms = clock_mono_ms();
         if (now_ms >= next_ms) {
             look(m, false);
+            policy_marks_sweep(&m->sweep, &m->options.config->spool,
+                               clock_wall_ms() / 1000, now_ms);
             next_ms = now_ms + MARKS_LOOK_MS;
         }
     } while (rest(m, now_ms + MARKS_PROBE_MS));
+    policy_sweep_release(&m->sweep);
     return NULL;
 }
 

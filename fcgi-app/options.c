@@ -211,7 +211,7 @@ static enum problem set_meta(struct options *o, const struct request_text *name,
     return of_code(job_add_meta(&o->job, key, len, value->s, value->len, e));
 }
 
-enum problem options_set(struct options *o, const struct request_text *name,
+enum problem options_put(struct options *o, const struct request_text *name,
                          const struct request_text *value, struct err *e)
 {
     if (name->len > META_PREFIX_LEN && memcmp(name->s, "meta.", META_PREFIX_LEN) == 0)
@@ -284,14 +284,28 @@ static enum problem set_headers(struct options *o, const struct request *r,
     return PROBLEM_NONE;
 }
 
-enum problem options_init(struct options *o, const struct config *config,
-                          const struct request *r, int64_t now_ms, struct err *e)
+enum problem options_begin(struct options *o, const struct config *config,
+                           int64_t now_ms, struct err *e)
 {
-    *o = (struct options){.config = config, .now_ms = now_ms, .job = JOB_INIT};
+    *o = (struct options){.policy = o->policy,
+                          .find_policy = o->find_policy,
+                          .find_ctx = o->find_ctx,
+                          .config = config,
+                          .now_ms = now_ms,
+                          .job = JOB_INIT};
     o->priority = -1;
     o->queue = config_find_queue(config, "default", strlen("default"));
     if (!o->queue)
         return problem_set(e, PROBLEM_INTERNAL, "there is no queue default");
+    return options_apply_policy(o, e);
+}
+
+enum problem options_init(struct options *o, const struct config *config,
+                          const struct request *r, int64_t now_ms, struct err *e)
+{
+    enum problem begun = options_begin(o, config, now_ms, e);
+    if (begun)
+        return begun;
     for (size_t i = 0; i < r->query_count; i++) {
         enum problem p = options_set(o, &r->query[i].name, &r->query[i].value, e);
         if (p)

@@ -14,6 +14,10 @@
  *     meta.NAME   user metadata (header X-Hoist-Meta-NAME); for s3://, as much as fits into its headers (s3_meta.h)
  *     group, after, after_failure, unique, unique_until, unique_window, batch: see options_ties.h
  *
+ *     policy      a signed policy (policy.h); one that is a form's first field is found by find_policy
+ *
+ * Where there is a policy, what it says of these holds, and the client may only set what it leaves to it.
+ *
  * Query and headers together may give an option once, and delay or at, not both.  A form field overrides what was there, for the files after it.
  * What the API knows and this version cannot do (callback; Idempotency-Key) is refused
  * with PROBLEM_UNSUPPORTED: never silently left out.
@@ -21,6 +25,7 @@
 #ifndef HOIST_FCGI_OPTIONS_H
 #define HOIST_FCGI_OPTIONS_H
 
+#include "fcgi-app/policy.h"
 #include "fcgi-app/problem.h"
 #include "fcgi-app/request.h"
 #include "shared/config.h"
@@ -32,7 +37,16 @@
 
 #define OPTIONS_AHEAD_MAX_MS (INT64_C(365) * 24 * 3600 * 1000)
 
+/* Verify the policy that a form brings. */
+typedef enum problem options_policy_fn(void *ctx, const struct request_text *text,
+                                       const struct policy **ret, struct err *e);
+
 struct options {
+    /* Set before options_init. */
+    const struct policy *policy;    /* that of query or headers, verified; NULL: none */
+    options_policy_fn *find_policy; /* a form must bring one; NULL: it need not */
+    void *find_ctx;
+
     const struct config *config;
     int64_t now_ms;                   /* wall clock when the request began */
     const struct config_queue *queue; /* never NULL after options_init succeeded */
@@ -46,10 +60,15 @@ struct options {
     struct http_digest digest; /* option sha256: of the next file */
 };
 
-/* Start with the defaults, then the query and headers of r. */
+/* Start with the defaults and what the policy says, then the query and headers of r.
+ * PROBLEM_POLICY: the policy does not allow it; PROBLEM_UNAUTHORIZED: the policy that must come has not come yet. */
 enum problem options_init(struct options *o, const struct config *config,
                           const struct request *r, int64_t now_ms, struct err *e);
 void options_release(struct options *o);
+
+/* The defaults, and what the policy says, alone. */
+enum problem options_begin(struct options *o, const struct config *config,
+                           int64_t now_ms, struct err *e);
 
 /* From now on options are form fields. */
 void options_enter_form(struct options *o);
@@ -59,6 +78,12 @@ enum problem options_set(struct options *o, const struct request_text *name,
 
 /* Add what the option sha256 said to the digests of the file that begins now; it does not count for the next one. */
 void options_take_digest(struct options *o, struct http_digest *d);
+
+/* The same, whatever a policy says. */
+enum problem options_put(struct options *o, const struct request_text *name,
+                         const struct request_text *value, struct err *e);
+/* What the policy says, as if the client had said it. */
+enum problem options_apply_policy(struct options *o, struct err *e);
 
 /* Fill *ret (JOB_INIT) with what the options say, but for id.uuid, size and sha256.  PROBLEM_BAD_VALUE: they do not go
  * together; PROBLEM_BAD_OPTION: the destination cannot take so much metadata; PROBLEM_INTERNAL: no memory. */

@@ -14,6 +14,8 @@ static const struct problem_row rows[] = {
     [PROBLEM_INCOMPLETE] = {400, "incomplete", "The body is not complete", 0},
     [PROBLEM_UNAUTHORIZED] = {401, "unauthorized", "A valid token is needed", 0},
     [PROBLEM_FORBIDDEN] = {403, "forbidden", "That is not allowed", 0},
+    [PROBLEM_POLICY] = {403, "policy", "The policy does not allow it", 0},
+    [PROBLEM_POLICY_USED] = {409, "policy-used", "The policy has been used", 0},
     [PROBLEM_FOREIGN_ORIGIN] = {403, "foreign-origin",
                                 "Pages of that origin may not do that", 0},
     [PROBLEM_FOREIGN_HOST] = {403, "foreign-host", "That is not a name of this service",

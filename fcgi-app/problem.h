@@ -19,6 +19,8 @@ enum problem {
     PROBLEM_INCOMPLETE, /* 400: the body is not as long as was said, or its sender went away */
     PROBLEM_UNAUTHORIZED,   /* 401: no token, or one that nobody has (access.h) */
     PROBLEM_FORBIDDEN,      /* 403: known, but not allowed to */
+    PROBLEM_POLICY,      /* 403: a signed policy is not valid, or does not allow this */
+    PROBLEM_POLICY_USED, /* 409: it was good for one upload, which has been made */
     PROBLEM_FOREIGN_ORIGIN, /* 403: a web page of another origin would change something */
     PROBLEM_FOREIGN_HOST,   /* 403: called by a name that is not ours */
     PROBLEM_NOT_FOUND,      /* 404: no such path */

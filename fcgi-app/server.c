@@ -2,6 +2,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/handlers.h"
+#include "fcgi-app/policies.h"
 #include "fcgi-app/sniff.h"
 #include "fcgi-app/thread.h"
 #include "fcgi-app/waiters.h"
@@ -76,6 +77,13 @@ static enum err_code open_sniffer(struct app *app, struct err *e)
         wanted = wanted || *c->queues[i].allow_types;
     for (size_t i = 0; i < c->destination_count; i++)
         wanted = wanted || *c->destinations[i].allow_types;
+    for (size_t i = 0; !wanted && i < c->auth_count; i++)
+        if (policies_has_key(&c->auths[i])) { /* what is declared can be judged alone */
+            if (sniffer_open(SNIFFERS, &app->sniffer, e))
+                log_warn("server", "types of policies are those that clients declare",
+                         LOG_ERR(e));
+            return ERR_OK;
+        }
     if (wanted && sniffer_open(SNIFFERS, &app->sniffer, e)) {
         (void)err_prefix(e, "allow_types");
         return e->code;

@@ -4,6 +4,8 @@
 #include "fcgi-app/form.h"
 #include "fcgi-app/multipart_header.h"
 #include "fcgi-app/options_ties.h"
+#include "fcgi-app/policies.h"
+#include "fcgi-app/policy_uses.h"
 #include "shared/cleanup.h"
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -169,6 +171,8 @@ static enum problem read_raw(struct exchange *x, struct options *o,
                                     o->job.to ? o->job.to : o->queue->to, e);
     if (!p)
         p = options_check_ties(o, e);
+    if (!p && o->policy)
+        p = policy_check_file(o->policy, 0, file.type, x->request.content_length, e);
     if (!p)
         p = rooms_check(x->app->rooms, o->queue, x->request.content_length,
                         &x->retry_after, e);
@@ -211,12 +215,18 @@ static enum problem open_body(struct exchange *x, const char *path, bool form,
 static enum problem upload(struct exchange *x, bool form, struct job_id *ret_holder,
                            struct err *e)
 {
-    CLEANUP(options_release) struct options o = {.job = JOB_INIT};
+    CLEANUP(options_release)
+    struct options o = {.job = JOB_INIT,
+                        .policy = x->access.policy,
+                        .find_policy = x->access.awaits_policy ? policies_take : NULL,
+                        .find_ctx = x};
     struct http_digest said = HTTP_DIGEST_INIT;
     if (!x->may_wait)
         return problem_set(e, PROBLEM_UNAVAILABLE, "too many uploads are on their way");
     const char *path = request_param(&x->request, BODY_FILE_PARAM);
     enum problem p = path && *path ? open_body(x, path, form, e) : PROBLEM_NONE;
+    if (!p)
+        p = policy_uses_look(x, e);
     if (!p)
         p = options_init(&o, x->app->config, &x->request, clock_wall_ms(), e);
     if (!p)

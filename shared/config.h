@@ -276,6 +276,8 @@ struct config_auth {
     char name[CONFIG_NAME_MAX + 1]; /* also the owner of its jobs */
     char *token, *token_file;       /* sha256:HEX; as secret_key and its file */
     char *second_token, *second_token_file;
+    char *policy_key, *policy_key_file; /* as secret_key and its file: policy.h */
+    char *second_policy_key, *second_policy_key_file;
     char *scopes, *queues, *destinations; /* lists */
     int64_t max_bytes;                    /* 0: the queue's alone */
     int64_t requests_per_second;          /* these four: 0: no limit */

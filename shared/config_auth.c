@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOKEN_MIN = 32 };
+enum { TOKEN_MIN = 32, POLICY_KEY_MIN = 32 };
 
 static const char hash_prefix[] = "sha256:";
 static const char separators[] = ", \t";
@@ -144,6 +144,27 @@ static enum err_code check_different(const struct auth *t, struct err *e)
     return ERR_OK;
 }
 
+/* --- Keys of policies --- */
+
+static enum err_code check_keys(const struct auth *t, struct err *e)
+{
+    const struct config_auth *a = t->a;
+    const struct {
+        const char *key, *file_key, *value, *path;
+    } keys[] = {{"policy_key", "policy_key_file", a->policy_key, a->policy_key_file},
+                {"second_policy_key", "second_policy_key_file", a->second_policy_key,
+                 a->second_policy_key_file}};
+
+    for (size_t i = 0; i < 2; i++) {
+        if (*keys[i].value == '\0' || strlen(keys[i].value) >= POLICY_KEY_MIN)
+            continue;
+        err_set(e, ERR_CONFIG, "has fewer than %d characters: openssl rand -hex 32",
+                POLICY_KEY_MIN);
+        return blame(t, *keys[i].path ? keys[i].file_key : keys[i].key, e);
+    }
+    return ERR_OK;
+}
+
 /* --- Lists --- */
 
 static enum err_code take_scopes(const struct auth *t, struct err *e)
@@ -211,6 +232,7 @@ enum err_code config_check_auth(struct config_load *l, struct err *e)
         struct config_auth *a = &l->config.auths[i];
         const struct auth t = {l, {CONFIG_KIND_AUTH, i}, a};
         if (take_scopes(&t, e) || take_tokens(&t, e) || check_different(&t, e) ||
+            check_keys(&t, e) ||
             take_names(&t, "queues", CONFIG_KIND_QUEUE, a->queues, &a->queue_bits, e) ||
             take_names(&t, "destinations", CONFIG_KIND_DESTINATION, a->destinations,
                        &a->destination_bits, e))

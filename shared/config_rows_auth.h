@@ -19,6 +19,20 @@
     {AUTH(CONFIG_PATH, second_token_file, "", "As token_file."),
      .takes_credential = true},
     {AUTH(
+         CONFIG_PATH, policy_key_file, "",
+         "A file with 32 or more characters that sign upload policies, which give no\n"
+         "more rights than this section has: openssl rand -hex 32 makes them."),
+     .takes_credential = true},
+    {AUTH(CONFIG_TEXT, policy_key, "",
+          "The key itself; meant for HOIST_AUTH_NAME_POLICY_KEY."),
+     .privacy = CONFIG_SECRET},
+    {AUTH(CONFIG_PATH, second_policy_key_file, "",
+          "A second one whose policies are good, too, while signers change from one to\n"
+          "the other."),
+     .takes_credential = true},
+    {AUTH(CONFIG_TEXT, second_policy_key, "", "As policy_key."),
+     .privacy = CONFIG_SECRET},
+    {AUTH(
         CONFIG_TEXT, scopes, "upload, read",
         "What it may do: upload (make jobs, and steer its own), read (look at its own),\n"
         "admin (everything, with all jobs).")},

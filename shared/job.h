@@ -117,6 +117,7 @@ struct job {
     char *unique_until; /* "start": held while it waits; else until it has ended */
     int64_t unique_ms;  /* held so much longer after `done` */
     char *owner;        /* name of the [auth] section that made it; NULL: nobody's */
+    char *policy;       /* id of the signed policy that it came with; NULL: none */
     struct job_meta meta[JOB_META_MAX];
     size_t meta_count;
 

@@ -62,6 +62,7 @@ const struct job_field job_fields[] = {
     {"source_url",    "source_url",   JOB_KIND_TEXT,  JOB_ASKED,      AT(source_url),   1, URL_MAX,          url_is_valid},
     {"schedule",      "schedule",     JOB_KIND_TEXT,  JOB_ASKED,      AT(schedule),     1, ID_QUEUE_MAX,     id_is_queue},
     {"owner",         "owner",        JOB_KIND_TEXT,  JOB_ASKED,      AT(owner),        1, ID_QUEUE_MAX,     id_is_queue},
+    {"policy",        "policy",       JOB_KIND_TEXT,  JOB_ASKED,      AT(policy),       1, ID_QUEUE_MAX,     id_is_queue},
     {"seq",           NULL,           JOB_KIND_INT,   0,              AT(seq),          0, SEQ_MAX,          NULL},
     {"crashes",       NULL,           JOB_KIND_INT,   0,              AT(crashes),      0, COUNT_MAX,        NULL},
     {"worker",        NULL,           JOB_KIND_TEXT,  0,              AT(worker),       1, 63,               job_text_is_word},

@@ -1,0 +1,183 @@
+/*
+ * Policies that are good for one upload, whatever happens to Redis; who may make which; and what pages of other origins may do.
+ */
+#include "tests/integration/policy_rig.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
+
+TestSuite(responder_policy_uses, .init = policy_up, .fini = responder_down,
+          .timeout = 60);
+
+static void *put_once(void *policy)
+{
+    const struct fcgi_request put = {
+        .method = "PUT", .uri = policy, .body = "hello", .body_len = 5};
+    return (void *)(intptr_t)responder_status(&put);
+}
+
+Test(responder_policy_uses,
+     one_with_a_nonce_is_good_for_one_upload_whatever_redis_forgets)
+{
+    enum { CLIENTS = 8 };
+    char *policy = strdup(policy_of(",\"nonce\":\"once-00001\",\"min_bytes\":2"));
+    char *uri = strdup(policy_in("/v1/uploads/a", policy));
+    pthread_t threads[CLIENTS];
+    size_t taken = 0, refused = 0;
+
+    /* What was refused has not used it up. */
+    const struct fcgi_request small = {
+        .method = "PUT", .uri = uri, .body = "x", .body_len = 1};
+    cr_expect(eq(int, responder_status(&small), 403));
+    for (size_t i = 0; i < CLIENTS; i++)
+        cr_assert(pthread_create(&threads[i], NULL, put_once, uri) == 0);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        void *status;
+        (void)pthread_join(threads[i], &status);
+        taken += (intptr_t)status == 202;
+        refused += (intptr_t)status == 409;
+    }
+    cr_expect(eq(sz, taken, 1));
+    cr_expect(eq(sz, refused, CLIENTS - 1));
+    free(redis_fixture_ask(&rig.redis, "FLUSHALL", NULL));
+    cr_expect(policy_put_says(uri, NULL, 409, "policy-used", NULL));
+    (void)spawn_stop(&rig.process, 10000);
+    responder_start();
+    cr_expect(policy_put_says(uri, NULL, 409, "policy-used", NULL));
+    cr_expect(eq(sz, responder_count("policies"), 1));
+    /* One without is good until it expires. */
+    char *many = strdup(policy_in("/v1/uploads/a", policy_of("")));
+    cr_expect(policy_put_says(many, NULL, 202, "\"id\"", NULL));
+    cr_expect(policy_put_says(many, NULL, 202, "\"id\"", NULL));
+    free(policy);
+    free(uri);
+    free(many);
+}
+
+static void forget_marks(void)
+{
+    char command[512];
+
+    snprintf(command, sizeof command, "rm -r %s/spool/policies", rig.dir.path);
+    FILE *f = popen(command, "re");
+    cr_assert(f && pclose(f) == 0);
+}
+
+Test(responder_policy_uses, redis_tells_those_on_other_hosts_and_is_not_needed_here)
+{
+    char *uri =
+        strdup(policy_in("/v1/uploads/a", policy_of(",\"nonce\":\"once-00002\"")));
+    char *away =
+        strdup(policy_in("/v1/uploads/a", policy_of(",\"nonce\":\"once-00003\"")));
+
+    cr_expect(policy_put_says(uri, NULL, 202, "\"id\"", NULL));
+    forget_marks(); /* as another host, whose spool is another one */
+    cr_expect(policy_put_says(uri, NULL, 409, "policy-used", NULL));
+    redis_fixture_pause(&rig.redis);
+    cr_expect(policy_put_says(away, NULL, 202, "\"id\"", NULL));
+    cr_expect(policy_put_says(away, NULL, 409, "policy-used", NULL));
+    redis_fixture_resume(&rig.redis);
+    free(uri);
+    free(away);
+}
+
+/* Ask for one; the answer's policy, the caller frees; "" when it was refused. */
+static char *mint(const char *token, const char *json, int status, const char *part)
+{
+    const struct fcgi_request post = {.method = "POST",
+                                      .uri = "/v1/policies",
+                                      .type = "application/json",
+                                      .authorization = token,
+                                      .body = json,
+                                      .body_len = strlen(json)};
+    struct fcgi_response r = responder_ask(&post);
+    char *at = strstr(r.body, "{\"policy\":\"");
+
+    cr_expect(r.status == status && strstr(r.text, part), "%s: %s", json, r.text);
+    char *policy = at ? strndup(at + 11, strcspn(at + 11, "\"")) : strdup("");
+    fcgi_response_release(&r);
+    return policy;
+}
+
+Test(responder_policy_uses, a_token_makes_one_that_allows_no_more_than_it_may_itself)
+{
+    static const struct {
+        const char *token, *json;
+        int status;
+        const char *part;
+    } rows[] = {
+        {POLICY_SHOP, "{\"queue\":\"secret\"}", 403, "forbidden"},
+        {POLICY_SHOP, "{\"to\":\"other\"}", 403, "forbidden"},
+        {POLICY_SHOP, "{\"to\":\"nosuch\"}", 422, "unknown-destination"},
+        {POLICY_SHOP, "{\"nosuch\":1}", 400, "bad-option"},
+        {POLICY_SHOP, "{\"max_bytes\":\"1\"}", 422, "max_bytes"},
+        {POLICY_SHOP, "{\"expires_in\":604801}", 422, "expires_in"},
+        {POLICY_SHOP, "{\"expires\":1}", 422, "over already"},
+        {POLICY_SHOP, "{\"expires\":99999999999}", 422, "7 days"},
+        {POLICY_SHOP, "{\"expires\":1,\"expires_in\":1}", 422, "not together"},
+        {POLICY_SHOP, "{\"once\":1}", 422, "once"},
+        {POLICY_SHOP, "{\"key_prefix\":\"/\"}", 422, "key_prefix"},
+        {POLICY_ADMIN, "{}", 403, "policy_key"},
+        {NULL, "{}", 401, "unauthorized"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        free(mint(rows[i].token, rows[i].json, rows[i].status, rows[i].part));
+    char *policy = mint(POLICY_SHOP,
+                        "{\"queue\":\"media\",\"max_bytes\":5,\"once\":true,"
+                        "\"meta.a\":\"x\\\"y/<\"}",
+                        201, "\"expires\":");
+    char *id;
+    cr_assert(policy_put_says(policy_in("/v1/uploads/a", policy), NULL, 202,
+                              "\"id\":\"media.", &id));
+    char *text = policy_manifest(id);
+    cr_expect(strstr(text, "x\\\"y/\\u003c") != NULL, "%s", text);
+    cr_expect(policy_put_says(policy_in("/v1/uploads/a", policy), NULL, 409,
+                              "policy-used", NULL));
+    free(text);
+    free(id);
+    free(policy);
+}
+
+Test(responder_policy_uses,
+     pages_of_listed_origins_read_everything_errors_too_others_nothing)
+{
+    static const char allow[] = "Access-Control-Allow-Origin: https://x.b.example\r\n";
+    struct fcgi_request preflight = {.method = "OPTIONS",
+                                     .uri = "/v1/uploads",
+                                     .param = "HTTP_ORIGIN=https://x.b.example"};
+    struct fcgi_request put = PUT("/v1/uploads/a", "hello");
+    struct fcgi_response r;
+
+    put.param = "HTTP_ORIGIN=https://x.b.example";
+    r = responder_ask(&put);
+    cr_expect(r.status == 401 && strstr(r.text, allow), "%s", r.text);
+    fcgi_response_release(&r);
+    put.uri = policy_in("/v1/uploads/a", policy_of(""));
+    r = responder_ask(&put);
+    cr_expect(r.status == 202 && strstr(r.text, allow), "%s", r.text);
+    cr_expect(strstr(r.text, "Vary: Origin\r\n") != NULL);
+    fcgi_response_release(&r);
+    put.param = "HTTP_ORIGIN=https://evil.example";
+    r = responder_ask(&put);
+    cr_expect(r.status == 403 && strstr(r.text, "foreign-origin"), "%s", r.text);
+    cr_expect(strstr(r.text, "Access-Control") == NULL, "%s", r.text);
+    fcgi_response_release(&r);
+    put.authorization = POLICY_SHOP;
+    put.uri = "/v1/uploads/a";
+    cr_expect(eq(int, responder_status(&put), 403));
+    put.param = "HTTP_ORIGIN=null";
+    cr_expect(eq(int, responder_status(&put), 403));
+    r = responder_ask(&preflight); /* OPTIONS, but no preflight */
+    cr_expect(r.status == 204 && strstr(r.text, allow), "%s", r.text);
+    cr_expect(strstr(r.text, "Access-Control-Allow-Methods") == NULL);
+    fcgi_response_release(&r);
+    cr_expect(eq(sz, responder_count("jobs"), 2));
+}
