@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with the script that reads this
 # The private web server of a trial: a few lines of server around the very files that are meant to be included in one's
-# own (deploy/nginx/hoist.conf and so on), with the socket's path put in.  Needs common.sh; $area, $fcgi_socket, $web.
+# own (deploy/nginx/hoist.conf and so on), with the socket's path put in.  Needs common.sh; $area, $bodies, $fcgi_socket, $web.
 
 # listen_parse TEXT: set $listen_path, or $listen_host and $listen_port (0: any).
 listen_parse() {
@@ -60,8 +60,10 @@ web_listens() { # PID
     return 1
 }
 
-# with_socket FILE: its text with the path of this system's socket.
-with_socket() { sed "s|/run/hoist/fcgi\\.sock|$fcgi_socket|g" "$root/deploy/$1"; }
+# with_socket FILE: its text with the paths of this system: its socket, its bodies.
+with_socket() {
+    sed -e "s|/run/hoist/fcgi\\.sock|$fcgi_socket|g" -e "s|/var/spool/hoist-bodies;|$bodies;|g" "$root/deploy/$1"
+}
 
 web_write_nginx() {
     local tmp=$area/tmp user='' address=$listen_host:$listen_port
@@ -79,6 +81,7 @@ web_write_nginx() {
         with_socket nginx/hoist-upstream.conf
         printf '%s\n' 'server {' "listen $address;" 'server_name hoist;'
         with_socket nginx/hoist.conf
+        [ -z "$bodies" ] || with_socket nginx/hoist-bodies.conf
         printf '}\n}\n'
     } >"$state/run/web/nginx.conf"
     web_command=(nginx -e stderr -p "$state/run/web" -c "$state/run/web/nginx.conf")
