@@ -30,6 +30,16 @@ struct seen {
     const char *origin, *host, *site, *method, *headers, *scheme;
 };
 
+/* Most are not, which a look at one or two of their bytes tells. */
+static bool may_be_wanted(const char *param)
+{
+    if (param[0] == 'R')
+        return strncmp(param, "REQUEST_S", 9) == 0;
+    if (strncmp(param, "HTTP_", 5) != 0)
+        return false;
+    return param[5] == 'O' || param[5] == 'H' || param[5] == 'S' || param[5] == 'A';
+}
+
 /* One look at all parameters.  False: one of them twice. */
 static bool look(const struct request *r, struct seen *s)
 {
@@ -45,7 +55,7 @@ static bool look(const struct request *r, struct seen *s)
         {"REQUEST_SCHEME=", &s->scheme},
     };
     for (char *const *p = r->params; *p; p++) {
-        if (strncmp(*p, "HTTP_", 5) != 0 && strncmp(*p, "REQUEST_S", 9) != 0)
+        if (!may_be_wanted(*p))
             continue;
         for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
             size_t len = strlen(wanted[i].name);

@@ -3,11 +3,16 @@
  */
 #include "tests/integration/policy_rig.h"
 
+#include "fcgi-app/policy_marks.h"
+
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -179,5 +184,75 @@ Test(responder_policy_uses,
     cr_expect(r.status == 204 && strstr(r.text, allow), "%s", r.text);
     cr_expect(strstr(r.text, "Access-Control-Allow-Methods") == NULL);
     fcgi_response_release(&r);
+    preflight.param2 = "HTTP_ACCESS_CONTROL_REQUEST_METHOD=POST";
+    r = responder_ask(&preflight); /* without a token, as browsers send it */
+    cr_expect(r.status == 204 && strstr(r.text, allow), "%s", r.text);
+    cr_expect(strstr(r.text, "Access-Control-Allow-Methods: POST, OPTIONS") != NULL);
+    fcgi_response_release(&r);
+    preflight.param = "HTTP_ORIGIN=https://b.example";
+    r = responder_ask(&preflight);
+    cr_expect(r.status == 204 && !strstr(r.text, "Access-Control"), "%s", r.text);
+    fcgi_response_release(&r);
+    cr_expect(eq(sz, responder_count("jobs"), 2));
+}
+
+Test(responder_policy_uses, marks_of_what_has_expired_are_swept_and_no_others)
+{
+    struct config_spool spool = {.dir = rig.dir.path, .durability = CONFIG_DISK};
+    struct policy old = {.id = "0123456789abcdef0123456789abcdef", .expires = 5000},
+                  live = {.id = "1123456789abcdef0123456789abcdef", .expires = 5001};
+    struct policy_sweep sweep = {.dir = NULL};
+    struct err e = ERR_INIT;
+    bool used = true;
+
+    /* Nothing to do without the directory. */
+    policy_marks_sweep(&sweep, &spool, 5000, 0);
+    cr_expect(sweep.next_ms == POLICY_MARKS_PAUSE_MS && sweep.dir == NULL);
+    cr_assert(eq(int, policy_marks_make(&spool, &old, &used, &e), ERR_OK));
+    cr_expect(eq(int, used, false));
+    cr_assert(eq(int, policy_marks_make(&spool, &old, &used, &e), ERR_OK));
+    cr_expect(eq(int, used, true));
+    cr_assert(eq(int, policy_marks_make(&spool, &live, &used, &e), ERR_OK));
+    struct tmpdir_file other = tmpdir_write(&rig.dir, "policies/other", "", 0);
+    const struct timespec ancient[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    cr_assert(utimensat(AT_FDCWD, other.path, ancient, 0) == 0);
+    policy_marks_sweep(&sweep, &spool, 5001 + POLICY_MARKS_KEEP,
+                       POLICY_MARKS_PAUSE_MS - 1);
+    cr_expect(policy_marks_has(&spool, &old)); /* not yet */
+    policy_marks_sweep(&sweep, &spool, 5001 + POLICY_MARKS_KEEP, POLICY_MARKS_PAUSE_MS);
+    cr_expect(policy_marks_has(&spool, &old) == false);
+    cr_expect(policy_marks_has(&spool, &live));
+    cr_expect(access(other.path, F_OK) == 0);
+    policy_marks_remove(&spool, &live);
+    cr_expect(policy_marks_has(&spool, &live) == false);
+    policy_sweep_release(&sweep);
+    spool.dir = other.path;
+    cr_expect(eq(int, policy_marks_make(&spool, &live, &used, &e), ERR_CONFIG));
+    cr_expect(strstr(e.text, "policies") != NULL, "%s", e.text);
+}
+
+/* Whoever's page it is that a browser on this machine shows. */
+Test(responder_policy_uses, without_a_section_no_page_but_its_own_reaches_the_service,
+     .init = responder_up)
+{
+    static const struct {
+        const char *host, *origin;
+        int put, get;
+    } rows[] = {
+        {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=http://127.0.0.1:8080", 202, 404},
+        {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=http://127.0.0.1:3000", 403, 404},
+        {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=https://evil.example", 403, 404},
+        {"HTTP_HOST=evil.example:8080", "HTTP_ORIGIN=http://evil.example:8080", 403,
+         403},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct fcgi_request put = PUT("/v1/uploads/a", "hello");
+        struct fcgi_request get =
+            responder_get("/v1/jobs/default.0193c0de-7a1b-7c3d-9e4f-0123456789ab");
+        put.param = get.param = rows[i].host;
+        put.param2 = get.param2 = rows[i].origin;
+        cr_expect(eq(int, responder_status(&put), rows[i].put), "row %zu", i);
+        cr_expect(eq(int, responder_status(&get), rows[i].get), "row %zu", i);
+    }
     cr_expect(eq(sz, responder_count("jobs"), 2));
 }

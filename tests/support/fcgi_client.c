@@ -142,9 +142,11 @@ void fcgi_client_head(struct fcgi_client *c, const struct fcgi_request *r)
     if (!r->remote_addr || *r->remote_addr)
         add_param(out, "REMOTE_ADDR", 11,
                   r->remote_addr ? r->remote_addr : "127.0.0.1");
-    if (r->param) {
-        size_t len = strcspn(r->param, "=");
-        add_param(out, r->param, len, r->param + len + 1);
+    for (int i = 0; i < 2; i++) {
+        const char *param = i ? r->param2 : r->param;
+        size_t len = param ? strcspn(param, "=") : 0;
+        if (param)
+            add_param(out, param, len, param + len + 1);
     }
     fclose(out);
     fcgi_client_record(c, FCGI_BEGIN, begin, sizeof begin);

@@ -31,6 +31,7 @@ struct fcgi_request {
     const char *authorization;  /* of the header; NULL: none */
     const char *remote_addr;    /* NULL: 127.0.0.1; "": none is sent */
     const char *param;          /* one more parameter, "NAME=value"; NULL: none */
+    const char *param2;         /* and another one */
     bool keep;                  /* FCGI_KEEP_CONN */
     bool open_ended;            /* leave out the empty STDIN record */
 };
