@@ -4,6 +4,7 @@
 #include "tests/integration/policy_rig.h"
 
 #include "fcgi-app/policy_marks.h"
+#include "tests/support/wait_until.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -92,6 +93,30 @@ Test(responder_policy_uses, redis_tells_those_on_other_hosts_and_is_not_needed_h
     redis_fixture_resume(&rig.redis);
     free(uri);
     free(away);
+}
+
+/* What is taken back has not been made. */
+Test(responder_policy_uses, one_whose_upload_was_a_duplicate_is_good_for_another)
+{
+    char *id;
+
+    cr_assert(policy_put_says(
+        policy_in("/v1/uploads/a",
+                  policy_of(",\"unique\":\"u\",\"nonce\":\"once-00004\"")),
+        NULL, 202, "\"id\"", &id));
+    cr_assert(WAIT_UNTIL(responder_field_is(id, "state", "waiting"), 5000));
+    char *uri = strdup(policy_in(
+        "/v1/uploads/a", policy_of(",\"unique\":\"u\",\"nonce\":\"once-00005\"")));
+    cr_expect(policy_put_says(uri, NULL, 409, "problem:duplicate", NULL));
+    cr_expect(eq(sz, responder_count("policies"), 1));
+    const struct fcgi_request cancel = {.method = "DELETE",
+                                        .uri = responder_job_uri(id, ""),
+                                        .authorization = POLICY_SHOP};
+    cr_expect(eq(int, responder_status(&cancel), 200));
+    cr_expect(policy_put_says(uri, NULL, 202, "\"id\"", NULL));
+    cr_expect(policy_put_says(uri, NULL, 409, "policy-used", NULL));
+    free(uri);
+    free(id);
 }
 
 /* Ask for one; the answer's policy, the caller frees; "" when it was refused. */
