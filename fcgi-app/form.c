@@ -121,8 +121,12 @@ enum problem form_read(struct form_source *source, const char *content_type,
                                  e))
         return PROBLEM_BAD_FORM;
     struct form f = {.options = o, .batch = b};
-    struct multipart_limits limits = {(size_t)http->max_parts,
-                                      (size_t)http->max_part_header_bytes};
+    struct multipart_limits limits = {
+        .parts = (size_t)http->max_parts,
+        .header_bytes = (size_t)http->max_part_header_bytes,
+        .headers = (size_t)http->max_part_headers,
+        .outside_bytes = (size_t)http->max_preamble_bytes,
+    };
     buf_init(&f.field, (size_t)http->max_field_bytes);
     multipart_init(&f.parser, boundary, len, &limits);
     options_enter_form(o);

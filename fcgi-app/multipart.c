@@ -1,5 +1,6 @@
 #include "fcgi-app/multipart.h"
 
+#include "fcgi-app/multipart_find.h"
 #include "fcgi-app/multipart_header.h"
 
 #include <string.h>
@@ -26,8 +27,8 @@ void multipart_init(struct multipart *m, const char *boundary, size_t len,
     buf_init(&m->part.filename, limits->header_bytes);
     buf_init(&m->part.type, limits->header_bytes);
     m->state = IN_PREAMBLE;
-    m->held =
-        2; /* the body may begin with the delimiter: as if a CRLF had gone before */
+    /* The body may begin with the delimiter: as if a CRLF had gone before. */
+    m->held = m->resume = 2;
 }
 
 void multipart_release(struct multipart *m)
@@ -85,8 +86,35 @@ static size_t match(const struct multipart *m, const char *s, size_t len, size_t
     return n;
 }
 
+/* How many bytes at the end of the input may be the beginning of a delimiter; no whole one is in it.  Only the last CR can begin
+ * one, since the delimiter has no other. */
+static size_t tail_len(const struct multipart *m)
+{
+    size_t most = m->in_len < m->delimiter_len ? m->in_len : m->delimiter_len - 1;
+    const char *end = m->in + m->in_len;
+    const char *cr = memrchr(end - most, '\r', most);
+    size_t n = cr ? (size_t)(end - cr) : 0;
+    return n > 0 && match(m, cr, n, 0) == n ? n : 0;
+}
+
 /* What scan() found in front of it. */
 enum found { FOUND_BYTES, FOUND_DELIMITER, FOUND_NOTHING };
+
+/* With a delimiter begun: whether it goes on.  The bytes that were held turn out to be data where it does not, but for those that
+ * had been there before. */
+static enum found scan_held(struct multipart *m)
+{
+    size_t n = match(m, m->in, m->in_len, m->held);
+    skip(m, n);
+    m->held += n;
+    if (m->held < m->delimiter_len && m->in_len == 0)
+        return FOUND_NOTHING;
+    bool whole = m->held == m->delimiter_len;
+    m->data = m->delimiter + m->resume;
+    m->data_len = m->held - m->resume;
+    m->held = m->resume = 0;
+    return whole ? FOUND_DELIMITER : FOUND_BYTES;
+}
 
 /*
  * Take bytes up to the next delimiter.  FOUND_BYTES: data, data_len were set.  FOUND_DELIMITER: it has been
@@ -97,43 +125,29 @@ enum found { FOUND_BYTES, FOUND_DELIMITER, FOUND_NOTHING };
 static enum found scan(struct multipart *m)
 {
     if (m->held > 0) {
-        size_t n = match(m, m->in, m->in_len, m->held);
-        skip(m, n);
-        m->held += n;
-        if (m->held == m->delimiter_len) {
-            m->held = 0;
-            return FOUND_DELIMITER;
-        }
-        if (m->in_len == 0)
-            return FOUND_NOTHING;
-        m->data = m->delimiter;
-        m->data_len = m->held;
-        m->held = 0;
-        return FOUND_BYTES;
+        enum found found = scan_held(m);
+        if (found != FOUND_BYTES || m->data_len > 0)
+            return found;
     }
-    const char *start = m->in;
-    while (m->in_len > 0) {
-        const char *cr = memchr(m->in, '\r', m->in_len);
-        skip(m, cr ? (size_t)(cr - m->in) : m->in_len);
-        size_t n = match(m, m->in, m->in_len, 0);
-        if (m->in_len > 0 && (n == m->delimiter_len || n == m->in_len)) {
-            if (m->in != start)
-                break; /* first what stands before it */
-            skip(m, n);
-            m->held = n;
-            return scan(m);
-        }
-        skip(m, n);
-    }
-    m->data = start;
-    m->data_len = (size_t)(m->in - start);
-    return m->data_len > 0 ? FOUND_BYTES : FOUND_NOTHING;
+    const char *at = multipart_find(m->in, m->in_len, m->delimiter, m->delimiter_len);
+    size_t n = at ? (size_t)(at - m->in) : m->in_len - tail_len(m);
+    m->data = m->in;
+    m->data_len = n;
+    skip(m, n);
+    if (n > 0)
+        return FOUND_BYTES; /* first what stands before it */
+    m->held = at ? m->delimiter_len : m->in_len;
+    skip(m, m->held);
+    if (!at)
+        return FOUND_NOTHING;
+    m->held = 0;
+    return FOUND_DELIMITER;
 }
 
 static enum multipart_event outside(struct multipart *m, size_t n)
 {
     m->outside += n;
-    if (m->outside > MULTIPART_OUTSIDE_MAX)
+    if (m->outside > m->limits.outside_bytes)
         return over(m, "too many bytes outside the parts");
     return MULTIPART_MORE;
 }
@@ -196,11 +210,11 @@ static enum multipart_event take_line(struct multipart *m)
         if (error)
             return bad(m, error);
         m->state = IN_DATA;
-        m->held = 2; /* an empty part: its CRLF is the one that ended the headers */
-        m->resume = 2;
+        /* An empty part: its CRLF is the one that ended the headers. */
+        m->held = m->resume = 2;
         return MULTIPART_PART;
     }
-    if (++m->header_count > MULTIPART_HEADERS_MAX)
+    if (++m->header_count > m->limits.headers)
         return over(m, "too many headers in a part");
     const char *error =
         multipart_header_parse(m->line.data, m->line.len, &m->part, &m->seen);
@@ -241,17 +255,9 @@ static enum multipart_event next_data(struct multipart *m)
     if (found == FOUND_NOTHING)
         return MULTIPART_MORE;
     if (found == FOUND_DELIMITER) {
-        m->resume = 0;
         buf_clear(&m->line);
         m->state = AFTER_DELIMITER;
         return MULTIPART_PART_END;
-    }
-    if (m->resume > 0) { /* the CRLF that ended the headers is not data */
-        m->data += m->resume;
-        m->data_len -= m->resume;
-        m->resume = 0;
-        if (m->data_len == 0)
-            return next_data(m);
     }
     return MULTIPART_DATA;
 }

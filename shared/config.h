@@ -129,13 +129,15 @@ struct config_http {
     int64_t max_parts;               /* 64: parts of one form, files and fields */
     int64_t max_part_header_bytes;   /* 16K */
     int64_t max_field_bytes;         /* 4K: one text field */
+    int64_t max_part_headers;        /* 16: lines */
+    int64_t max_preamble_bytes;      /* 64K: and as many of the epilogue */
     int64_t max_waiters;             /* 256: ?wait= requests parked at the same time */
     int64_t wait_max_seconds;        /* 60 */
 
     char *body_dir;  /* empty: bodies come by FastCGI alone */
     char *body_user; /* owner of the files in it; empty: the program's own user */
 
-    enum log_level log_level;        /* info */
+    enum log_level log_level; /* info */
     char *cors_origins; /* whose pages may use the service (origin.h); empty: its own */
     char *hosts;        /* its names (origin.h); empty: as cors.h says */
 };

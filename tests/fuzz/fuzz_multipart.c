@@ -33,7 +33,8 @@ static void take(struct multipart *m, enum multipart_event event, struct buf *lo
 
 static void parse(const char *body, size_t len, size_t step, struct buf *log)
 {
-    static const struct multipart_limits limits = {4, 256};
+    static const struct multipart_limits limits = {
+        .parts = 4, .header_bytes = 256, .headers = 8, .outside_bytes = 4096};
     struct multipart m;
     enum multipart_event event = MULTIPART_MORE;
 

@@ -51,7 +51,8 @@ static enum unit_end form(char ret[static UNIT_TEXT])
         "name "
         "that does not fit into the first piece of a buffer, which is small.txt\"\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n\r\nhello\r\nworld\r\n--B--\r\n";
-    static const struct multipart_limits limits = {4, 512};
+    static const struct multipart_limits limits = {
+        .parts = 4, .header_bytes = 512, .headers = 16, .outside_bytes = 4096};
     struct multipart m;
     enum unit_end end = UNIT_DONE;
     size_t at = 0;

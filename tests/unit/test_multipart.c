@@ -17,7 +17,8 @@ TestSuite(multipart, .timeout = 30);
 #define FIELD "Content-Disposition: form-data; name=\"a\"\r\n"
 #define ONE(headers, data) "--B\r\n" headers "\r\n" data "\r\n--B--\r\n"
 
-static const struct multipart_limits limits = {8, 512};
+static const struct multipart_limits limits = {
+    .parts = 8, .header_bytes = 512, .headers = 4, .outside_bytes = 100};
 
 static void add_event(struct multipart *m, enum multipart_event event, struct buf *log)
 {
@@ -208,32 +209,92 @@ static void repeat(struct buf *b, const char *front, const char *s, size_t count
     buf_puts(b, back);
 }
 
+/* At the edge of each limit: so many are taken, one more is not. */
 static const struct {
     const char *front, *s;
-    size_t count;
+    size_t count; /* that are taken */
     const char *back, *error;
-} large[] = {
-    {"", "--B\r\n" FIELD "\r\nx\r\n", 9, "--B--", "too many parts"},
-    {"--B\r\n", "X: y\r\n", 17, FIELD "\r\nx\r\n--B--", "too many headers in a part"},
-    {"--B\r\nX: ", "0123456789", 60, "\r\n" FIELD "\r\nx\r\n--B--",
+} edges[] = {
+    {"", "--B\r\n" FIELD "\r\nx\r\n", 8, "--B--", "too many parts"},
+    {"--B\r\n", "X: y\r\n", 3, FIELD "\r\nx\r\n--B--", "too many headers in a part"},
+    {"--B\r\nX: ", "x", 512 - 5 - 2 - (sizeof FIELD - 1), "\r\n" FIELD "\r\nx\r\n--B--",
      "the headers of a part are too long"},
-    {"--B\r\nX: ", "0123456789", 60, "", "the headers of a part are too long"},
-    {"", "0123456789", 7000, "\r\n--B\r\n", "too many bytes outside the parts"},
-    {"--B\r\n" FIELD "\r\nx\r\n--B--", "0123456789", 7000, "",
+    {"", "x", 100, "\r\n--B\r\n" FIELD "\r\nx\r\n--B--",
+     "too many bytes outside the parts"},
+    {"", "\r", 100, "\r\n--B\r\n" FIELD "\r\nx\r\n--B--",
+     "too many bytes outside the parts"},
+    {"--B\r\n" FIELD "\r\nx\r\n--B--", "x", 100, "",
+     "too many bytes outside the parts"},
+    {"--B\r\n" FIELD "\r\nx\r\n--B--", "\r\n--B--", 14, "",
      "too many bytes outside the parts"},
 };
 
-Test(multipart, what_is_over_a_limit_is_said_to_be)
+static void parse_edge(size_t row, size_t count, size_t step, struct buf *log)
 {
-    for (size_t i = 0; i < COUNT(large); i++) {
+    CLEANUP(buf_release) struct buf body = BUF_INIT(1 << 20);
+    repeat(&body, edges[row].front, edges[row].s, count, edges[row].back);
+    parse(body.data, body.len, step, step, log);
+}
+
+Test(multipart, each_limit_is_taken_and_one_more_is_over_it)
+{
+    for (size_t i = 0; i < COUNT(edges); i++)
+        for (size_t step = 1; step <= 1000; step *= 10) {
+            CLEANUP(buf_release) struct buf good = BUF_INIT(4096);
+            CLEANUP(buf_release) struct buf log = BUF_INIT(4096);
+            CLEANUP(buf_release) struct buf want = BUF_INIT(256);
+            parse_edge(i, edges[i].count, step, &good);
+            cr_expect(strstr(good.data, "[end]") && !strstr(good.data, "[over"),
+                      "row %zu by %zu: %s", i, step, good.data);
+            parse_edge(i, edges[i].count + 1, step, &log);
+            buf_printf(&want, "[over: %s]", edges[i].error);
+            cr_expect(strstr(log.data, want.data) != NULL, "row %zu by %zu: %s", i,
+                      step, log.data);
+        }
+}
+
+/* Endless ones, of which no end comes. */
+Test(multipart, what_never_ends_is_over_a_limit)
+{
+    static const struct {
+        const char *front, *s, *error;
+    } endless[] = {
+        {"--B\r\nX: ", "0123456789", "the headers of a part are too long"},
+        {"--B\r\n", "\r\r\r", "the headers of a part are too long"},
+        {"", "0123456789", "too many bytes outside the parts"},
+        {"", "--B", "too many bytes outside the parts"},
+        {"", "\r\n--A", "too many bytes outside the parts"},
+        {"--B--", "\r\n--B\r\n", "too many bytes outside the parts"},
+    };
+    for (size_t i = 0; i < COUNT(endless); i++) {
         CLEANUP(buf_release) struct buf body = BUF_INIT(1 << 20);
         CLEANUP(buf_release) struct buf log = BUF_INIT(4096);
         CLEANUP(buf_release) struct buf want = BUF_INIT(256);
-        repeat(&body, large[i].front, large[i].s, large[i].count, large[i].back);
-        parse(body.data, body.len, 1000, 1000, &log);
-        buf_printf(&want, "[over: %s]", large[i].error);
+        repeat(&body, endless[i].front, endless[i].s, 1000, "");
+        parse(body.data, body.len, 7, 7, &log);
+        buf_printf(&want, "[over: %s]", endless[i].error);
         cr_expect(strstr(log.data, want.data) != NULL, "row %zu: %s", i, log.data);
     }
+}
+
+/* Every size of chunks that a body may come in, and bodies of which each byte could be the last of a delimiter. */
+Test(multipart, chunks_of_1_to_64_bytes_give_the_same_events)
+{
+    static const char form[] =
+        "pre\r\n--B\r\nContent-Disposition: form-data; name=\"a\"; filename=\"f\"\r\n"
+        "Content-Type: "
+        "a/b\r\n\r\n\r\n--\r\r\n--A\r\n-\r\n--\r\n--C\r\n\r\n--B\r\n" FIELD
+        "\r\n\r\n--B\r\n" FIELD "\r\n\r\r\r\r\n--B--\r\nepilogue\r\n--B--";
+    CLEANUP(buf_release) struct buf whole = BUF_INIT(4096);
+
+    parse(form, sizeof form - 1, sizeof form, 0, &whole);
+    cr_assert(strstr(whole.data, "[end]") != NULL, "%s", whole.data);
+    for (size_t step = 1; step <= 64; step++)
+        for (size_t cut = 1; cut <= 64; cut++) {
+            CLEANUP(buf_release) struct buf log = BUF_INIT(4096);
+            parse(form, sizeof form - 1, cut, step, &log);
+            cr_assert(eq(str, log.data, whole.data), "%zu, then every %zu", cut, step);
+        }
 }
 
 /* Bodies made to look like delimiters: bytes looked at, not time, because time proves nothing. */
