@@ -209,16 +209,27 @@ bool buf_add_json(struct buf *b, const char *s, size_t len)
     return buf_putc(b, '"');
 }
 
+/* RFC 3986, section 2.3. */
+static bool is_unreserved(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '-' || c == '.' || c == '_' || c == '~';
+}
+
 bool buf_add_percent(struct buf *b, const char *s, size_t len)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                "0123456789-._~";
+    static const char digits[] = "0123456789ABCDEF";
+    size_t run = 0; /* bytes before s[i] that stay as they are */
 
     for (size_t i = 0; i < len; i++) {
-        if (s[i] != '\0' && strchr(plain, s[i]))
-            buf_putc(b, s[i]);
-        else
-            buf_printf(b, "%%%02X", (unsigned char)s[i]);
+        unsigned char c = (unsigned char)s[i];
+        if (is_unreserved(c)) {
+            run++;
+            continue;
+        }
+        buf_add(b, s + i - run, run);
+        run = 0;
+        buf_add(b, (char[]){'%', digits[c >> 4], digits[c & 15]}, 3);
     }
-    return !b->failed;
+    return buf_add(b, s + len - run, run);
 }

@@ -1,13 +1,14 @@
 #include "shared/digest.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+
+enum { SHA256_BLOCK = 64 };
 
 /* OpenSSL's own reasons for a failure do not tell memory from methods; malloc's errno does.  Set it to 0 before. */
 static enum err_code refused(struct err *e, const char *what)
@@ -20,8 +21,26 @@ static enum err_code refused(struct err *e, const char *what)
     return err_set(e, ERR_CONFIG, "digest: OpenSSL refuses %s", what);
 }
 
-/* With a context that has run before, the method stays: fetching it again from the provider costs more than
- * hashing a small input. */
+/*
+ * Fetched once and kept to the end: what EVP_sha256() gives is looked up in the providers with each new context, which costs
+ * more than hashing a small input.  NULL where there is none; EVP_sha256() then tells why.
+ */
+static const EVP_MD *sha256_method(void)
+{
+    static _Atomic(EVP_MD *) kept;
+    EVP_MD *none = NULL, *method = atomic_load(&kept);
+
+    if (method)
+        return method;
+    method = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (method && !atomic_compare_exchange_strong(&kept, &none, method)) {
+        EVP_MD_free(method);
+        return none; /* another thread's */
+    }
+    return method ? method : EVP_sha256();
+}
+
+/* With a context that has run before, the method stays. */
 static enum err_code state_init(struct digest_state *s, const EVP_MD *md, struct err *e)
 {
     s->failed = true;
@@ -61,7 +80,7 @@ static void state_release(struct digest_state *s)
 
 enum err_code digest_sha256_init(struct digest_sha256 *d, struct err *e)
 {
-    return state_init(&d->state, EVP_sha256(), e);
+    return state_init(&d->state, sha256_method(), e);
 }
 
 void digest_sha256_update(struct digest_sha256 *d, const void *data, size_t len)
@@ -139,22 +158,47 @@ void digest_md5_release(struct digest_md5 *d)
     state_release(&d->state);
 }
 
+/* The hash of one after the other. */
+static enum err_code hash_two(struct digest_sha256 *d, struct digest_span a,
+                              struct digest_span b,
+                              uint8_t ret_sum[DIGEST_SHA256_BYTES], struct err *e)
+{
+    if (digest_sha256_init(d, e))
+        return e->code;
+    digest_sha256_update(d, a.data, a.len);
+    digest_sha256_update(d, b.data, b.len);
+    return digest_sha256_final(d, ret_sum, e);
+}
+
+static void mask(uint8_t block[SHA256_BLOCK], uint8_t with)
+{
+    for (size_t i = 0; i < SHA256_BLOCK; i++)
+        block[i] ^= with;
+}
+
+/* RFC 2104, with one context: OpenSSL's HMAC() looks up two algorithms at each call. */
 enum err_code digest_hmac_sha256(struct digest_span key, struct digest_span data,
                                  uint8_t ret_mac[DIGEST_SHA256_BYTES], struct err *e)
 {
-    uint8_t mac[EVP_MAX_MD_SIZE];
-    unsigned len = sizeof mac;
+    struct digest_sha256 d = DIGEST_SHA256_INIT;
+    uint8_t block[SHA256_BLOCK] = {0}, inner[DIGEST_SHA256_BYTES];
+    enum err_code code = ERR_OK;
 
-    if (key.len > INT_MAX)
-        return err_set(e, ERR_REJECT, "digest: the HMAC key is too long");
-    const void *bytes = key.len ? key.data : "";
-    const void *message = data.len ? data.data : "";
-    errno = 0;
-    if (!HMAC(EVP_sha256(), bytes, (int)key.len, message, data.len, mac, &len) ||
-        len != DIGEST_SHA256_BYTES)
-        return refused(e, "HMAC-SHA-256");
-    memcpy(ret_mac, mac, DIGEST_SHA256_BYTES);
-    return ERR_OK;
+    if (key.len > sizeof block)
+        code = hash_two(&d, key, (struct digest_span){NULL, 0}, block, e);
+    else if (key.len > 0)
+        memcpy(block, key.data, key.len);
+    const struct digest_span pad = {block, sizeof block};
+    mask(block, 0x36);
+    if (code == ERR_OK)
+        code = hash_two(&d, pad, data, inner, e);
+    mask(block, 0x36 ^ 0x5c);
+    if (code == ERR_OK)
+        code = hash_two(&d, pad, (struct digest_span){inner, sizeof inner}, ret_mac, e);
+    digest_sha256_release(&d);
+    OPENSSL_cleanse(block, sizeof block);
+    OPENSSL_cleanse(inner, sizeof inner);
+    return code;
 }
 
 enum err_code digest_setup(struct err *e)

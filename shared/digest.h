@@ -120,7 +120,7 @@ void digest_md5_release(struct digest_md5 *d);
 /* Bytes somebody else owns; any value, NUL included. */
 struct digest_span {
     const void *data; /* may be NULL when len is 0 */
-    size_t len;       /* at most INT_MAX for a key, else ERR_REJECT */
+    size_t len;
 };
 
 /* HMAC-SHA-256 (RFC 2104) of data under key. */

@@ -115,7 +115,9 @@ bool redis_cmd_encode(const struct redis_cmd *c, bool is_7, struct buf *out)
 
     if (c->failed || c->count == 0)
         return false;
-    buf_printf(out, "*%zu\r\n", c->count + (c->script ? 2 : 0));
+    buf_putc(out, '*');
+    buf_add_int(out, (int64_t)(c->count + (c->script ? 2 : 0)));
+    buf_add(out, "\r\n", 2);
     if (c->script) {
         encode_argument(out, "EVALSHA", 7);
         encode_argument(out, is_7 ? c->script->sha1_7 : c->script->sha1, 40);

@@ -49,7 +49,7 @@ void s3_address_add_object(struct buf *b, const struct config_destination *confi
                            const char *key)
 {
     if (config->prefix && *config->prefix)
-        buf_printf(b, "%s/", config->prefix);
+        BUF_PUTS(b, config->prefix, "/");
     buf_puts(b, key);
 }
 
@@ -58,9 +58,9 @@ bool s3_address_locate(const struct config_destination *config,
                        struct buf *host, struct buf *path)
 {
     if (config->style == CONFIG_VIRTUAL_STYLE)
-        buf_printf(host, "%s.", config->bucket);
+        BUF_PUTS(host, config->bucket, ".");
     else
-        buf_printf(path, "/%s", config->bucket);
+        BUF_PUTS(path, "/", config->bucket);
     buf_puts(host, endpoint->authority);
     if (key || path->len == 0)
         buf_putc(path, '/');

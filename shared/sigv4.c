@@ -11,6 +11,8 @@
 
 static const char algorithm[] = "AWS4-HMAC-SHA256";
 
+enum { USUAL_BYTES = 700 }; /* of an upload's headers: no text need grow step by step */
+
 /* 1 to max bytes, all of them from `allowed`. */
 static bool is_made_of(const char *s, const char *allowed, size_t max)
 {
@@ -172,7 +174,7 @@ static void format_scope(struct buf *b, const struct sigv4_signed *s,
                          const struct sigv4_key *k)
 {
     buf_add(b, s->date, 8);
-    buf_printf(b, "/%s/%s/aws4_request", k->region, k->service);
+    BUF_PUTS(b, "/", k->region, "/", k->service, "/aws4_request");
 }
 
 /* The key for this day, region and service: four HMACs, done once a day. */
@@ -229,14 +231,15 @@ static enum err_code compute_signature(struct sigv4_signed *s, struct sigv4_key 
     uint8_t mac[DIGEST_SHA256_BYTES];
     struct buf *c = &s->canonical_request, *t = &s->string_to_sign;
 
-    buf_printf(c, "%s\n%s\n%s\n", r->method, s->path.data, s->query.data);
+    (void)buf_reserve(c, USUAL_BYTES); /* at once: what is missing is seen below */
+    BUF_PUTS(c, r->method, "\n", s->path.data, "\n", s->query.data, "\n");
     canonical_format_headers(c, headers);
-    buf_printf(c, "\n%s\n%s", s->signed_headers.data, r->payload_hash);
+    BUF_PUTS(c, "\n", s->signed_headers.data, "\n", r->payload_hash);
     if (check_memory(s, e) || digest_sha256_hex(c->data, c->len, hash, e))
         return e->code;
-    buf_printf(t, "%s\n%s\n", algorithm, s->date);
+    BUF_PUTS(t, algorithm, "\n", s->date, "\n");
     format_scope(t, s, k);
-    buf_printf(t, "\n%s", hash);
+    BUF_PUTS(t, "\n", hash);
     if (check_memory(s, e) || derive_day_key(k, s->date, e))
         return e->code;
     struct digest_span key = {k->day.key, sizeof k->day.key};
@@ -297,16 +300,17 @@ enum err_code sigv4_sign(struct sigv4_signed *s, struct sigv4_key *k,
         add_header(s, "x-amz-content-sha256", r->payload_hash);
     if (has_token(k))
         add_header(s, "x-amz-security-token", k->session_token);
+    (void)buf_reserve(&headers.text, USUAL_BYTES);
     collect_headers(&headers, s, r);
     canonical_format_names(&s->signed_headers, &headers);
     if (format_parts(s, r, &headers, &query, e) ||
         compute_signature(s, k, r, &headers, e))
         return e->code;
     struct buf *a = &s->authorization;
-    buf_printf(a, "%s Credential=%s/", algorithm, k->access_key);
+    BUF_PUTS(a, algorithm, " Credential=", k->access_key, "/");
     format_scope(a, s, k);
-    buf_printf(a, ", SignedHeaders=%s, Signature=%s", s->signed_headers.data,
-               s->signature);
+    BUF_PUTS(a, ", SignedHeaders=", s->signed_headers.data,
+             ", Signature=", s->signature);
     add_header(s, "Authorization", a->data);
     return check_memory(s, e);
 }

@@ -33,9 +33,9 @@ void canonical_add_header(struct canonical_items *t, const char *name,
 
     assert(t->count < CANONICAL_ITEMS_MAX);
     t->item[t->count].name = b->len;
-    for (const char *p = name; *p; p++)
-        buf_putc(b, *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p);
-    buf_putc(b, '\0');
+    if (buf_add(b, name, strlen(name) + 1))
+        for (char *p = b->data + t->item[t->count].name; *p; p++)
+            *p = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
     t->item[t->count++].value = b->len;
     for (const char *p = value + strspn(value, " \t"); *p;) {
         size_t word = strcspn(p, " \t");
@@ -97,9 +97,9 @@ void canonical_format_headers(struct buf *b, const struct canonical_items *t)
 {
     for (size_t i = 0; i < t->count; i++) {
         if (is_repeated(t, i))
-            buf_printf(b, ",%s", item_value(t, i));
+            BUF_PUTS(b, ",", item_value(t, i));
         else
-            buf_printf(b, "%s%s:%s", i ? "\n" : "", item_name(t, i), item_value(t, i));
+            BUF_PUTS(b, i ? "\n" : "", item_name(t, i), ":", item_value(t, i));
     }
     buf_putc(b, '\n');
 }
@@ -108,13 +108,13 @@ void canonical_format_names(struct buf *b, const struct canonical_items *t)
 {
     for (size_t i = 0; i < t->count; i++)
         if (!is_repeated(t, i))
-            buf_printf(b, "%s%s", i ? ";" : "", item_name(t, i));
+            BUF_PUTS(b, i ? ";" : "", item_name(t, i));
 }
 
 void canonical_format_query(struct buf *b, const struct canonical_items *t)
 {
     for (size_t i = 0; i < t->count; i++)
-        buf_printf(b, "%s%s=%s", i ? "&" : "", item_name(t, i), item_value(t, i));
+        BUF_PUTS(b, i ? "&" : "", item_name(t, i), "=", item_value(t, i));
 }
 
 void canonical_format_path(struct buf *b, const char *path)

@@ -178,6 +178,7 @@ enum err_code spool_open(const struct spool_options *o, struct spool **ret_spool
     s->dir_fd = s->tmp_fd = s->jobs_fd = -1;
     s->durable = o->durable;
     s->own_filesystem = o->own_filesystem;
+    s->uid = geteuid();
     (void)pthread_mutex_init(&s->sync_lock, NULL); /* cannot fail on Linux */
     (void)pthread_mutex_init(&s->digest_lock, NULL);
     (void)pthread_cond_init(&s->sync_done, NULL);

@@ -24,6 +24,7 @@ struct spool {
     char *dir; /* as it was given */
     int dir_fd, tmp_fd, jobs_fd;
     bool durable, own_filesystem;
+    uid_t uid;           /* who runs this, whose all files are */
     int64_t block_bytes; /* what the file system gives room by, or less */
 
     /* See spool_check.c. */

@@ -30,7 +30,7 @@ static enum err_code open_job_file(struct spool *s, const char *name, nlink_t ma
         errno = ENOENT;
         return err_errno(e, ERR_REJECT, "spool missing: %s", name);
     }
-    if (!S_ISREG(st.st_mode) || st.st_nlink > max_links || st.st_uid != geteuid())
+    if (!S_ISREG(st.st_mode) || st.st_nlink > max_links || st.st_uid != s->uid)
         return err_set(e, ERR_REJECT,
                        "spool missing: %s is not a regular file of ours with its links",
                        name);

@@ -12,6 +12,8 @@
 
 /* PUTs in one run: the four of make_plainer, one with the right time, one with other keys */
 enum { PUTS_MAX = 6, OWN_BUDGET = 256 * 1024 * 1024 };
+/* What the kernel reads ahead unasked. */
+enum { READ_AHEAD = 128 * 1024 };
 
 static void send_put(struct destination_run *run);
 
@@ -214,7 +216,8 @@ static struct destination_run *s3_begin(struct destination *d,
         dest_s3_stream_begin(run);
         return run;
     }
-    (void)posix_fadvise(w->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint */
+    if (w->job->size > READ_AHEAD)
+        (void)posix_fadvise(w->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint */
     dest_s3_set_out(run);
     return run;
 }

@@ -5,7 +5,7 @@
 
 #include "shared/clock.h"
 
-enum { TICK_MS = 1000, CONNECTIONS_MAX = 256 };
+enum { TICK_MS = 1000, CONNECTIONS_MAX = 256, LINE_MAX_BYTES = 16 * 1024 };
 
 /* --- ending --- */
 
@@ -252,6 +252,7 @@ enum err_code http_open(uv_loop_t *loop, struct http **ret, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory for libcurl");
     }
     h->loop = loop;
+    h->line = (struct buf)BUF_INIT(LINE_MAX_BYTES);
     uv_timer_t *timers[] = {&h->timer, &h->tick, &h->deliver, &h->refill};
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         (void)uv_timer_init(loop, timers[i]); /* cannot fail */
@@ -270,6 +271,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
     if (--h->open_handles > 0)
         return;
+    buf_release(&h->line);
     free(h->sockets);
     free(h);
 }

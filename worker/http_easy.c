@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shared/cleanup.h"
-
 enum http_easy_limits {
     KEEP_S = 4, /* S3 closes idle connections after 5 */
     EXPECT_MS = 1000,
@@ -181,15 +179,16 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 
 static bool add_header(struct http_call *call, const struct http_header *header)
 {
-    CLEANUP(buf_release) struct buf line = BUF_INIT(16 * 1024);
+    struct buf *line = &call->http->line;
     struct curl_slist *list = NULL;
 
+    buf_clear(line);
     if (*header->value)
-        buf_printf(&line, "%s: %s", header->name, header->value);
+        BUF_PUTS(line, header->name, ": ", header->value);
     else
-        buf_printf(&line, "%s;", header->name); /* libcurl's way to send it empty */
-    if (!line.failed)
-        list = curl_slist_append(call->headers, line.data);
+        BUF_PUTS(line, header->name, ";"); /* libcurl's way to send it empty */
+    if (!line->failed)
+        list = curl_slist_append(call->headers, line->data);
     if (list)
         call->headers = list;
     return list != NULL;

@@ -25,6 +25,7 @@ struct http {
     uv_timer_t deliver; /* calls that were cancelled, or lost */
     struct http_call *calls;
     size_t count;
+    struct buf line; /* of a header, while it is put together */
     CURL *pool[HTTP_POOL_MAX];
     size_t pooled;
     struct http_socket **sockets; /* by descriptor, NULL where there is none */

@@ -54,11 +54,12 @@ static void fill_query(struct query *q, const struct s3_ask *ask)
 {
     const char *id = ask->upload_id ? ask->upload_id : "";
 
+    if (ask->operation == S3_PUT || ask->operation == S3_HEAD)
+        return;
     (void)snprintf(q->number, sizeof q->number, "%d", ask->number);
     switch (ask->operation) {
     case S3_PUT:
     case S3_HEAD:
-        return;
     case S3_CREATE_PARTS:
         add_item(q, "uploads", "");
         return;
@@ -129,9 +130,9 @@ static enum err_code finish(struct s3_request *r, const struct s3_ask *ask,
     buf_release(&query.prefix);
     if (code != ERR_OK)
         return code;
-    buf_printf(&r->url, "%s://%s%s%s%s", ask->endpoint->https ? "https" : "http",
-               host.data, r->signature.path.data, query.count > 0 ? "?" : "",
-               query.count > 0 ? r->signature.query.data : "");
+    BUF_PUTS(&r->url, ask->endpoint->https ? "https://" : "http://", host.data,
+             r->signature.path.data, query.count > 0 ? "?" : "",
+             query.count > 0 ? r->signature.query.data : "");
     for (size_t i = 0; i < t->count; i++)
         r->headers[r->header_count++] =
             (struct http_header){pairs[i].name, pairs[i].value};
