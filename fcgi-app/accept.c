@@ -5,6 +5,7 @@
 #include "shared/http_digest.h"
 #include "shared/log.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* --- The answer --- */
@@ -28,12 +29,14 @@ static void add_job(struct buf *b, const struct job *j)
 }
 
 /* What was promised. */
-static void add_promise(struct exchange *x)
+static void add_promise(struct exchange *x, bool learned)
 {
     const struct config *c = x->app->config;
     struct buf *b = &x->response.body;
     buf_puts(b, c->spool.durability == CONFIG_DISK ? ",\"durable\":\"disk\""
                                                    : ",\"durable\":\"memory\"");
+    if (!learned)
+        return;
     if (c->redis.wait_replicas > 0) {
         buf_puts(b, ",\"replicas\":");
         buf_add_int(b, x->waited.replicas);
@@ -58,16 +61,22 @@ static void add_repr_digest(struct exchange *x)
     response_header(r, "Repr-Digest", field);
 }
 
-static void promise(struct exchange *x)
+static void begin_promise(struct response *r, const struct job_id *only)
+{
+    response_begin(r, 202, "application/json");
+    if (only) {
+        char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
+        id_format_job(only, url + strlen(url));
+        response_header(r, "Location", url);
+    }
+}
+
+/* learned: what there was to learn after the commit is told, too. */
+static void promise(struct exchange *x, bool learned)
 {
     struct response *r = &x->response;
     const struct batch *b = &x->batch;
-    response_begin(r, 202, "application/json");
-    if (b->count == 1) {
-        char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
-        id_format_job(&b->jobs[0].id, url + strlen(url));
-        response_header(r, "Location", url);
-    }
+    begin_promise(r, b->count == 1 ? &b->jobs[0].id : NULL);
     buf_printf(&r->body, "{\"batch\":\"%s\",\"jobs\":[", b->id.text);
     for (size_t i = 0; i < b->count; i++) {
         if (i > 0)
@@ -75,8 +84,21 @@ static void promise(struct exchange *x)
         add_job(&r->body, &b->jobs[i]);
     }
     buf_putc(&r->body, ']');
-    add_promise(x);
+    add_promise(x, learned);
     buf_puts(&r->body, "}\n");
+    add_repr_digest(x);
+}
+
+/* What the request was answered when it came first. */
+static void replay(struct exchange *x)
+{
+    const struct key_record *k = &x->idempotency.record;
+    struct job_id id;
+    size_t at = 0;
+    begin_promise(&x->response,
+                  k->id_count == 1 && key_record_next(k, &at, &id) ? &id : NULL);
+    response_header(&x->response, "Idempotent-Replayed", "true");
+    buf_add(&x->response.body, k->body, k->body_len);
     add_repr_digest(x);
 }
 
@@ -120,17 +142,86 @@ bool accept_begin(struct exchange *x)
 {
     struct err e = ERR_INIT;
     x->hurry = true;
-    enum problem p =
-        marks_check(x->app->marks, x->request.content_length, &x->retry_after, &e);
-    if (p) /* the marks have told the log */
+    enum problem p = idempotency_begin(x, &e);
+    x->batch.is_rehearsal = x->idempotency.is_known;
+    if (!p && !x->batch.is_rehearsal)
+        p = marks_check(x->app->marks, x->request.content_length, &x->retry_after, &e);
+    if (p) { /* the marks have told the log */
         exchange_refuse(x, p, &e);
-    else
+        idempotency_end(x);
+    } else {
         x->retry_after = 0;
+    }
     return p == PROBLEM_NONE;
+}
+
+/* All that the request is, but for what idempotency_begin and options_set have noted. */
+static void note_jobs(struct exchange *x)
+{
+    struct idempotency *i = &x->idempotency;
+    for (size_t k = 0; i->is_given && k < x->batch.count; k++) {
+        const struct job *j = &x->batch.jobs[k];
+        idempotency_note(i, "name", j->name, strlen(j->name));
+        if (j->type)
+            idempotency_note(i, "type", j->type, strlen(j->type));
+        if (j->sha256) {
+            idempotency_note(i, "size", &j->size, sizeof j->size);
+            idempotency_note(i, "sha256", j->sha256, strlen(j->sha256));
+        }
+    }
+}
+
+/* Within the commit: the jobs are complete. */
+static enum err_code keep_answer(void *ctx, struct err *e)
+{
+    struct exchange *x = ctx;
+    const struct batch *b = &x->batch;
+    struct job_id *ids = reallocarray(NULL, b->count, sizeof *ids);
+    if (!ids)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < b->count; i++)
+        ids[i] = b->jobs[i].id;
+    note_jobs(x);
+    promise(x, false);
+    enum err_code code =
+        x->response.body.failed
+            ? err_set(e, ERR_NOMEM, "out of memory")
+            : idempotency_store(x, ids, b->count, &x->response.body, e);
+    free(ids);
+    return code;
+}
+
+static void drop_answer(void *ctx)
+{
+    idempotency_drop(ctx);
+}
+
+static enum problem commit(struct exchange *x, struct err *e)
+{
+    const struct spool_ready ready = {keep_answer, drop_answer, x};
+    struct batch *b = &x->batch;
+    if (x->idempotency.is_given) {
+        b->origin.idempotency = x->idempotency.key.name;
+        b->ready = &ready;
+    }
+    enum problem p = batch_commit(b, e);
+    b->ready = NULL;
+    return p;
+}
+
+static enum problem rehearse(struct exchange *x, struct err *e)
+{
+    enum problem p = batch_commit(&x->batch, e);
+    if (p)
+        return p;
+    note_jobs(x);
+    return idempotency_compare(x, e);
 }
 
 enum problem accept_batch(struct exchange *x, struct job_id *ret_holder, struct err *e)
 {
+    if (x->batch.is_rehearsal)
+        return rehearse(x, e);
     enum problem p = enlist_check(x, e);
     if (!p)
         p = reserve_answer(x, e);
@@ -138,7 +229,7 @@ enum problem accept_batch(struct exchange *x, struct job_id *ret_holder, struct 
         p = policy_uses_take(x, e);
     if (p)
         return p;
-    p = batch_commit(&x->batch, e);
+    p = commit(x, e);
     if (p) {
         policy_uses_drop(x);
         return p;
@@ -157,7 +248,10 @@ void accept_end(struct exchange *x, enum problem p, const struct job_id *holder,
 {
     if (p)
         refuse(x, p, holder, e);
+    else if (x->batch.is_rehearsal)
+        replay(x);
     else
-        promise(x);
+        promise(x, true);
     batch_abort(&x->batch);
+    idempotency_end(x);
 }

@@ -4,6 +4,9 @@
  *     accept_begin --> fill x->batch --> accept_batch: parents and batches looked at, committed, enlisted --> accept_end: answered
  *        '--> refused already               '--> a problem -----------------------------------------------------'
  *
+ * A request with an Idempotency-Key that was answered before goes the same way, but what comes is only digested, and the answer
+ * is the one of then (idempotency.h).
+ *
  * The 202 has a Location where there is one job.  Size and sha256 stand in it of jobs whose bytes were in the request.
  */
 #ifndef HOIST_FCGI_ACCEPT_H

@@ -1,5 +1,6 @@
 #include "fcgi-app/batch.h"
 
+#include "fcgi-app/idempotency.h"
 #include "shared/cleanup.h"
 #include "shared/job_key.h"
 
@@ -156,18 +157,28 @@ static enum problem heed_policy(struct batch *b, const struct batch_file *file,
     return policy_check_file(b->policy, b->count - 1, file->type, -1, e);
 }
 
+static enum err_code begin_upload(struct batch *b, const struct batch_file *file,
+                                  struct spool_upload *ret, struct err *e)
+{
+    if (b->is_rehearsal)
+        return spool_begin_digest(b->spool, ret, e);
+    return file->foreign ? spool_adopt(b->spool, file->foreign, ret, e)
+                         : spool_begin(b->spool, ret, e);
+}
+
 enum problem batch_begin_file(struct batch *b, const struct options *o,
                               const struct batch_file *file, struct err *e)
 {
     if (b->count == b->capacity && !grow(b))
         return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    if (o->idempotency) /* which fields were before it */
+        idempotency_note(o->idempotency, "file", "", 0);
     struct job *j = &b->jobs[b->count];
     struct spool_upload *u = &b->uploads[b->count];
     enum problem p = make_job(b, o, j, e);
     if (!p)
         p = check_company(b, j, e);
-    if (!p && (file->foreign ? spool_adopt(b->spool, file->foreign, u, e)
-                             : spool_begin(b->spool, u, e)))
+    if (!p && begin_upload(b, file, u, e))
         p = of_spool(e);
     if (p) {
         job_release(j);
@@ -210,6 +221,8 @@ enum problem batch_add_job(struct batch *b, const struct options *o,
 
 enum problem batch_expect(struct batch *b, int64_t bytes, struct err *e)
 {
+    if (b->is_rehearsal)
+        return PROBLEM_NONE;
     return spool_expect(b->spool, &b->uploads[b->count - 1], bytes, e) ? of_spool(e)
                                                                        : PROBLEM_NONE;
 }
@@ -254,14 +267,59 @@ static enum problem name_batch(struct batch *b, struct err *e)
     return PROBLEM_NONE;
 }
 
+static bool set_text(char **ret, const char *s)
+{
+    return !s || (*ret = strdup(s));
+}
+
+static enum problem set_origin(struct batch *b, struct err *e)
+{
+    const struct batch_origin *o = &b->origin;
+    bool is_set = true;
+    if (!o->idempotency && !o->request_id && !o->traceparent)
+        return PROBLEM_NONE;
+    for (size_t i = 0; i < b->count; i++) {
+        struct job *j = &b->jobs[i];
+        is_set &= set_text(&j->idempotency, o->idempotency) &&
+                  set_text(&j->request_id, o->request_id) &&
+                  set_text(&j->traceparent, o->traceparent) &&
+                  set_text(&j->tracestate, o->tracestate);
+    }
+    return is_set ? PROBLEM_NONE : problem_set(e, PROBLEM_INTERNAL, "out of memory");
+}
+
+/* What the files of a rehearsal are. */
+static enum problem tell(struct batch *b, struct err *e)
+{
+    for (size_t i = 0; i < b->count && !b->is_bare; i++) {
+        struct job *j = &b->jobs[i];
+        char hex[DIGEST_SHA256_HEX + 1];
+        uint8_t sum[DIGEST_SHA256_BYTES];
+        if (spool_sum(&b->uploads[i], sum, e))
+            return of_spool(e);
+        digest_hex_encode(sum, sizeof sum, hex);
+        free(j->sha256);
+        j->sha256 = strdup(hex);
+        j->size = b->uploads[i].size;
+        if (!j->sha256)
+            return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    }
+    return PROBLEM_NONE;
+}
+
 enum problem batch_commit(struct batch *b, struct err *e)
 {
+    if (b->is_rehearsal)
+        return tell(b, e);
     enum problem p = name_batch(b, e);
+    if (!p)
+        p = set_origin(b, e);
     if (p)
         return p;
+    const struct spool_set set = {b->uploads, b->jobs, b->count, b->ready};
     enum err_code code = b->is_bare
-                             ? spool_promise(b->spool, &b->jobs[0], e)
-                             : spool_commit(b->spool, b->uploads, b->jobs, b->count, e);
+                             ? spool_promise_ready(b->spool, &b->jobs[0], b->ready, e)
+                             : spool_commit_set(b->spool, &set, e);
     return code ? of_spool(e) : PROBLEM_NONE;
 }
 
@@ -281,5 +339,7 @@ void batch_abort(struct batch *b)
     }
     ingest_drop(&b->ingest);
     b->count = 0;
-    b->is_bare = false;
+    b->is_bare = b->is_rehearsal = false;
+    b->ready = NULL;
+    b->origin = (struct batch_origin){.request_id = NULL};
 }

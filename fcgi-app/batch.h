@@ -33,7 +33,16 @@
 typedef enum problem batch_admit_fn(void *ctx, const struct config_queue *queue,
                                     const struct job *j, struct err *e);
 
+/* Of the request, for all of its jobs; each may be NULL; borrowed until the commit. */
+struct batch_origin {
+    const char *idempotency, *request_id, *traceparent, *tracestate;
+};
+
 struct batch {
+    struct batch_origin origin;
+    const struct spool_ready *ready; /* for the commit (spool.h); may be NULL */
+    bool
+        is_rehearsal; /* files are digested, and stored nowhere: commit only tells what they are */
     struct spool *spool;
     batch_admit_fn *admit; /* NULL: all are welcome */
     void *admit_ctx;
@@ -81,7 +90,8 @@ enum problem batch_write(struct batch *b, const void *data, size_t len, struct e
 /* That was the file begun last: it is what was announced, and of a type that is allowed.  Before the next one, and before
  * commit. */
 enum problem batch_end_file(struct batch *b, struct err *e);
-/* On success jobs[0 .. count) are complete, until batch_abort, which then only forgets them. */
+/* On success jobs[0 .. count) are complete, until batch_abort, which then only forgets them.  Of a rehearsal: their size and
+ * sha256, and nothing has been promised. */
 enum problem batch_commit(struct batch *b, struct err *e);
 void batch_abort(struct batch *b);
 /* Of its files. */

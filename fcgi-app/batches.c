@@ -251,35 +251,72 @@ static enum problem run(struct exchange *x, const char *queue, const struct uuid
     return p == PROBLEM_NO_JOB ? no_batch(e) : p;
 }
 
-static enum problem open_one(struct exchange *x, struct uuid *ret_id, struct err *e)
+/* The answer; *id is where it is kept, and its uuid. */
+static void answer_opened(struct exchange *x, const struct job_id *id)
+{
+    char url[sizeof "/v1/batches/" + ID_UUID_LEN] = "/v1/batches/";
+    memcpy(url + strlen(url), id->uuid.text, sizeof id->uuid.text);
+    response_begin(&x->response, 201, "application/json");
+    response_header(&x->response, "Location", url);
+    if (x->idempotency.is_known)
+        response_header(&x->response, "Idempotent-Replayed", "true");
+    buf_printf(&x->response.body, "{\"batch\":\"%s\",\"url\":\"%s\"}\n", id->uuid.text,
+               url);
+}
+
+/* The batch that this request is to open: a new one, whose key is kept before Redis hears of it, or the one of then. */
+static enum problem choose(struct exchange *x, const char *queue, struct job_id *ret,
+                           struct err *e)
+{
+    struct idempotency *i = &x->idempotency;
+    size_t at = 0;
+    idempotency_note(i, "queue", queue, strlen(queue));
+    if (i->is_known) {
+        (void)key_record_next(&i->record, &at, ret); /* a record has one */
+        return idempotency_compare(x, e);
+    }
+    *ret = (struct job_id){.uuid = id_new()};
+    memcpy(ret->queue, queue, strlen(queue) + 1);
+    if (!i->is_given)
+        return PROBLEM_NONE;
+    answer_opened(x, ret);
+    return idempotency_store(x, ret, 1, &x->response.body, e) ? PROBLEM_UNAVAILABLE
+                                                              : PROBLEM_NONE;
+}
+
+/* A batch that is known stays as it is, so that a known request opens it again where Redis has forgotten it. */
+static enum problem open_one(struct exchange *x, struct job_id *ret, struct err *e)
 {
     const struct config_queue *q = NULL;
-    enum problem p = body_queue(x, &q, e);
+    enum problem p = idempotency_begin(x, e);
+    if (!p)
+        p = body_queue(x, &q, e);
+    if (!p && !q)
+        q = config_find_queue(x->app->config, "default", strlen("default"));
+    if (!p)
+        p = access_check_queue(&x->access, x->app->config, q, e);
+    if (!p)
+        p = choose(x, q->name, ret, e);
     if (p)
         return p;
-    if (!q)
-        q = config_find_queue(x->app->config, "default", strlen("default"));
-    *ret_id = id_new();
-    p = access_check_queue(&x->access, x->app->config, q, e);
+    p = note_owner(x, &ret->uuid, e);
     if (!p)
-        p = note_owner(x, ret_id, e);
-    return p ? p : run(x, q->name, ret_id, true, e);
+        p = run(x, ret->queue, &ret->uuid, true, e);
+    if (p)
+        idempotency_drop(x);
+    return p;
 }
 
 void batches_open(struct exchange *x)
 {
     struct err e = ERR_INIT;
-    struct uuid id;
+    struct job_id id;
     enum problem p = open_one(x, &id, &e);
-    if (p) {
+    if (p)
         exchange_refuse(x, p, &e);
-        return;
-    }
-    char url[sizeof "/v1/batches/" + ID_UUID_LEN] = "/v1/batches/";
-    memcpy(url + strlen(url), id.text, sizeof id.text);
-    response_begin(&x->response, 201, "application/json");
-    response_header(&x->response, "Location", url);
-    buf_printf(&x->response.body, "{\"batch\":\"%s\",\"url\":\"%s\"}\n", id.text, url);
+    else
+        answer_opened(x, &id);
+    idempotency_end(x);
 }
 
 /* In every queue where it is open; one that is closed stays so, and is not said to have ended again. */

@@ -95,6 +95,7 @@ enum problem enlist_check(struct exchange *x, struct err *e)
 static void take_back(struct exchange *x, const struct job_id *id)
 {
     struct err e = ERR_INIT;
+    idempotency_drop(x);
     if (spool_remove(x->app->spool, id, &e))
         log_warn("uploads", "refused; its bytes stay until reconcile", LOG_ERR(&e));
 }

@@ -12,6 +12,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/batch.h"
 #include "fcgi-app/fastcgi.h"
+#include "fcgi-app/idempotency.h"
 #include "fcgi-app/request.h"
 #include "fcgi-app/response.h"
 #include "fcgi-app/waits.h"
@@ -44,6 +45,8 @@ struct exchange {
     bool gave_up;    /* waiting for it, in a hurry */
     int retry_after; /* seconds, for a refusal; 0: as problem.h says */
     struct waits_answer waited; /* what the 202 of an upload says */
+    struct idempotency idempotency;
+
     atomic_llong since_ms; /* when the request under way began; 0: none (handlers.h) */
 };
 

@@ -115,6 +115,17 @@ static enum problem add_command(struct exchange *x, const struct options *o,
     return batch_add_job(&x->batch, o, &s, e);
 }
 
+static void note_body(struct idempotency *i, const struct json_flat *body)
+{
+    for (size_t k = 0; k < body->count; k++) {
+        const struct json_member *m = &body->members[k];
+        if (m->type == JSON_NULL)
+            continue;
+        idempotency_note(i, "member", m->name, strlen(m->name));
+        idempotency_note(i, "text", m->text, strlen(m->text));
+    }
+}
+
 static enum problem create(struct exchange *x, struct job_id *ret_holder, struct err *e)
 {
     CLEANUP(options_release) struct options o = {.job = JOB_INIT};
@@ -123,13 +134,14 @@ static enum problem create(struct exchange *x, struct job_id *ret_holder, struct
     enum problem p = body_read(x, NULL, &body, e);
     if (!p)
         p = options_init(&o, x->app->config, &x->request, clock_wall_ms(), e);
+    note_body(&x->idempotency, &body);
     for (size_t i = 0; !p && i < body.count; i++)
         p = set_option(&o, &body.members[i], e);
     if (!p && o.digest.has)
         p = problem_set(e, PROBLEM_BAD_OPTION, "sha256: only for files in the request");
     if (!p)
         p = read_wish(&body, &w, e);
-    if (!p)
+    if (!p && !x->batch.is_rehearsal)
         p = rooms_check(x->app->rooms, o.queue, 0, &x->retry_after, e);
     if (!p && w.url)
         p = add_url(x, &o, &w, e);

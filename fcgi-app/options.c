@@ -1,5 +1,6 @@
 #include "fcgi-app/options.h"
 
+#include "fcgi-app/idempotency.h"
 #include "fcgi-app/options_ties.h"
 #include "shared/clock.h"
 #include "shared/convert.h"
@@ -214,6 +215,10 @@ static enum problem set_meta(struct options *o, const struct request_text *name,
 enum problem options_put(struct options *o, const struct request_text *name,
                          const struct request_text *value, struct err *e)
 {
+    if (o->idempotency && o->in_form) {
+        idempotency_note(o->idempotency, "field", name->s, name->len);
+        idempotency_note(o->idempotency, "value", value->s, value->len);
+    }
     if (name->len > META_PREFIX_LEN && memcmp(name->s, "meta.", META_PREFIX_LEN) == 0)
         return set_meta(o, name, value, e);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -265,13 +270,6 @@ static enum problem set_header(struct options *o, const char *param, struct err 
 static enum problem set_headers(struct options *o, const struct request *r,
                                 struct err *e)
 {
-    static const char *const unsupported[][2] = {
-        {"HTTP_IDEMPOTENCY_KEY", "Idempotency-Key"},
-    };
-    for (size_t i = 0; i < sizeof unsupported / sizeof unsupported[0]; i++)
-        if (request_param(r, unsupported[i][0]))
-            return problem_set(e, PROBLEM_UNSUPPORTED,
-                               "%s: not supported by this version", unsupported[i][1]);
     if (request_param(r, "HTTP_CONTENT_RANGE"))
         return problem_set(e, PROBLEM_BAD_REQUEST,
                            "Content-Range: a part of a file cannot be uploaded");

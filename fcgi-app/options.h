@@ -19,7 +19,7 @@
  * Where there is a policy, what it says of these holds, and the client may only set what it leaves to it.
  *
  * Query and headers together may give an option once, and delay or at, not both.  A form field overrides what was there, for the files after it.
- * What the API knows and this version cannot do (callback; Idempotency-Key) is refused
+ * What the API knows and this version cannot do (callback) is refused
  * with PROBLEM_UNSUPPORTED: never silently left out.
  */
 #ifndef HOIST_FCGI_OPTIONS_H
@@ -40,6 +40,7 @@
 /* Verify the policy that a form brings. */
 typedef enum problem options_policy_fn(void *ctx, const struct request_text *text,
                                        const struct policy **ret, struct err *e);
+struct idempotency;
 
 struct options {
     /* Set before options_init. */
@@ -57,7 +58,8 @@ struct options {
     int64_t priority; /* -1: the queue's */
     unsigned seen;    /* options given by query or headers */
     bool in_form;
-    struct http_digest digest; /* option sha256: of the next file */
+    struct http_digest digest;       /* option sha256: of the next file */
+    struct idempotency *idempotency; /* fields are noted for it; NULL: not */
 };
 
 /* Start with the defaults and what the policy says, then the query and headers of r.

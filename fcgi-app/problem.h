@@ -29,6 +29,11 @@ enum problem {
     PROBLEM_NO_BATCH,       /* 404: no such batch, or not a uuid at all */
     PROBLEM_METHOD,         /* 405 */
     PROBLEM_CONFLICT,       /* 409: the job is in a state where that cannot be */
+    PROBLEM_KEY_IN_FLIGHT, /* 409: another request with this Idempotency-Key is under way */
+    PROBLEM_KEY_REUSED, /* 422: another request was made with this Idempotency-Key */
+    PROBLEM_URI_LONG,   /* 414 */
+    PROBLEM_ENCODING,   /* 415: a Content-Encoding other than identity */
+    PROBLEM_HEAD_LONG,  /* 431 */
     PROBLEM_DUPLICATE,  /* 409: another job has the unique key; Location is that job */
     PROBLEM_NO_LENGTH,  /* 411: by CGI alone */
     PROBLEM_TOO_LARGE,  /* 413: a file, or a part of a form, over its limit */

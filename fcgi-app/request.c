@@ -18,6 +18,47 @@ static const struct {
     {"PATCH", METHOD_PATCH},
 };
 
+static const struct {
+    const char *name; /* behind HTTP_ */
+    size_t len;
+} headers[REQUEST_HEADERS] = {
+#define HEADER(text)                                                                   \
+    {                                                                                  \
+        text, sizeof text - 1                                                          \
+    }
+    [REQUEST_CONTENT_ENCODING] = HEADER("CONTENT_ENCODING"),
+    [REQUEST_CONTENT_RANGE] = HEADER("CONTENT_RANGE"),
+    [REQUEST_IDEMPOTENCY_KEY] = HEADER("IDEMPOTENCY_KEY"),
+    [REQUEST_IF_NONE_MATCH] = HEADER("IF_NONE_MATCH"),
+    [REQUEST_PREFER] = HEADER("PREFER"),
+    [REQUEST_RANGE] = HEADER("RANGE"),
+    [REQUEST_ID] = HEADER("X_REQUEST_ID"),
+    [REQUEST_TRACEPARENT] = HEADER("TRACEPARENT"),
+    [REQUEST_TRACESTATE] = HEADER("TRACESTATE"),
+    [REQUEST_TRANSFER_ENCODING] = HEADER("TRANSFER_ENCODING"),
+};
+
+static void read_headers(struct request *r)
+{
+    memset(r->headers, 0, sizeof r->headers);
+    r->headers_twice = 0;
+    for (char *const *p = r->params; *p; p++) {
+        if (strncmp(*p, "HTTP_", 5) != 0)
+            continue;
+        const char *name = *p + 5;
+        for (size_t i = 0; i < REQUEST_HEADERS; i++) {
+            if (name[0] != headers[i].name[0] ||
+                strncmp(name, headers[i].name, headers[i].len) != 0 ||
+                name[headers[i].len] != '=')
+                continue;
+            if (r->headers[i])
+                r->headers_twice |= 1U << i;
+            else
+                r->headers[i] = name + headers[i].len + 1;
+        }
+    }
+}
+
 void request_init(struct request *r)
 {
     memset(r, 0, sizeof *r);
@@ -184,6 +225,7 @@ static enum problem parse_target(struct request *r, struct err *e)
 enum problem request_parse(struct request *r, char *const *params, struct err *e)
 {
     r->params = params;
+    read_headers(r);
     r->segment_count = r->query_count = 0;
     r->method = METHOD_OTHER;
     /* One allocation: the segments point into it and must not move. */

@@ -47,7 +47,24 @@ struct request_text {
     size_t len;
 };
 
+/* Headers that are looked for in many requests, found in one pass. */
+enum request_header {
+    REQUEST_CONTENT_ENCODING,
+    REQUEST_CONTENT_RANGE,
+    REQUEST_IDEMPOTENCY_KEY,
+    REQUEST_IF_NONE_MATCH,
+    REQUEST_PREFER,
+    REQUEST_RANGE,
+    REQUEST_ID,
+    REQUEST_TRACEPARENT,
+    REQUEST_TRACESTATE,
+    REQUEST_TRANSFER_ENCODING,
+    REQUEST_HEADERS /* how many */
+};
+
 struct request {
+    const char *headers[REQUEST_HEADERS]; /* the first of each; NULL: not given */
+    unsigned headers_twice;               /* bits: given again */
     enum request_method method;
     struct request_text segments[REQUEST_SEGMENTS_MAX];
     size_t segment_count;

@@ -10,6 +10,7 @@ static const struct {
     {201, "Created"},
     {202, "Accepted"},
     {204, "No Content"},
+    {304, "Not Modified"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
     {403, "Forbidden"},
@@ -18,9 +19,11 @@ static const struct {
     {409, "Conflict"},
     {411, "Length Required"},
     {413, "Content Too Large"},
+    {414, "URI Too Long"},
     {415, "Unsupported Media Type"},
     {422, "Unprocessable Content"},
     {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
     {500, "Internal Server Error"},
     {503, "Service Unavailable"},
     {507, "Insufficient Storage"},
@@ -103,7 +106,7 @@ static void add_cors(struct response *r)
     response_header(
         r, "Access-Control-Expose-Headers",
         "Location, Retry-After, ETag, Allow, WWW-Authenticate, X-Request-Id, "
-        "Repr-Digest, Idempotency-Replayed, Preference-Applied");
+        "Repr-Digest, Idempotent-Replayed, Preference-Applied");
 }
 
 void response_finish(struct response *r, bool head_only)

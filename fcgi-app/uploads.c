@@ -173,7 +173,7 @@ static enum problem read_raw(struct exchange *x, struct options *o,
         p = options_check_ties(o, e);
     if (!p && o->policy)
         p = policy_check_file(o->policy, 0, file.type, x->request.content_length, e);
-    if (!p)
+    if (!p && !x->batch.is_rehearsal)
         p = rooms_check(x->app->rooms, o->queue, x->request.content_length,
                         &x->retry_after, e);
     if (!p)
@@ -229,6 +229,7 @@ static enum problem upload(struct exchange *x, bool form, struct job_id *ret_hol
         p = policy_uses_look(x, e);
     if (!p)
         p = options_init(&o, x->app->config, &x->request, clock_wall_ms(), e);
+    o.idempotency = &x->idempotency;
     if (!p)
         p = ingest_read_fields(&x->request, &said, e);
     if (!p)

@@ -140,6 +140,7 @@ struct config_http {
     enum log_level log_level; /* info */
     char *cors_origins; /* whose pages may use the service (origin.h); empty: its own */
     char *hosts;        /* its names (origin.h); empty: as cors.h says */
+    int64_t idempotency_keep_seconds; /* 1d: at least, since the request */
 };
 
 struct config_queue {

@@ -120,6 +120,10 @@
           "The user who owns those files, nginx's; empty: the one that the program runs\n"
           "as.")},
 
+    {HTTP(CONFIG_SECONDS, idempotency_keep_seconds, "1d",
+          "An Idempotency-Key is remembered for at least so long after its request,\n"
+          "and as long as any of its jobs is known."),
+     RANGE(60, 31536000)},
     {HTTP(CONFIG_WORD, log_level, "info", "The lowest level that hoist-fcgi logs."),
      WORDS(level_words, 4)},
 

@@ -63,8 +63,12 @@ enum {
     JOB_ARRIVED_URL_MAX = 2048,
     JOB_CONVERT_MAX = 8, /* converters of one job */
     JOB_CONVERT_TEXT_MAX = JOB_CONVERT_MAX * (ID_QUEUE_MAX + 1) - 1, /* their names */
-    JOB_GROUP_MAX = 64,        /* bytes of a group's name */
-    JOB_UNIQUE_MAX = 128,      /* bytes of a unique key */
+    JOB_GROUP_MAX = 64,   /* bytes of a group's name */
+    JOB_UNIQUE_MAX = 128, /* bytes of a unique key */
+    JOB_REQUEST_ID_MAX = 128,
+    JOB_TRACEPARENT_MIN = 55, /* of version 00 */
+    JOB_TRACEPARENT_MAX = 128,
+    JOB_TRACESTATE_MAX = 512,
     JOB_RECORD_MAX = 32 * 1024 /* bytes of any text form of a record within them */
 };
 
@@ -118,6 +122,13 @@ struct job {
     int64_t unique_ms;  /* held so much longer after `done` */
     char *owner;        /* name of the [auth] section that made it; NULL: nobody's */
     char *policy;       /* id of the signed policy that it came with; NULL: none */
+
+    /* Of the request that made it. */
+    char *idempotency; /* SHA-256 of its owner and Idempotency-Key: names spool/keys/ */
+    char *request_id;  /* that the client gave: graphic ASCII */
+    char *traceparent; /* W3C Trace Context: checked, passed on as they came */
+    char *tracestate;
+
     struct job_meta meta[JOB_META_MAX];
     size_t meta_count;
 

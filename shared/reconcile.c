@@ -173,6 +173,8 @@ enum err_code reconcile_run(struct spool *s, struct redis *r,
     enum err_code code = run_batches(p, e);
     if (code == ERR_OK && !reconcile_is_stopped(p))
         sweep(p);
+    if (code == ERR_OK)
+        code = reconcile_keys(p, e);
     *ret_stats = p->stats;
     reconcile_drop_pipeline(p);
     for (size_t i = 0; i < QUEUE_BATCH_MAX; i++)

@@ -6,6 +6,8 @@
  *                                   job done           -> handed out: its object is to be looked at first
  *                                   job live or dead   -> leave it
  *     sweep debris
+ *     idempotency keys that are old enough, and none of whose jobs anybody knows -> dropped: a few of the directories of
+ *         keys/ in each pass (spool_keys.h), in turn
  *
  * A pass knows nothing of destinations: jobs that are done, and whose files are still there, are handed out, a bounded
  * number a pass, and whoever runs it looks at their objects (worker/looks.h): there -> unlink; gone -> the job runs again
@@ -32,6 +34,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+enum { RECONCILE_KEY_DIRS = 16 /* directories of keys/ in a pass */ };
+
 /* A job that is done, by Redis. */
 struct reconcile_look {
     struct job_id id;
@@ -57,7 +61,10 @@ struct reconcile_options {
     size_t looks_max;
     struct uuid looks_after; /* only jobs with a greater one; "": all */
     size_t run_max;          /* see above; 0: 65,536 */
-    bool dry_run;            /* change nothing, here or in Redis */
+    int64_t
+        key_age_ms; /* an idempotency key is kept for so long at least; 0: all are, and where dry_run */
+    unsigned key_dir; /* where the pass begins among SPOOL_KEYS_DIRS */
+    bool dry_run;     /* change nothing, here or in Redis */
     /* Told of each act, on the pass's thread; why: of DAMAGED and FAILED.  May be NULL. */
     void (*on_act)(enum reconcile_act act, const char *what, const struct err *why,
                    void *ctx);
@@ -80,6 +87,7 @@ struct reconcile_stats {
     size_t
         failed; /* files that could not be read or removed: tried again by the next pass */
     size_t swept; /* files of debris; at most 1,000 a pass */
+    size_t keys;  /* idempotency keys that were dropped */
     struct job_id
         bad_id; /* the first that was damaged or failed, for the log; queue "" for none */
     struct err bad_why;

@@ -4,6 +4,7 @@
  *     reconcile.c          walks the manifests, the oldest first, batch by batch
  *     reconcile_batch.c    what is asked of Redis about a batch, and what follows
  *     reconcile_enqueue.c  the jobs Redis does not know, many in one call
+ *     reconcile_keys.c     idempotency keys
  */
 #ifndef HOIST_SHARED_RECONCILE_INTERNAL_H
 #define HOIST_SHARED_RECONCILE_INTERNAL_H
@@ -57,6 +58,8 @@ MUST_CHECK enum err_code reconcile_check(struct pass *p,
                                          struct err *e);
 /* Enqueue the jobs in ids, which Redis does not know. */
 MUST_CHECK enum err_code reconcile_enqueue(struct pass *p, struct err *e);
+/* Drop idempotency keys that nobody needs. */
+MUST_CHECK enum err_code reconcile_keys(struct pass *p, struct err *e);
 /* Deal with the batch in ids. */
 MUST_CHECK enum err_code reconcile_batch(struct pass *p, struct err *e);
 

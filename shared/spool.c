@@ -269,11 +269,25 @@ enum err_code spool_begin(struct spool *s, struct spool_upload *ret_upload,
     return ERR_OK;
 }
 
+enum err_code spool_begin_digest(struct spool *s, struct spool_upload *ret_upload,
+                                 struct err *e)
+{
+    struct spool_upload u = {
+        .fd = -1, .uuid = id_new(), .sha256 = spool_take_digest(s)};
+
+    if (digest_sha256_init(&u.sha256, e)) {
+        spool_give_digest(s, &u.sha256);
+        return e->code;
+    }
+    *ret_upload = u;
+    return ERR_OK;
+}
+
 enum err_code spool_write(struct spool *s, struct spool_upload *u, const void *data,
                           size_t len, struct err *e)
 {
     (void)s;
-    if (!u->is_adopted && spool_write_all(u->fd, data, len, e))
+    if (u->fd >= 0 && !u->is_adopted && spool_write_all(u->fd, data, len, e))
         return e->code;
     digest_sha256_update(&u->sha256, data, len);
     u->crc32c = digest_crc32c(u->crc32c, data, len);

@@ -4,6 +4,7 @@
  *     <dir>/tmp/   <uuid>.data <uuid>.json     being written, belongs to one request
  *     <dir>/jobs/  <queue>.<uuid>.data         the bytes alone; none where they are yet to be fetched (job_is_spooled)
  *                  <queue>.<uuid>.json         the manifest (shared/job.h)
+ *     <dir>/keys/  <hash of owner and key>       idempotency keys of requests (spool_keys.h)
  *     <dir>/parts/ <queue>.<uuid>.<destination>.parts   what a store may hold of an upload in parts (spool_parts.h)
  *
  * Commit, in this order:  data written, synced  ->  manifest written, synced  ->  data renamed into jobs/
@@ -98,7 +99,7 @@ struct spool_upload {
     int64_t expected; /* bytes that room has been taken for, those written included */
     struct digest_sha256 sha256; /* the spool's own, which keeps a few for reuse */
     bool is_adopted; /* the bytes are there already: spool_write only digests them */
-    bool is_summed;              /* sum is set */
+    bool is_summed;  /* sum is set */
     uint8_t sum[DIGEST_SHA256_BYTES];
 };
 
@@ -107,6 +108,9 @@ struct spool_upload {
         .fd = -1                                                                       \
     }
 
+/* An upload that is digested and stored nowhere: write, sum, abort.  ERR_NOMEM, ERR_CONFIG as of digest.h. */
+MUST_CHECK enum err_code
+spool_begin_digest(struct spool *s, struct spool_upload *ret_upload, struct err *e);
 /* ERR_RETRY: no space, no descriptors (the request is to be refused with 507 or 503, see spool_is_full), or syncs fail.
  * ERR_CONFIG: the directory is gone, read-only or closed to us.  The same holds for write and commit. */
 MUST_CHECK enum err_code spool_begin(struct spool *s, struct spool_upload *ret_upload,
@@ -145,6 +149,22 @@ MUST_CHECK enum err_code spool_sum(struct spool_upload *u,
 /* Remove what was written.  Takes an upload that was never begun, committed or aborted. */
 void spool_abort(struct spool *s, struct spool_upload *u);
 
+/* Called when all of a request stands in tmp/, complete, before the first rename; not ERR_OK: no promise is made, and that is
+ * its code.  undo: it went well, but the promise could not be made; before anything that was renamed is removed. */
+struct spool_ready {
+    enum err_code (*ready)(void *ctx, struct err *e);
+    void (*undo)(void *ctx);
+    void *ctx;
+};
+
+/* Jobs of one request; ready may be NULL. */
+struct spool_set {
+    struct spool_upload *uploads;
+    struct job *jobs;
+    size_t count;
+    const struct spool_ready *ready;
+};
+
 /* Make the promise for count uploads of one request, jobs[i] belonging to uploads[i]: source, id.uuid, size, sha256 and
  * crc32c of the jobs are set from the uploads, and `created` where it is 0; of the id only the queue must be set before.
  * Directory syncs are shared between the threads that commit at the same time.
@@ -152,6 +172,8 @@ void spool_abort(struct spool *s, struct spool_upload *u);
  * ERR_REJECT: a job cannot be written as a manifest (shared/job.h). */
 MUST_CHECK enum err_code spool_commit(struct spool *s, struct spool_upload *uploads,
                                       struct job *jobs, size_t count, struct err *e);
+MUST_CHECK enum err_code spool_commit_set(struct spool *s, const struct spool_set *set,
+                                          struct err *e);
 
 /* Make the promise of `from` a second time, for a job that takes its place: j is its manifest with another queue in its
  * id; it gets a uuid of its own.  The data has two names then, until one of the jobs is removed.
@@ -162,6 +184,9 @@ MUST_CHECK enum err_code spool_clone(struct spool *s, const struct job_id *from,
 /* Make the promise of a job whose bytes are not in the spool: its manifest alone.  j is complete but for `created`, which is
  * set where it is 0, and for id.uuid where that is "".  Errors as of commit; not ERR_OK: nothing has been added. */
 MUST_CHECK enum err_code spool_promise(struct spool *s, struct job *j, struct err *e);
+MUST_CHECK enum err_code spool_promise_ready(struct spool *s, struct job *j,
+                                             const struct spool_ready *ready,
+                                             struct err *e);
 
 /* Whether an error of begin, expect, write, commit or promise meant "no space left" (ENOSPC, EDQUOT, EFBIG): answer 507. */
 bool spool_is_full(const struct err *e);

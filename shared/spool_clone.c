@@ -25,7 +25,7 @@ static enum err_code link_data(struct spool *s, const struct job_id *from,
 }
 
 static enum err_code publish_manifest(struct spool *s, const struct job *j,
-                                      struct err *e)
+                                      const struct spool_ready *ready, struct err *e)
 {
     CLEANUP(buf_release) struct buf text = BUF_INIT(JOB_RECORD_MAX);
     char tmp[SPOOL_TMP_NAME], name[SPOOL_JOB_NAME];
@@ -33,10 +33,17 @@ static enum err_code publish_manifest(struct spool *s, const struct job *j,
     spool_tmp_name(&j->id.uuid, ".json", tmp);
     spool_job_name(&j->id, ".json", name);
     enum err_code code = spool_write_manifest(s, j, &text, e);
+    if (code == ERR_OK && ready)
+        code = ready->ready(ready->ctx, e);
+    bool is_ready = code == ERR_OK;
     if (code == ERR_OK && renameat(s->tmp_fd, tmp, s->jobs_fd, name) < 0)
         code = spool_errno(e, "move a file to jobs/");
     if (code == ERR_OK)
-        return spool_sync_jobs(s, e);
+        code = spool_sync_jobs(s, e);
+    if (code == ERR_OK)
+        return ERR_OK;
+    if (ready && is_ready)
+        ready->undo(ready->ctx);
     (void)unlinkat(s->tmp_fd, tmp, 0); /* what stays is swept */
     return code;
 }
@@ -50,7 +57,8 @@ static void take_back(struct spool *s, const struct job_id *id)
         removed; /* data alone is swept; a manifest that stays is one more job of the same bytes */
 }
 
-enum err_code spool_promise(struct spool *s, struct job *j, struct err *e)
+enum err_code spool_promise_ready(struct spool *s, struct job *j,
+                                  const struct spool_ready *ready, struct err *e)
 {
     if (j->id.uuid.text[0] == '\0')
         j->id.uuid = id_new();
@@ -58,12 +66,17 @@ enum err_code spool_promise(struct spool *s, struct job *j, struct err *e)
         j->created = id_uuid_ms(j->id.uuid.text);
     if (spool_refuse_unsynced(s, e))
         return e->code;
-    if (publish_manifest(s, j, e)) {
+    if (publish_manifest(s, j, ready, e)) {
         take_back(s, &j->id);
         return e->code;
     }
     spool_note_synced(s);
     return ERR_OK;
+}
+
+enum err_code spool_promise(struct spool *s, struct job *j, struct err *e)
+{
+    return spool_promise_ready(s, j, NULL, e);
 }
 
 enum err_code spool_clone(struct spool *s, const struct job_id *from, struct job *j,
@@ -72,7 +85,7 @@ enum err_code spool_clone(struct spool *s, const struct job_id *from, struct job
     j->id.uuid = id_new();
     if (link_data(s, from, j, e))
         return e->code;
-    if (publish_manifest(s, j, e)) {
+    if (publish_manifest(s, j, NULL, e)) {
         take_back(s, &j->id);
         return e->code;
     }

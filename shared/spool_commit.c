@@ -203,20 +203,32 @@ static void abort_all(struct spool *s, struct spool_upload *uploads, size_t coun
     }
 }
 
-enum err_code spool_commit(struct spool *s, struct spool_upload *uploads,
-                           struct job *jobs, size_t count, struct err *e)
+enum err_code spool_commit_set(struct spool *s, const struct spool_set *set,
+                               struct err *e)
 {
-    if (write_all(s, uploads, jobs, count, e)) {
-        abort_all(s, uploads, count);
+    const struct spool_ready *ready = set->ready;
+
+    if (write_all(s, set->uploads, set->jobs, set->count, e) ||
+        (ready && ready->ready(ready->ctx, e))) {
+        abort_all(s, set->uploads, set->count);
         return e->code;
     }
-    if (publish_all(s, jobs, count, e)) {
-        unpublish_all(s, jobs, count);
-        abort_all(s, uploads, count);
+    if (publish_all(s, set->jobs, set->count, e)) {
+        if (ready)
+            ready->undo(ready->ctx);
+        unpublish_all(s, set->jobs, set->count);
+        abort_all(s, set->uploads, set->count);
         return e->code;
     }
     spool_note_synced(s);
-    for (size_t i = 0; i < count; i++)
-        spool_forget(s, &uploads[i]);
+    for (size_t i = 0; i < set->count; i++)
+        spool_forget(s, &set->uploads[i]);
     return ERR_OK;
+}
+
+enum err_code spool_commit(struct spool *s, struct spool_upload *uploads,
+                           struct job *jobs, size_t count, struct err *e)
+{
+    return spool_commit_set(
+        s, &(struct spool_set){.uploads = uploads, .jobs = jobs, .count = count}, e);
 }

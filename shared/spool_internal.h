@@ -31,6 +31,9 @@ struct spool {
     atomic_uint sync_errors; /* since a commit went well */
     atomic_int sync_errno;   /* of the latest */
 
+    atomic_bool
+        keys_synced[256]; /* spool_keys.c: a directory of keys/ has its name for good */
+
     /* Directory syncs, see spool_commit.c. */
     pthread_mutex_t sync_lock;
     pthread_cond_t sync_done;

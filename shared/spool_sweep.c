@@ -1,6 +1,7 @@
 /* Debris: what writers that have died left behind. */
 #include "shared/clock.h"
 #include "shared/spool_internal.h"
+#include "shared/spool_keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 enum { DAY_MS = 24 * 60 * 60 * 1000, SUFFIX_LEN = 5 /* ".data", ".json" */ };
 
 struct sweep {
+    struct spool *spool;
     const struct spool_sweep_options *options;
     int dir_fd;
     const char *dir;
@@ -83,6 +85,15 @@ static bool may_be_debris(const struct sweep *w, const char *name, bool in_jobs)
                         id_uuid_ms(id.uuid.text) < w->now_ms - w->age_ms);
 }
 
+/* A manifest in tmp/ may stand for a promise that a key's record waits for.  False: that cannot be undone now. */
+static bool lose_promise(const struct sweep *w, const char *name)
+{
+    size_t len = strlen(name);
+
+    return len != SPOOL_TMP_NAME - 1 || strcmp(name + len - SUFFIX_LEN, ".json") != 0 ||
+           spool_key_forget_of(w->spool, name);
+}
+
 static void sweep_one(struct sweep *w, const char *name, bool in_jobs)
 {
     const struct spool_sweep_options *o = w->options;
@@ -93,8 +104,10 @@ static void sweep_one(struct sweep *w, const char *name, bool in_jobs)
         fstatat(w->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
         !is_older(&st, w->now_ms - w->age_ms))
         return;
-    if (!(in_jobs ? is_debris_in_jobs : is_debris_in_tmp)(w, name, &st) ||
-        (!o->dry_run && unlinkat(w->dir_fd, name, 0) < 0))
+    if (!(in_jobs ? is_debris_in_jobs : is_debris_in_tmp)(w, name, &st))
+        return;
+    if (!o->dry_run &&
+        ((!in_jobs && !lose_promise(w, name)) || unlinkat(w->dir_fd, name, 0) < 0))
         return;
     w->swept++;
     (void)snprintf(path, sizeof path, "%s/%s", w->dir, name); /* a name has 255 bytes */
@@ -116,7 +129,8 @@ static void sweep_dir(struct sweep *w, bool in_jobs)
 
 size_t spool_sweep_files(struct spool *s, const struct spool_sweep_options *o)
 {
-    struct sweep w = {.options = o,
+    struct sweep w = {.spool = s,
+                      .options = o,
                       .dir_fd = s->tmp_fd,
                       .dir = "tmp",
                       .now_ms = clock_wall_ms(),

@@ -24,6 +24,7 @@ struct reconciler {
     struct reconcile_stats stats;
     struct reconcile_look found[RECONCILER_LOOKS_MAX]; /* by the pass */
     struct uuid looks_after;     /* where the next pass goes on; the loop's */
+    unsigned key_dir;            /* the same of keys/; the loop's */
     struct looks *looks;         /* under way, or NULL; the loop's */
     struct abandoned *abandoned; /* the same */
     struct log_limit said, said_left;
@@ -176,6 +177,7 @@ static void after_pool(uv_work_t *work, int status)
     (void)status; /* never cancelled */
     r->running = false;
     log_pass(r);
+    r->key_dir += RECONCILE_KEY_DIRS;
     begin_looks(r);
     begin_abandoned(r);
     close_if_idle(r);
@@ -194,6 +196,8 @@ static void on_timer(uv_timer_t *timer)
     r->options.looks = r->looks ? NULL : r->found;
     r->options.looks_max = RECONCILER_LOOKS_MAX;
     r->options.looks_after = r->looks_after;
+    r->options.key_age_ms = r->env->config->http.idempotency_keep_seconds * 1000;
+    r->options.key_dir = r->key_dir;
     r->running = uv_queue_work(r->env->loop, &r->work, run_on_pool, after_pool) == 0;
 }
 
@@ -218,6 +222,7 @@ enum err_code reconciler_open(const struct worker_env *env,
     r->env = env;
     r->destinations = destinations;
     r->err = (struct err)ERR_INIT;
+    r->key_dir = (unsigned)clock_mono_us(); /* not all workers at the same ones */
     r->timer.data = r;
     (void)uv_timer_init(env->loop, &r->timer); /* cannot fail */
     (void)uv_timer_start(&r->timer, on_timer, 0, every_ms);

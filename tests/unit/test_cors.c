@@ -148,7 +148,7 @@ Test(cors, a_preflight_is_told_the_methods_and_those_headers_that_are_known)
         "Access-Control-Max-Age: 600\r\nVary: Origin\r\n"
         "Access-Control-Allow-Origin: https://x.b.example\r\n"
         "Access-Control-Expose-Headers: Location, Retry-After, ETag, Allow, "
-        "WWW-Authenticate, X-Request-Id, Repr-Digest, Idempotency-Replayed, "
+        "WWW-Authenticate, X-Request-Id, Repr-Digest, Idempotent-Replayed, "
         "Preference-Applied\r\nStatus: 204 No Content\r\n\r\n"));
     response_release(&r);
 }

@@ -214,7 +214,6 @@ static const struct {
      PROBLEM_UNKNOWN_CONVERTER, "at most 8"},
     {"convert=gzip&convert=gzip", NULL, PROBLEM_BAD_OPTION, "twice"},
     {"", "HTTP_X_HOIST_CALLBACK=http://x", PROBLEM_UNSUPPORTED, "callback"},
-    {"", "HTTP_IDEMPOTENCY_KEY=x", PROBLEM_UNSUPPORTED, "Idempotency-Key"},
     {"sha256=x", NULL, PROBLEM_BAD_OPTION, "64 hex digits"},
     {"", "HTTP_CONTENT_RANGE=bytes 0-1/2", PROBLEM_BAD_REQUEST, "Content-Range"},
 };

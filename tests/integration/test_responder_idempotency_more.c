@@ -1,0 +1,129 @@
+/*
+ * Idempotency-Key: many copies at once, and requests that bring no file.
+ */
+#include "tests/integration/responder_rig.h"
+
+#include "tests/support/wait_until.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+static void up_fetch(void)
+{
+    responder_up_with("[fetch]\nenabled = yes\n");
+}
+
+TestSuite(responder_idempotency_more, .init = up_fetch, .fini = responder_down,
+          .timeout = 60);
+
+#define KEY(text) "HTTP_IDEMPOTENCY_KEY=" text
+#define URI "/v1/uploads/a?queue=media"
+
+static void expect_replay(const struct fcgi_response *first,
+                          const struct fcgi_response *again)
+{
+    cr_expect(eq(int, again->status, first->status), "%s", again->text);
+    cr_expect(eq(str, (char *)again->body, (char *)first->body));
+    cr_expect(strstr(again->text, "\r\nIdempotent-Replayed: true\r\n") != NULL, "%s",
+              again->text);
+    cr_expect(strstr(first->text, "Idempotent-Replayed") == NULL);
+}
+
+/* --- Many at once, through two responders --- */
+
+enum { COPIES = 50 };
+
+Test(responder_idempotency_more, fifty_copies_through_two_responders_are_one_job)
+{
+    struct fcgi_request put = PUT(URI, "hello");
+    struct fcgi_client clients[COPIES];
+    struct spawn second;
+    char other[256], listen[300], id[128] = "";
+    int made = 0;
+
+    snprintf(other, sizeof other, "%s/g.sock", rig.dir.path);
+    snprintf(listen, sizeof listen, "HOIST_HTTP_LISTEN=%s", other);
+    spawn_start(&second, &(struct spawn_options){
+                             .argv = (const char *[]){HOIST_FCGI_BIN, "--config",
+                                                      rig.config.path, NULL},
+                             .env = (const char *[]){listen, NULL},
+                             .log_path = rig.log.path});
+    put.param = KEY("k");
+    cr_assert(WAIT_UNTIL(fcgi_client_try_open(&clients[0], other), 10000));
+    for (int i = 1; i < COPIES; i++)
+        fcgi_client_open(&clients[i], i % 2 ? rig.socket.path : other);
+    for (int i = 0; i < COPIES; i++)
+        fcgi_client_request(&clients[i], &put);
+    for (int i = 0; i < COPIES; i++) {
+        struct fcgi_response r = fcgi_client_response(&clients[i], 20000);
+        cr_expect(r.status == 202 || (r.status == 409 && strstr(r.text, "Retry-After")),
+                  "%s", r.text);
+        if (r.status == 202 && !id[0])
+            snprintf(id, sizeof id, "%s", responder_id(&r));
+        if (r.status == 202)
+            cr_expect(eq(str, (char *)responder_id(&r), id));
+        made += r.status == 202 && !strstr(r.text, "Idempotent-Replayed");
+        fcgi_response_release(&r);
+        fcgi_client_close(&clients[i]);
+    }
+    cr_expect(eq(int, made, 1));
+    cr_expect(eq(sz, responder_count("jobs"), 2));
+    cr_expect(spawn_stop(&second, 10000));
+}
+
+/* --- What has no body of its own --- */
+
+static struct fcgi_response post(const char *uri, const char *json, const char *key)
+{
+    struct fcgi_request r = {.method = "POST",
+                             .uri = uri,
+                             .type = "application/json",
+                             .body = json,
+                             .body_len = strlen(json),
+                             .param = key};
+    return responder_ask(&r);
+}
+
+Test(responder_idempotency_more, a_batch_is_opened_once_and_again_where_redis_forgot_it)
+{
+    struct fcgi_response first = post("/v1/batches", "{\"queue\":\"media\"}", KEY("k"));
+
+    cr_assert(eq(int, first.status, 201), "%s", first.text);
+    free(redis_fixture_ask(&rig.redis, "FLUSHALL", NULL));
+    struct fcgi_response again = post("/v1/batches", "{\"queue\":\"media\"}", KEY("k"));
+    expect_replay(&first, &again);
+    fcgi_response_release(&again);
+    char *uri = strndup(strstr(first.body, "/v1/batches/"), 48);
+    cr_expect(responder_says("GET", uri, NULL, 200, "\"open\":true"));
+    again = post("/v1/batches", "{}", KEY("k"));
+    cr_expect(eq(int, again.status, 422), "%s", again.text);
+    fcgi_response_release(&again);
+    struct fcgi_request put = PUT(URI, "hello");
+    put.param = KEY("k");
+    again = responder_ask(&put);
+    cr_expect(eq(int, again.status, 422), "%s", again.text);
+    fcgi_response_release(&again);
+    fcgi_response_release(&first);
+    free(uri);
+}
+
+Test(responder_idempotency_more, a_job_of_a_url_is_made_once)
+{
+    const char *json = "{\"url\":\"https://files.example.com/a\",\"priority\":1}";
+    struct fcgi_response first = post("/v1/jobs", json, KEY("k"));
+
+    cr_assert(eq(int, first.status, 202), "%s", first.text);
+    struct fcgi_response again = post("/v1/jobs", json, KEY("k"));
+    expect_replay(&first, &again);
+    fcgi_response_release(&again);
+    again = post("/v1/jobs", "{\"url\":\"https://files.example.com/b\",\"priority\":1}",
+                 KEY("k"));
+    cr_expect(eq(int, again.status, 422), "%s", again.text);
+    fcgi_response_release(&again);
+    cr_expect(eq(sz, responder_count("jobs"), 1));
+    fcgi_response_release(&first);
+}
