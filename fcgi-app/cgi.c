@@ -11,8 +11,8 @@
 
 #include <stdlib.h>
 
-/* As long as a process for each request may wait for Redis. */
-enum { REDIS_MS = 100 };
+/* A process for each request is not to wait for one answer of Redis for longer. */
+enum { REDIS_MS = 500 };
 
 bool cgi_is_request(void)
 {

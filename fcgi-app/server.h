@@ -28,7 +28,7 @@ MUST_CHECK enum err_code server_run(const struct config *config, struct spool *s
 
 /* The same for the one request of descriptors 0 and 1, without a listener.  Both are /dev/null when it returns: the web
  * server has its answer while the job goes to Redis, SERVER_CGI_FLUSH_MS at most.  Errors of cgi_carry. */
-enum { SERVER_CGI_FLUSH_MS = 100 };
+enum { SERVER_CGI_FLUSH_MS = 1000 };
 MUST_CHECK enum err_code server_run_cgi(const struct config *config,
                                         struct spool *spool,
                                         const struct cgi_request *request,

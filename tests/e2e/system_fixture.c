@@ -108,6 +108,13 @@ static void find_port(struct system *s)
     cr_assert_str_neq(s->listen, "127.0.0.1:0", "deploy/up printed no address");
 }
 
+/* Others listen on a unix socket. */
+static bool is_on_port(const struct system *s)
+{
+    return strcmp(s->options.web, "apache") == 0 ||
+           strcmp(s->options.web, "caddy") == 0;
+}
+
 void system_up(struct system *s, const struct system_options *o)
 {
     memset(s, 0, sizeof *s);
@@ -120,7 +127,7 @@ void system_up(struct system *s, const struct system_options *o)
         s->options.workers = 0;
     tmpdir_make(&s->dir);
     (void)snprintf(s->state, sizeof s->state, "%s/state", s->dir.path);
-    if (strcmp(s->options.web, "apache") == 0)
+    if (is_on_port(s))
         (void)snprintf(s->listen, sizeof s->listen, "127.0.0.1:0");
     else
         (void)snprintf(s->listen, sizeof s->listen, "unix:%s/web.sock", s->dir.path);
@@ -129,7 +136,7 @@ void system_up(struct system *s, const struct system_options *o)
     start_guard(s);
     const char *const up[] = {HOIST_SOURCE_DIR "/deploy/up", "--no-sample", NULL};
     run_script(s, up, UP_DEADLINE_MS);
-    if (strcmp(s->options.web, "apache") == 0)
+    if (is_on_port(s))
         find_port(s);
     http_open(&s->http, s->listen);
 }

@@ -18,7 +18,7 @@
 #include <sys/types.h>
 
 struct system_options {
-    const char *web;  /* "nginx" (default), "apache", "lighttpd" */
+    const char *web;  /* "nginx" (default), "apache", "lighttpd", "caddy", "haproxy" */
     const char *conf; /* INI text laid over the defaults; may be NULL */
     int workers;      /* default 1; -1: none */
 };

@@ -1,4 +1,4 @@
-/* The same job behind Apache and lighttpd; two systems side by side. */
+/* The same job behind Apache, lighttpd, Caddy and HAProxy; two systems side by side. */
 #include "tests/e2e/steps.h"
 
 #include <criterion/criterion.h>
@@ -15,7 +15,7 @@ static void down(void)
 
 TestSuite(web_servers, .fini = down, .timeout = 120);
 
-static void use(struct system *system)
+static void use(struct system *system, bool chunked)
 {
     static char body[300000];
     char path[256], id[JOB_ID_SIZE];
@@ -27,9 +27,18 @@ static void use(struct system *system)
     upload_raw(system, "PUT", "/v1/uploads/raw.bin", path, false, id);
     system_wait_state(system, id, "done", 20000);
     assert_object_is(system, id, path);
-    upload_raw(system, "PUT", "/v1/uploads/chunked.bin", path, true, id);
-    system_wait_state(system, id, "done", 20000);
-    assert_object_is(system, id, path);
+    if (chunked) {
+        upload_raw(system, "PUT", "/v1/uploads/chunked.bin", path, true, id);
+        system_wait_state(system, id, "done", 20000);
+        assert_object_is(system, id, path);
+    } else {
+        expect_status(system,
+                      &(struct http_request){.method = "PUT",
+                                             .path = "/v1/uploads/x",
+                                             .body_path = path,
+                                             .chunked = true},
+                      411, "length-required");
+    }
     expect_status(system,
                   &(struct http_request){.method = "PUT",
                                          .path = "/v1/uploads/x?queue=small",
@@ -49,13 +58,25 @@ static const char small[] = "[queue small]\nmax_bytes = 1K\n";
 Test(web_servers, apache_uploads_arrive_whole)
 {
     system_up(&s, &(struct system_options){.web = "apache", .conf = small});
-    use(&s);
+    use(&s, true);
 }
 
 Test(web_servers, lighttpd_uploads_arrive_whole)
 {
     system_up(&s, &(struct system_options){.web = "lighttpd", .conf = small});
-    use(&s);
+    use(&s, true);
+}
+
+Test(web_servers, caddy_uploads_arrive_whole)
+{
+    system_up(&s, &(struct system_options){.web = "caddy", .conf = small});
+    use(&s, true);
+}
+
+Test(web_servers, haproxy_uploads_arrive_whole)
+{
+    system_up(&s, &(struct system_options){.web = "haproxy", .conf = small});
+    use(&s, false);
 }
 
 Test(web_servers, two_systems_run_side_by_side)
@@ -71,5 +92,5 @@ Test(web_servers, two_systems_run_side_by_side)
     expect_status(&other, &(struct http_request){.method = "GET", .path = get}, 404,
                   NULL);
     system_down(&s);
-    use(&other);
+    use(&other, true);
 }
