@@ -16,7 +16,7 @@ listen_parse() {
         ;;
     esac
     if [ -n "$listen_path" ]; then
-        case $web in apache | caddy) die "HOIST_LISTEN: $web does not listen on a unix socket here; nginx, lighttpd and haproxy do" ;; esac
+        case $web in apache | caddy | haproxy) die "HOIST_LISTEN: $web does not listen on a unix socket here; nginx and lighttpd do" ;; esac
         [ ${#listen_path} -le 107 ] || die "HOIST_LISTEN: a socket's path has at most 107 bytes"
         [[ ! $listen_path =~ [[:space:]\"\'\\\$\;\{\}] ]] || die "HOIST_LISTEN: unusual characters in '$listen_path'"
     fi
@@ -141,13 +141,11 @@ web_write_caddy() {
 }
 
 web_write_haproxy() {
-    local address=$listen_host:$listen_port
-    [ -z "$listen_path" ] || address="unix@$listen_path mode 666"
     {
         printf '%s\n' global 'maxconn 2048' 'log stdout format raw local0'
         [ "$(id -u)" != 0 ] || printf '%s\n' 'user www-data' 'group www-data'
         printf '%s\n' '' defaults 'log global' 'option httplog' ''
-        with_socket haproxy/haproxy.cfg | sed "s|bind :8080|bind $address|"
+        with_socket haproxy/haproxy.cfg | sed "s|bind :8080|bind $listen_host:$listen_port|"
     } >"$state/run/web/haproxy.cfg"
     web_command=(haproxy -db -f "$state/run/web/haproxy.cfg")
 }

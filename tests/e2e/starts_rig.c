@@ -1,5 +1,6 @@
 #include "tests/e2e/starts_rig.h"
 
+#include "tests/e2e/steps.h"
 #include "tests/support/wait_until.h"
 
 #include <arpa/inet.h>
@@ -74,18 +75,23 @@ static void copy_program(const char *from, const char *name)
     give(to.path);
 }
 
-static void write_config(void)
+static void write_config(const char *more)
 {
-    char text[1024];
+    char text[2048];
 
     (void)snprintf(text, sizeof text,
                    "[redis]\nurl = unix://%s/run/redis.sock\n[spool]\ndir = %s/spool\n"
                    "[http]\nlisten = %s/fcgi.sock\n[queue default]\n"
                    "[queue small]\nmax_bytes = 1K\n"
-                   "[destination default]\nurl = file://%s/objects\n",
+                   "[destination default]\nurl = file://%s/objects\n%s",
                    starts.system.state, starts.system.state, starts.system.dir.path,
-                   starts.system.state);
+                   starts.system.state, more);
     give(tmpdir_write(&starts.system.dir, "hoist.ini", text, strlen(text)).path);
+}
+
+void starts_want_token(void)
+{
+    write_config(STEPS_AUTH);
 }
 
 void starts_up(void)
@@ -110,7 +116,7 @@ void starts_up(void)
         make_dir(*d);
     copy_program(HOIST_BUILD_DIR "/fcgi-app/hoist-fcgi", "bin/hoist-fcgi");
     copy_program(HOIST_BUILD_DIR "/worker/hoist-worker", "bin/hoist-worker");
-    write_config();
+    write_config("");
     start(&starts.redis,
           (const char *const[]){"redis-server", "--port", "0", "--unixsocket", socket,
                                 "--save", "", "--appendonly", "no", NULL},
@@ -214,53 +220,69 @@ static bool start_web(const char *const *argv)
     return WAIT_UNTIL(answers(), 20000) && family_is_running(&starts.web);
 }
 
-void starts_apache(const char *file, const char *more)
+/* head(): what stands before the file of deploy/, for this port. */
+static void start_on_port(const char *file, const char *const *argv,
+                          void (*head)(char *ret, size_t size, int port),
+                          const char *more)
 {
-    struct tmpdir_file conf = tmpdir_file(&starts.system.dir, "web.conf");
-    const char *const argv[] = {"apache2", "-f", conf.path, "-D", "FOREGROUND", NULL};
-    char head[2048];
+    char text[2048];
     bool runs = false;
 
     for (int tries = 0; tries < 3 && !runs; tries++) {
         int port = free_port();
-        (void)snprintf(
-            head, sizeof head,
-            "ServerRoot %s\nDefaultRuntimeDir %s/tmp\nMutex file:%s/tmp default\n"
-            "PidFile %s/web.pid\nErrorLog %s\nServerName hoist\nListen 127.0.0.1:%d\n"
-            "LoadModule mpm_event_module " MODULES "/mod_mpm_event.so\n"
-            "LoadModule authz_core_module " MODULES "/mod_authz_core.so\n"
-            "LoadModule alias_module " MODULES "/mod_alias.so\n"
-            "LoadModule env_module " MODULES "/mod_env.so\n%s",
-            starts.system.dir.path, starts.system.dir.path, starts.system.dir.path,
-            starts.system.dir.path, starts.web_log, port, more);
+        head(text, sizeof text, port);
+        (void)strncat(text, more, sizeof text - 1 - strlen(text));
         (void)snprintf(starts.system.listen, sizeof starts.system.listen,
                        "127.0.0.1:%d", port);
-        write_web(head, file);
+        write_web(text, file);
         runs = start_web(argv);
     }
     if (!runs)
         show_log();
-    cr_assert(runs, "apache does not start with deploy/%s", file);
+    cr_assert(runs, "%s does not start with deploy/%s", argv[0], file);
+}
+
+static void apache_head(char *ret, size_t size, int port)
+{
+    const char *dir = starts.system.dir.path;
+
+    (void)snprintf(
+        ret, size,
+        "ServerRoot %s\nDefaultRuntimeDir %s/tmp\nMutex file:%s/tmp default\n"
+        "PidFile %s/web.pid\nErrorLog %s\nServerName hoist\n"
+        "Listen 127.0.0.1:%d\n"
+        "LoadModule mpm_event_module " MODULES "/mod_mpm_event.so\n"
+        "LoadModule authz_core_module " MODULES "/mod_authz_core.so\n"
+        "LoadModule alias_module " MODULES "/mod_alias.so\n"
+        "LoadModule env_module " MODULES "/mod_env.so\n",
+        dir, dir, dir, dir, starts.web_log, port);
+}
+
+static void lighttpd_head(char *ret, size_t size, int port)
+{
+    const char *dir = starts.system.dir.path;
+
+    (void)snprintf(ret, size,
+                   "server.modules = ( )\nserver.document-root = \"%s/tmp\"\n"
+                   "server.upload-dirs = ( \"%s/tmp\" )\n"
+                   "server.bind = \"127.0.0.1\"\nserver.port = %d\n",
+                   dir, dir, port);
+}
+
+void starts_apache(const char *file, const char *more)
+{
+    struct tmpdir_file conf = tmpdir_file(&starts.system.dir, "web.conf");
+    const char *const argv[] = {"apache2", "-f", conf.path, "-D", "FOREGROUND", NULL};
+
+    start_on_port(file, argv, apache_head, more);
 }
 
 void starts_lighttpd(const char *file)
 {
     struct tmpdir_file conf = tmpdir_file(&starts.system.dir, "web.conf");
-    char head[1024];
+    const char *const argv[] = {"lighttpd", "-D", "-f", conf.path, NULL};
 
-    (void)snprintf(head, sizeof head,
-                   "server.modules = ( )\nserver.document-root = \"%s/tmp\"\n"
-                   "server.upload-dirs = ( \"%s/tmp\" )\nserver.bind = \"%s/web.sock\"",
-                   starts.system.dir.path, starts.system.dir.path,
-                   starts.system.dir.path);
-    (void)snprintf(starts.system.listen, sizeof starts.system.listen,
-                   "unix:%s/web.sock", starts.system.dir.path);
-    write_web(head, file);
-    bool runs =
-        start_web((const char *const[]){"lighttpd", "-D", "-f", conf.path, NULL});
-    if (!runs)
-        show_log();
-    cr_assert(runs, "lighttpd does not start with deploy/%s", file);
+    start_on_port(file, argv, lighttpd_head, "");
 }
 
 /* Of web.conf. */
@@ -281,13 +303,14 @@ static void remove_line(const char *text)
     give(tmpdir_write(&starts.system.dir, "web.conf", all, strlen(all)).path);
 }
 
-void starts_apache_without(const char *text)
+void starts_apache_again(const char *without)
 {
     struct tmpdir_file conf = tmpdir_file(&starts.system.dir, "web.conf");
     const char *const argv[] = {"apache2", "-f", conf.path, "-D", "FOREGROUND", NULL};
 
     family_stop(&starts.web);
-    remove_line(text);
+    if (without)
+        remove_line(without);
     cr_assert(start_web(argv));
 }
 

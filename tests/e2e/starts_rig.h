@@ -25,10 +25,13 @@ extern struct starts_rig starts;
 void starts_up(void);
 void starts_down(void);
 
+/* Programs that start from now on serve who has the token, and nobody else: until then, who is on this machine. */
+void starts_want_token(void);
+
 /* Apache with this file of deploy/ behind these lines, which load what it needs; it answers when they return. */
 void starts_apache(const char *file, const char *more);
-/* The same again without the one line that begins with this text (a newline before it). */
-void starts_apache_without(const char *text);
+/* The same anew, without the one line that begins with this text (a newline before it); NULL: all of it. */
+void starts_apache_again(const char *without);
 void starts_lighttpd(const char *file);
 /* Something else that starts it. */
 void starts_run(const char *const *argv, const char *const *env);

@@ -110,3 +110,16 @@ void expect_status(struct system *s, const struct http_request *r, long status,
                   "%s %s: %s: %s", r->method, r->path, a.content_type, a.body.data);
     http_answer_release(&a);
 }
+
+void assert_token_arrives(struct system *s)
+{
+    static const char *const token[] = {"Authorization: Bearer hoist_e2e-token", NULL};
+    static const char *const other[] = {"Authorization: Bearer hoist_another", NULL};
+    struct http_request r = {.method = "GET", .path = "/v1/queues"};
+
+    expect_status(s, &r, 401, "urn:hoist:problem:");
+    r.headers = other;
+    expect_status(s, &r, 401, "urn:hoist:problem:");
+    r.headers = token;
+    expect_status(s, &r, 200, NULL);
+}

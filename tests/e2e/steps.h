@@ -31,4 +31,10 @@ void assert_spool_empty(struct system *s);
 void expect_status(struct system *s, const struct http_request *r, long status,
                    const char *problem);
 
+/* The settings for a token, and that the web server passes it on: without it a request is answered 401, with it 200. */
+#define STEPS_AUTH                                                                     \
+    "[auth web]\ntoken = "                                                             \
+    "sha256:de8fd54b1d0ee1b7e2037165d6fbb1174c69d445250ec86d0cb11af5f94d88c7\n"
+void assert_token_arrives(struct system *s);
+
 #endif

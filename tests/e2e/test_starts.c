@@ -68,12 +68,16 @@ Test(starts, apache_runs_it_for_each_request)
                    starts.system.dir.path);
     starts_apache("apache/hoist-cgi.conf", more);
     use(411);
+    starts_want_token(); /* of the next process, which is the next request's */
+    assert_token_arrives(&starts.system);
 }
 
 Test(starts, lighttpd_runs_it_for_each_request)
 {
     starts_lighttpd("lighttpd/hoist-cgi.conf");
     use(202);
+    starts_want_token();
+    assert_token_arrives(&starts.system);
 }
 
 /* --- mod_fcgid --- */
@@ -109,6 +113,9 @@ Test(starts, mod_fcgid_runs_it_and_ends_it)
     family_stop(&starts.web);
     cr_expect_geq(count_in_log("msg=ready"), 1);
     cr_expect_eq(count_in_log("msg=stopped"), count_in_log("msg=ready"));
+    starts_want_token();
+    starts_apache_again(NULL);
+    assert_token_arrives(&starts.system);
 }
 
 /* What the file of deploy/ sets FcgidMaxRequestLen for. */
@@ -118,7 +125,7 @@ Test(starts, mod_fcgid_by_itself_refuses_bodies_of_more_than_128_kib)
     char path[256], id[JOB_ID_SIZE];
 
     start_fcgid("");
-    starts_apache_without("\nFcgidMaxRequestLen ");
+    starts_apache_again("\nFcgidMaxRequestLen ");
     system_make_file(&starts.system, "100k", 100 * 1024, 3, path);
     upload_raw(&starts.system, "PUT", "/v1/uploads/a", path, false, id);
     finish(id, path);

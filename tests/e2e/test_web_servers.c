@@ -55,28 +55,43 @@ static void use(struct system *system, bool chunked)
 
 static const char small[] = "[queue small]\nmax_bytes = 1K\n";
 
+/* The responder again, with settings that want a token. */
+static void want_token(struct system *system)
+{
+    static const char conf[] = "[queue small]\nmax_bytes = 1K\n" STEPS_AUTH;
+
+    (void)tmpdir_write(&system->dir, "overlay.ini", conf, sizeof conf - 1);
+    system_kill(system, "fcgi");
+    system_again(system);
+    assert_token_arrives(system);
+}
+
 Test(web_servers, apache_uploads_arrive_whole)
 {
     system_up(&s, &(struct system_options){.web = "apache", .conf = small});
     use(&s, true);
+    want_token(&s);
 }
 
 Test(web_servers, lighttpd_uploads_arrive_whole)
 {
     system_up(&s, &(struct system_options){.web = "lighttpd", .conf = small});
     use(&s, true);
+    want_token(&s);
 }
 
 Test(web_servers, caddy_uploads_arrive_whole)
 {
     system_up(&s, &(struct system_options){.web = "caddy", .conf = small});
     use(&s, true);
+    want_token(&s);
 }
 
 Test(web_servers, haproxy_uploads_arrive_whole)
 {
     system_up(&s, &(struct system_options){.web = "haproxy", .conf = small});
     use(&s, false);
+    want_token(&s);
 }
 
 Test(web_servers, two_systems_run_side_by_side)
