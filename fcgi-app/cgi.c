@@ -54,6 +54,7 @@ static void make_small(struct config *c)
     at_most(&c->http.max_waiters, 1);
     at_most(&c->redis.connect_timeout_ms, REDIS_MS);
     at_most(&c->redis.timeout_ms, REDIS_MS);
+    c->spool.max_bytes = c->spool.max_files = 0; /* or each would walk all of jobs/ */
     if (c->http.log_level == LOG_INFO) /* of every process that starts and ends */
         c->http.log_level = LOG_WARN;
 }

@@ -231,7 +231,8 @@ static void start_on_port(const char *file, const char *const *argv,
     for (int tries = 0; tries < 3 && !runs; tries++) {
         int port = free_port();
         head(text, sizeof text, port);
-        (void)strncat(text, more, sizeof text - 1 - strlen(text));
+        size_t len = strlen(text);
+        (void)snprintf(text + len, sizeof text - len, "%s", more);
         (void)snprintf(starts.system.listen, sizeof starts.system.listen,
                        "127.0.0.1:%d", port);
         write_web(text, file);
