@@ -146,11 +146,14 @@ bool accept_begin(struct exchange *x)
     x->batch.is_rehearsal = x->idempotency.is_known;
     if (!p && !x->batch.is_rehearsal)
         p = marks_check(x->app->marks, x->request.content_length, &x->retry_after, &e);
+    if (!p) {
+        x->retry_after = 0;
+        if (!x->batch.is_rehearsal)
+            p = quota_check(x, x->request.content_length, &e);
+    }
     if (p) { /* the marks have told the log */
         exchange_refuse(x, p, &e);
         idempotency_end(x);
-    } else {
-        x->retry_after = 0;
     }
     return p == PROBLEM_NONE;
 }
@@ -226,11 +229,16 @@ enum problem accept_batch(struct exchange *x, struct job_id *ret_holder, struct 
     if (!p)
         p = reserve_answer(x, e);
     if (!p)
+        p = quota_take(x, e);
+    if (!p)
         p = policy_uses_take(x, e);
-    if (p)
+    if (p) {
+        quota_give_back(x);
         return p;
+    }
     p = commit(x, e);
     if (p) {
+        quota_give_back(x);
         policy_uses_drop(x);
         return p;
     }
@@ -238,8 +246,10 @@ enum problem accept_batch(struct exchange *x, struct job_id *ret_holder, struct 
         marks_note_upload(x->app->marks, (int64_t)x->batch.count,
                           batch_bytes(&x->batch));
     p = enlist_jobs(x, ret_holder, e);
-    if (p) /* it is gone again */
+    if (p) { /* it is gone again */
+        quota_give_back(x);
         policy_uses_drop(x);
+    }
     return p;
 }
 

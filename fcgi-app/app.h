@@ -17,6 +17,7 @@
 #include "shared/spool.h"
 
 struct waiters;
+struct quotas;
 struct sniffer;
 
 struct app {
@@ -27,6 +28,7 @@ struct app {
     struct publisher *publisher;
     struct waiters *waiters;
     struct rooms *rooms;
+    struct quotas *quotas;
     struct marks *marks;
     struct sniffer *sniffer; /* NULL: nothing is configured that needs it */
     struct waits waits;

@@ -163,9 +163,9 @@ static enum problem note_owner(struct exchange *x, const struct uuid *id, struct
 {
     CLEANUP(redis_cmd_release) struct redis_cmd c;
     CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
+    redis_cmd_init(&c);
     if (!x->access.name)
         return PROBLEM_NONE;
-    redis_cmd_init(&c);
     redis_cmd_begin(&c, "SET");
     redis_cmd_add_format(&c, "hoist:batch:%s", id->text);
     redis_cmd_add_str(&c, x->access.name);

@@ -80,6 +80,7 @@ void exchange_begin(struct exchange *x)
     x->parked = x->hurry = x->gave_up = false;
     access_set(x, &(struct access){.name = NULL});
     x->policy_noted = false;
+    x->quota = (struct quota_taken){.jobs = 0};
     x->retry_after = 0;
     x->response.cors_origin = NULL;
     x->response.varies = *x->app->config->http.cors_origins != '\0';

@@ -13,6 +13,7 @@
 #include "fcgi-app/batch.h"
 #include "fcgi-app/fastcgi.h"
 #include "fcgi-app/idempotency.h"
+#include "fcgi-app/quota.h"
 #include "fcgi-app/request.h"
 #include "fcgi-app/response.h"
 #include "fcgi-app/waits.h"
@@ -34,6 +35,7 @@ struct exchange {
     struct digest_sha256 token_digest;
     struct policy policy; /* of access, where it has one */
     bool policy_noted;    /* Redis keeps that it is used (policy_uses.h) */
+    struct quota_taken quota;
     struct batch batch;
     struct ingest whole;   /* of a body, by the digests of its request */
     struct redis *redis;   /* opened at first use */

@@ -83,7 +83,9 @@ static enum problem let_in(struct exchange *x, const struct route *r, struct err
     if ((r && r->scope == ACCESS_OPEN) || x->request.method == METHOD_OPTIONS)
         return PROBLEM_NONE;
     enum problem p = access_identify(x, e);
-    return p || !r ? p : access_require(&x->access, r->scope, e);
+    if (!p && r)
+        p = access_require(&x->access, r->scope, e);
+    return p ? p : quota_request(x, e);
 }
 
 static void route(struct exchange *x)

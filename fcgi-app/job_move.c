@@ -202,6 +202,7 @@ static enum problem move(struct exchange *x, const struct job_id *id, struct job
     if (enqueue(x, ret))
         ret->state = ret->due > clock_wall_ms() ? JOB_SCHEDULED : JOB_WAITING;
     note(x, id, &ret->id);
+    quota_add_again(x, ret);
     if (spool_remove(x->app->spool, id, &remove_error))
         log_warn("jobs", "moved; its old files stay until reconcile",
                  LOG_ERR(&remove_error));

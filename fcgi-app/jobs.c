@@ -88,10 +88,12 @@ void jobs_retry(struct exchange *x)
         p = job_store_retry(x, &id, &e);
     if (!p)
         p = job_store_read_record(x, &id, &j, &e);
-    if (p)
+    if (p) {
         exchange_refuse(x, p, &e);
-    else
-        jobs_answer(&x->response, 200, &j);
+        return;
+    }
+    quota_add_again(x, &j);
+    jobs_answer(&x->response, 200, &j);
 }
 
 static enum problem read_priority(struct exchange *x, int64_t *ret, struct err *e)

@@ -17,8 +17,8 @@ enum problem {
     PROBLEM_EMPTY,  /* 400: no file where one is needed */
     PROBLEM_DIGEST, /* 400: the bytes are not those whose digest was given */
     PROBLEM_INCOMPLETE, /* 400: the body is not as long as was said, or its sender went away */
-    PROBLEM_UNAUTHORIZED,   /* 401: no token, or one that nobody has (access.h) */
-    PROBLEM_FORBIDDEN,      /* 403: known, but not allowed to */
+    PROBLEM_UNAUTHORIZED, /* 401: no token, or one that nobody has (access.h) */
+    PROBLEM_FORBIDDEN,    /* 403: known, but not allowed to */
     PROBLEM_POLICY,      /* 403: a signed policy is not valid, or does not allow this */
     PROBLEM_POLICY_USED, /* 409: it was good for one upload, which has been made */
     PROBLEM_FOREIGN_ORIGIN, /* 403: a web page of another origin would change something */

@@ -3,6 +3,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/handlers.h"
 #include "fcgi-app/policies.h"
+#include "fcgi-app/quota.h"
 #include "fcgi-app/sniff.h"
 #include "fcgi-app/thread.h"
 #include "fcgi-app/waiters.h"
@@ -113,6 +114,7 @@ static enum err_code start(struct server *s, const struct listener *listener,
             &(struct publisher_options){app->config, &app->redis, &app->waits},
             &app->publisher, e) ||
         rooms_open(app->config, &app->redis, &app->breaker, &app->rooms, e) ||
+        quotas_open(app->config, &app->quotas, e) ||
         marks_start(&(struct marks_options){app->config, app->spool, &app->redis,
                                             &app->breaker},
                     &app->marks, e) ||
@@ -166,6 +168,7 @@ static void stop(struct server *s)
     publisher_stop(s->app.publisher, s->flush_ms);
     marks_stop(s->app.marks);
     rooms_close(s->app.rooms);
+    quotas_close(s->app.quotas);
     sniffer_close(s->app.sniffer);
     gate_close(s->app.gate);
     redis_target_release(&s->app.redis.target);
