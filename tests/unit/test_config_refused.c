@@ -237,6 +237,16 @@ static const struct {
      "one of path, virtual, auto"},
     {"[destination x]\nurl=s3://abc\naccess_key=A/K\nsecret_key=s",
      "t.ini:3: [destination x] access_key: 'A/K'", NULL},
+    {"[queue x]\nallow_types=image/png, pdf",
+     "t.ini:2: [queue x] allow_types: 'image/png, pdf' is not a list of TYPE/SUBTYPE "
+     "and "
+     "TYPE/*, with commas between them",
+     NULL},
+    {"[destination x]\nurl=file:///x\nallow_types=*/*",
+     "t.ini:3: [destination x] allow_types: '*/*' is not a list of TYPE/SUBTYPE and "
+     "TYPE/*, "
+     "with commas between them",
+     NULL},
     {"[destination x]\nurl=file:///x\ncontent_type=text",
      "t.ini:3: [destination x] content_type: 'text' is not TYPE/SUBTYPE", NULL},
     {"[destination x]\nurl=file:///x\nca_file=pem",
