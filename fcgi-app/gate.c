@@ -3,6 +3,7 @@
 #include "fcgi-app/handover.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/peers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -177,6 +178,16 @@ static bool has_room(struct gate *g)
     return room;
 }
 
+/* It has no business here: the log hears of the first one. */
+static void turn_away(struct gate *g, int fd)
+{
+    (void)close(fd);
+    if (!g->turned_away)
+        log_warn("gate", "closed a connection of somebody who may not connect; no more "
+                         "of this is logged");
+    g->turned_away = true;
+}
+
 /* Whether nobody is left who has connected. */
 static bool accept_all(struct gate *g)
 {
@@ -196,6 +207,10 @@ static bool accept_all(struct gate *g)
             break;
         }
         g->complained = false;
+        if (g->options.peers && !peers_may_connect(g->options.peers, fd)) {
+            turn_away(g, fd);
+            continue;
+        }
         gate_set_timeouts(g, fd);
         gate_conn_to_work(g, gate_conn_new(g, fd)); /* only this thread takes of them */
     }

@@ -42,6 +42,7 @@
 #include <stdint.h>
 
 struct fastcgi;
+struct peers;
 struct gate;
 struct gate_conn;
 
@@ -50,6 +51,8 @@ enum { GATE_TICK_MS = 100, GATE_HALF_MAX = 256 };
 struct gate_options {
     int listen_fd;     /* stays the caller's; made non-blocking; -1: none */
     bool own_listener; /* nobody else accepts from it: shut down by gate_stop */
+    const struct peers
+        *peers; /* others are closed at once; NULL: everybody may connect */
     size_t max_connections;
     int64_t receive_timeout_ms, send_timeout_ms;
     int64_t drain_ms; /* after gate_stop: how long requests under way may take */

@@ -58,6 +58,7 @@ struct gate {
     int64_t accept_again_ms; /* out of descriptors: not before; the gate thread's */
     int64_t settle_ms; /* stopping: till then requests may come; the gate thread's */
     bool complained;   /* of accept; the gate thread's */
+    bool turned_away;  /* somebody, which was logged; likewise */
     bool backlog_done; /* stopping: who had connected is accepted; likewise */
     char *scratch;     /* GATE_SCRATCH_BYTES; the gate thread's */
     atomic_size_t half_count; /* connections in HALF */

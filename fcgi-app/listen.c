@@ -37,7 +37,8 @@ static bool is_loopback(const struct sockaddr_storage *a)
                                          in6->sin6_addr.s6_addr[12] == 127));
 }
 
-static enum err_code check_inherited(int fd, const char *from, struct err *e)
+static enum err_code check_inherited(int fd, const char *from, bool filtered,
+                                     struct err *e)
 {
     struct sockaddr_storage a = {0};
     socklen_t len = sizeof a;
@@ -45,15 +46,16 @@ static enum err_code check_inherited(int fd, const char *from, struct err *e)
         return err_set(e, ERR_CONFIG, "%s: not a listening socket", from);
     if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
         return err_errno(e, ERR_CONFIG, "%s: getsockname", from);
-    if (a.ss_family != AF_UNIX && !is_loopback(&a))
+    if (a.ss_family != AF_UNIX && !filtered && !is_loopback(&a))
         return err_set(e, ERR_CONFIG,
                        "%s: a TCP socket that is not on a loopback address: whoever "
-                       "reaches it could say anything of a request; use a unix socket",
+                       "reaches it could say anything of a request; use a unix socket, "
+                       "or [http] web_servers",
                        from);
     return ERR_OK;
 }
 
-static enum err_code take_systemd(struct listener *l, struct err *e)
+static enum err_code take_systemd(struct listener *l, bool filtered, struct err *e)
 {
     const char *fds = getenv("LISTEN_FDS");
     bool one = fds && strcmp(fds, "1") == 0;
@@ -62,7 +64,7 @@ static enum err_code take_systemd(struct listener *l, struct err *e)
     (void)unsetenv("LISTEN_FDNAMES");
     if (!one)
         return err_set(e, ERR_CONFIG, "LISTEN_FDS: exactly one socket is wanted");
-    enum err_code code = check_inherited(SYSTEMD_FD, "LISTEN_FDS", e);
+    enum err_code code = check_inherited(SYSTEMD_FD, "LISTEN_FDS", filtered, e);
     if (code)
         return code;
     (void)fcntl(SYSTEMD_FD, F_SETFD,
@@ -72,9 +74,9 @@ static enum err_code take_systemd(struct listener *l, struct err *e)
 }
 
 /* Move the socket off descriptor 0 and leave /dev/null there. */
-static enum err_code take_stdin(struct listener *l, struct err *e)
+static enum err_code take_stdin(struct listener *l, bool filtered, struct err *e)
 {
-    enum err_code code = check_inherited(0, "descriptor 0", e);
+    enum err_code code = check_inherited(0, "descriptor 0", filtered, e);
     if (code)
         return code;
     CLEANUP(fd_close) int fd = fcntl(0, F_DUPFD_CLOEXEC, 3);
@@ -82,6 +84,25 @@ static enum err_code take_stdin(struct listener *l, struct err *e)
     if (fd < 0 || null < 0 || dup2(null, 0) < 0)
         return err_errno(e, ERR_CONFIG, "descriptor 0");
     l->fd = TAKE_FD(fd);
+    return ERR_OK;
+}
+
+/* Where everybody may write, everybody could put a socket of his own in its place. */
+static enum err_code check_directory(const char *path, struct err *e)
+{
+    char dir[sizeof((struct sockaddr_un *)0)->sun_path + 1];
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    memcpy(dir, path, len);
+    memcpy(dir + len, slash ? "/" : ".", 2);
+    if (stat(dir, &st) < 0)
+        return err_errno(e, ERR_CONFIG, "[http] listen: %s", dir);
+    if (st.st_mode & S_IWOTH)
+        return err_set(e, ERR_CONFIG,
+                       "[http] listen: everybody may write to %s: use a directory of "
+                       "its own",
+                       dir);
     return ERR_OK;
 }
 
@@ -94,6 +115,10 @@ static enum err_code remove_stale(const struct sockaddr_un *a, struct err *e)
     if (!S_ISSOCK(st.st_mode))
         return err_set(e, ERR_CONFIG,
                        "[http] listen: %s exists and is not a socket: remove it",
+                       a->sun_path);
+    if (st.st_uid != geteuid())
+        return err_set(e, ERR_CONFIG,
+                       "[http] listen: %s belongs to another user: remove it",
                        a->sun_path);
     CLEANUP(fd_close)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -134,7 +159,9 @@ static enum err_code bind_own(const struct config_http *http, struct listener *l
                        "[http] listen: a path of 1 to %zu bytes is wanted",
                        sizeof a.sun_path - 1);
     memcpy(a.sun_path, http->listen, len);
-    enum err_code code = remove_stale(&a, e);
+    enum err_code code = check_directory(http->listen, e);
+    if (!code)
+        code = remove_stale(&a, e);
     if (code)
         return code;
     CLEANUP(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -173,10 +200,12 @@ enum err_code listener_open(const struct config_http *http,
     (void)snprintf(pid, sizeof pid, "%ld", (long)getpid());
     const char *listen_pid = getenv("LISTEN_PID");
     *ret_listener = (struct listener)LISTENER_INIT;
+    const char *addrs = getenv("FCGI_WEB_SERVER_ADDRS"); /* peers.h */
+    bool filtered = (http->web_servers && *http->web_servers) || (addrs && *addrs);
     if (listen_pid && strcmp(listen_pid, pid) == 0)
-        return take_systemd(ret_listener, e);
+        return take_systemd(ret_listener, filtered, e);
     if (is_listening(0))
-        return take_stdin(ret_listener, e);
+        return take_stdin(ret_listener, filtered, e);
     return bind_own(http, ret_listener, e);
 }
 

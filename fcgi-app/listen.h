@@ -6,8 +6,9 @@
  *     3. otherwise:  a unix socket of our own at [http] listen, with [http] socket_mode and socket_group
  *
  * FastCGI has no authentication: who can connect can say anything about a request.  So a TCP listener is refused
- * unless it is on a loopback address, and our own socket is never open to more than socket_mode says, not even for a
- * moment.
+ * unless it is on a loopback address or only some addresses may connect (peers.h), and our own socket is never open to
+ * more than socket_mode says, not even for a moment.  Its directory must be one that not everybody may write to, and what
+ * is at its path already a socket of the program's own user that nobody answers on: nothing else is removed.
  */
 #ifndef HOIST_FCGI_LISTEN_H
 #define HOIST_FCGI_LISTEN_H

@@ -3,10 +3,24 @@
 #include <string.h>
 
 /* Parameters that decide what the request is: given twice, two readers could disagree on it. */
-static const char *const single[] = {
-    "REQUEST_METHOD",  "REQUEST_URI",  "DOCUMENT_URI",       "SCRIPT_NAME",
-    "PATH_INFO",       "QUERY_STRING", "CONTENT_LENGTH",     "CONTENT_TYPE",
-    "HOIST_BODY_FILE", "REMOTE_ADDR",  "HTTP_AUTHORIZATION",
+#define NAME(text)                                                                     \
+    {                                                                                  \
+        text, sizeof(text) - 1                                                         \
+    }
+static const struct {
+    const char *name;
+    size_t len;
+} single[] = {
+    NAME("REQUEST_METHOD"),     NAME("REQUEST_URI"),
+    NAME("DOCUMENT_URI"),       NAME("SCRIPT_NAME"),
+    NAME("PATH_INFO"),          NAME("QUERY_STRING"),
+    NAME("CONTENT_LENGTH"),     NAME("CONTENT_TYPE"),
+    NAME("HOIST_BODY_FILE"),    NAME("REMOTE_ADDR"),
+    NAME("HTTP_AUTHORIZATION"), NAME("HTTP_HOST"),
+    NAME("HTTP_ORIGIN"),        NAME("HTTP_IDEMPOTENCY_KEY"),
+    NAME("HTTP_CONTENT_MD5"),   NAME("HTTP_CONTENT_DIGEST"),
+    NAME("HTTP_REPR_DIGEST"),   NAME("HTTP_CONTENT_DISPOSITION"),
+    NAME("HTTP_CONTENT_RANGE"),
 };
 
 static const struct {
@@ -181,16 +195,17 @@ static enum problem parse_length(struct request *r, struct err *e)
 static enum problem check_single(const struct request *r, struct err *e)
 {
     unsigned seen = 0;
-    for (char *const *p = r->params; *p; p++)
+    for (char *const *p = r->params; *p; p++) {
+        size_t len = strcspn(*p, "=");
         for (size_t i = 0; i < sizeof single / sizeof single[0]; i++) {
-            size_t len = strlen(single[i]);
-            if (strncmp(*p, single[i], len) != 0 || (*p)[len] != '=')
+            if (len != single[i].len || memcmp(*p, single[i].name, len) != 0)
                 continue;
             if (seen & 1U << i)
                 return problem_set(e, PROBLEM_BAD_REQUEST, "%s is given twice",
-                                   single[i]);
+                                   single[i].name);
             seen |= 1U << i;
         }
+    }
     return PROBLEM_NONE;
 }
 

@@ -9,6 +9,7 @@
 #include "fcgi-app/waiters.h"
 #include "shared/cleanup.h"
 #include "shared/log.h"
+#include "shared/peers.h"
 #include "shared/redis_check.h"
 
 #include <fcntl.h>
@@ -29,6 +30,7 @@ struct server {
     bool gate_runs;
     int signal_fd, done_fd; /* done_fd: the gate thread has ended */
     int64_t flush_ms;
+    struct peers peers;
 };
 
 static void *run_gate(void *arg)
@@ -96,7 +98,11 @@ static enum err_code start(struct server *s, const struct listener *listener,
                            struct err *e)
 {
     const struct config_http *http = &s->app.config->http;
+    if (listener->fd >= 0 && peers_init(&s->peers, http->peer_users, http->web_servers,
+                                        getenv("FCGI_WEB_SERVER_ADDRS"), e))
+        return e->code;
     struct gate_options options = {
+        .peers = &s->peers,
         .listen_fd = listener->fd,
         .own_listener = listener->path != NULL,
         .max_connections = (size_t)http->max_connections,

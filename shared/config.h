@@ -134,6 +134,11 @@ struct config_http {
     int64_t max_waiters;             /* 256: ?wait= requests parked at the same time */
     int64_t wait_max_seconds;        /* 60 */
 
+    char *peer_users; /* who may connect to a unix socket (peers.h); empty: not asked */
+    char *
+        web_servers; /* addresses that may connect by TCP; empty: loopback listener only */
+    int64_t slow_ms; /* 5000: a request that takes longer is logged; 0: none is */
+
     char *body_dir;  /* empty: bodies come by FastCGI alone */
     char *body_user; /* owner of the files in it; empty: the program's own user */
 

@@ -5,6 +5,7 @@
 #include "shared/config_url.h"
 #include "shared/config_value.h"
 #include "shared/origin.h"
+#include "shared/peers.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -190,6 +191,10 @@ static enum err_code check_places(const struct config_load *l, struct err *e)
         return config_blame(l, http, "cors_origins", e);
     if (origin_check_hosts(c->http.hosts, e))
         return config_blame(l, http, "hosts", e);
+    if (peers_check_users(c->http.peer_users, e))
+        return config_blame(l, http, "peer_users", e);
+    if (peers_check_addresses(c->http.web_servers, e))
+        return config_blame(l, http, "web_servers", e);
     size_t dir_len = strlen(c->http.body_dir);
     if (dir_len > 0 && c->http.body_dir[dir_len - 1] == '/') {
         err_set(e, ERR_CONFIG, "'%.60s' ends with a '/'", c->http.body_dir);

@@ -113,6 +113,17 @@
           "addresses and localhost always are.  Empty: any, where who asks must say\n"
           "who he is, else no other, so that no web page can reach it by a name of its\n"
           "own.")},
+    {HTTP(CONFIG_TEXT, peer_users, "",
+          "Users, by name or number and with commas, who may connect to the unix socket;\n"
+          "the program's own always may.  Empty: whoever its permissions let in.")},
+    {HTTP(CONFIG_TEXT, web_servers, "",
+          "Addresses, with commas, from which web servers may connect to a TCP socket\n"
+          "that is passed on; empty: it must be on a loopback address, or those of\n"
+          "FCGI_WEB_SERVER_ADDRS.")},
+    {HTTP(CONFIG_NUMBER, slow_ms, "5000",
+          "A request that takes longer, in milliseconds, is logged and counted by\n"
+          "/status; time in which it waits for a job is not counted.  0: none is."),
+     RANGE(0, 3600000)},
     {HTTP(CONFIG_PATH, body_dir, "",
           "Directory in which nginx leaves large bodies as files (hoist-bodies.conf), to\n"
           "be taken over without a copy; on the file system of [spool] dir.")},

@@ -123,9 +123,24 @@ Test(request, a_content_length_is_digits_alone)
 
 Test(request, what_decides_a_request_is_given_once)
 {
-    static const char *const names[] = {"REQUEST_METHOD", "REQUEST_URI",
-                                        "CONTENT_LENGTH", "CONTENT_TYPE",
-                                        "QUERY_STRING",   "HOIST_BODY_FILE"};
+    static const char *const names[] = {
+        "REQUEST_METHOD",   "REQUEST_URI",         "CONTENT_LENGTH",
+        "CONTENT_TYPE",     "QUERY_STRING",        "HOIST_BODY_FILE",
+        "REMOTE_ADDR",      "HTTP_AUTHORIZATION",  "HTTP_HOST",
+        "HTTP_CONTENT_MD5", "HTTP_CONTENT_DIGEST", "HTTP_IDEMPOTENCY_KEY"};
+    char *others[] = {"REQUEST_METHOD=GET",
+                      "REQUEST_URI=/",
+                      "HTTP_ACCEPT=1",
+                      "HTTP_ACCEPT=2",
+                      "HTTP_HOS=1",
+                      "HTTP_HOST=1",
+                      NULL};
+    struct request fine;
+    struct err none = ERR_INIT;
+
+    request_init(&fine);
+    cr_expect(eq(int, request_parse(&fine, others, &none), PROBLEM_NONE));
+    request_release(&fine);
     for (size_t i = 0; i < COUNT(names); i++) {
         struct request r;
         struct err e = ERR_INIT;
