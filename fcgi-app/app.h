@@ -16,6 +16,7 @@
 #include "shared/redis.h"
 #include "shared/spool.h"
 
+struct handlers;
 struct waiters;
 struct quotas;
 struct sniffer;
@@ -27,6 +28,7 @@ struct app {
     struct gate *gate;
     struct publisher *publisher;
     struct waiters *waiters;
+    struct handlers *handlers;
     struct rooms *rooms;
     struct quotas *quotas;
     struct marks *marks;

@@ -24,6 +24,8 @@
 
 enum { EXCHANGE_CHUNK = 64 * 1024 };
 
+struct route;
+
 struct exchange {
     struct app *app;
     struct fastcgi
@@ -49,6 +51,8 @@ struct exchange {
     struct waits_answer waited; /* what the 202 of an upload says */
     struct idempotency idempotency;
 
+    const struct route
+        *_Atomic route;    /* of the request under way or the last one; NULL: none */
     atomic_llong since_ms; /* when the request under way began; 0: none (handlers.h) */
 };
 

@@ -207,6 +207,7 @@ static bool accept_all(struct gate *g)
             break;
         }
         g->complained = false;
+        atomic_fetch_add(&g->accepted, 1);
         if (g->options.peers && !peers_may_connect(g->options.peers, fd)) {
             turn_away(g, fd);
             continue;

@@ -81,11 +81,21 @@ void gate_cut(struct gate *g);
 void gate_stop(struct gate *g);
 bool gate_is_stopping(const struct gate *g);
 
+/* How many connections it has accepted. */
+int64_t gate_accepted(const struct gate *g);
+/* What it listens on; -1: nothing. */
+int gate_listen_fd(const struct gate *g);
+
 /* The next connection with a request on it; waits.  NULL: the gate has stopped.
  * *io_web has read the head.  It is the caller's before and after, but may have become another one (that of half a head), and
  * may have been NULL, or be NULL when no connection is returned.  The descriptor is open until gate_give_back, and is shut down
  * when the time to drain is over. */
 struct gate_conn *gate_take(struct gate *g, struct fastcgi **io_web);
+/* The same, waiting for about timeout_ms at most; NULL and not *ret_over: none has come. */
+struct gate_conn *gate_take_within(struct gate *g, struct fastcgi **io_web,
+                                   int timeout_ms, bool *ret_over);
+/* A request that was taken and not looked at further is for somebody else; web, which has read its head, goes with it. */
+void gate_put_back(struct gate *g, struct gate_conn *c, struct fastcgi *web);
 int gate_conn_fd(const struct gate_conn *c);
 void gate_give_back(struct gate *g, struct gate_conn *c, enum gate_end end);
 

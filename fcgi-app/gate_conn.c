@@ -240,14 +240,20 @@ static void set_busy(struct gate *g, struct gate_conn *c)
         (void)shutdown(c->fd, SHUT_RDWR);
 }
 
-struct gate_conn *gate_take(struct gate *g, struct fastcgi **io_web)
+struct gate_conn *gate_take_within(struct gate *g, struct fastcgi **io_web,
+                                   int timeout_ms, bool *ret_over)
 {
+    *ret_over = false;
     for (;;) {
         struct epoll_event event;
         int idle = CONN_IDLE;
-        if (epoll_wait(g->work_fd, &event, 1, -1) != 1)
+        int count = epoll_wait(g->work_fd, &event, 1, timeout_ms);
+        if (count == 0)
+            return NULL;
+        if (count < 0)
             continue;
         struct gate_conn *c = event.data.ptr;
+        *ret_over = !c || atomic_load(&g->cut);
         if (!c)
             return NULL;
         if (!atomic_compare_exchange_strong(&c->state, &idle, CONN_TAKEN))
@@ -259,6 +265,29 @@ struct gate_conn *gate_take(struct gate *g, struct fastcgi **io_web)
             return c;
         }
     }
+}
+
+struct gate_conn *gate_take(struct gate *g, struct fastcgi **io_web)
+{
+    bool over;
+    return gate_take_within(g, io_web, -1, &over);
+}
+
+void gate_put_back(struct gate *g, struct gate_conn *c, struct fastcgi *web)
+{
+    c->web = web;
+    set_deadline(c, 2 * g->options.receive_timeout_ms);
+    gate_conn_rearm(g, c);
+}
+
+int64_t gate_accepted(const struct gate *g)
+{
+    return atomic_load(&g->accepted);
+}
+
+int gate_listen_fd(const struct gate *g)
+{
+    return g->options.listen_fd;
 }
 
 int gate_conn_fd(const struct gate_conn *c)

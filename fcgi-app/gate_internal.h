@@ -53,6 +53,7 @@ struct gate {
     int wake_fd; /* eventfd in gate_fd */
     int end_fd; /* eventfd in work_fd: readable once the gate has stopped, and for good */
     atomic_bool stopping;
+    atomic_llong accepted;
     atomic_bool cut;         /* the time to drain is over */
     atomic_bool accepting;   /* only the gate thread changes it */
     int64_t accept_again_ms; /* out of descriptors: not before; the gate thread's */

@@ -1,4 +1,4 @@
-#include "fcgi-app/handlers.h"
+#include "fcgi-app/handlers_internal.h"
 
 #include "fcgi-app/batches.h"
 #include "fcgi-app/cors.h"
@@ -42,27 +42,9 @@ static const struct route routes[] = {
     {METHOD_POST, "v1/queues/{}/resume", ACCESS_ADMIN, queues_resume},
     {METHOD_POST, "v1/queues/{}/retry", ACCESS_ADMIN, queue_bulk_retry},
     {METHOD_POST, "v1/queues/{}/purge", ACCESS_ADMIN, queue_bulk_purge},
+    {METHOD_GET, "status", ACCESS_ADMIN, handlers_status},
     {METHOD_GET, "healthz", ACCESS_OPEN, health_live},
     {METHOD_GET, "readyz", ACCESS_OPEN, health_ready},
-};
-
-enum handler_state { HANDLER_NONE, HANDLER_RUNS, HANDLER_ENDED };
-
-struct handler {
-    struct handlers *all;
-    struct exchange exchange;
-    pthread_t thread;
-    atomic_int state; /* enum handler_state; ENDED is to be joined */
-};
-
-struct handlers {
-    struct app *app;
-    size_t threads, max_threads;
-    atomic_long surplus; /* so many threads may end */
-    atomic_long readers; /* threads that may wait for a body */
-    long max_readers;
-    bool complained;      /* that max_threads are not enough */
-    struct handler *list; /* max_threads of them */
 };
 
 static void answer_allowed(struct exchange *x, unsigned allowed)
@@ -103,6 +85,7 @@ static void route(struct exchange *x)
     }
     const struct route *r =
         router_find(routes, sizeof routes / sizeof routes[0], &x->request, &allowed);
+    atomic_store(&x->route, r);
     if (allowed && cors.is_preflight) {
         cors_answer(&cors, allowed, &x->response);
         return;
@@ -127,11 +110,11 @@ static bool take_place(struct handlers *all)
     return false;
 }
 
-static void serve(struct handler *h)
+void handlers_serve(struct handler *h, bool may_read)
 {
     struct exchange *x = &h->exchange;
     struct err e = ERR_INIT;
-    x->may_wait = take_place(h->all);
+    x->may_wait = may_read && take_place(h->all);
     exchange_begin(x);
     enum problem p = request_parse(&x->request, fastcgi_params(x->web), &e);
     if (p)
@@ -168,10 +151,16 @@ static void *run(void *arg)
 {
     struct handler *h = arg;
     struct exchange *x = &h->exchange;
+    atomic_store(&h->thread_id, gettid());
     while ((x->conn = gate_take(x->app->gate, &x->web))) {
-        atomic_store(&x->since_ms, clock_mono_ms());
-        serve(h);
+        int64_t now = clock_mono_ms();
+        atomic_store(&x->since_ms, now);
+        atomic_store(&h->began_ms, now);
+        handlers_serve(h, true);
         atomic_store(&x->since_ms, 0);
+        atomic_store(&h->began_ms, 0);
+        atomic_store(&h->served, atomic_load(&h->served) + 1);
+        handlers_status_slow(h, clock_mono_ms() - now);
         if (is_surplus(h->all))
             break;
     }
@@ -185,6 +174,9 @@ static enum err_code start_one(struct handlers *all, struct handler *h, struct e
     if (exchange_init(&h->exchange, all->app, e))
         return e->code;
     atomic_store(&h->exchange.since_ms, 0);
+    atomic_store(&h->began_ms, 0);
+    atomic_store(&h->served, 0);
+    atomic_store(&h->started_ms, clock_mono_ms());
     atomic_store(&h->state, HANDLER_RUNS);
     if (thread_start(&h->thread, "handler", run, h, e)) {
         atomic_store(&h->state, HANDLER_NONE);
@@ -216,7 +208,11 @@ enum err_code handlers_start(struct app *app, size_t threads, size_t max_threads
     h->max_threads = max_threads;
     h->max_readers = (long)(max_threads > 2 * threads ? max_threads - threads
                                                       : (max_threads + threads) / 2);
-    *ret_handlers = h;
+    h->start_wall_ms = clock_wall_ms();
+    h->start_ms = clock_mono_ms();
+    app->handlers = *ret_handlers = h;
+    if (handlers_reserve_start(h, e))
+        return e->code;
     for (size_t i = 0; i < threads; i++)
         if (start_one(h, &h->list[i], e))
             return e->code;
@@ -241,20 +237,25 @@ static void grow(struct handlers *h, size_t running, size_t free_count)
             continue;
         if (start_one(h, &h->list[i], &e)) {
             complain(h, "no more threads", e.text);
+            if (free_count == 0)
+                handlers_reserve_call(h);
             return;
         }
         free_count++;
     }
-    if (free_count == 0)
+    if (free_count == 0) {
+        atomic_fetch_add(&h->max_reached, h->complained ? 0 : 1);
         complain(h, "every thread is held up by a slow client", "");
-    else
+        handlers_reserve_call(h);
+    } else {
         h->complained = false;
+    }
 }
 
 void handlers_tick(struct handlers *h)
 {
     int64_t now = clock_mono_ms();
-    size_t running = 0, free_count = 0;
+    size_t running = 0, free_count = 0, active = 0;
     for (size_t i = 0; i < h->max_threads; i++) {
         struct handler *one = &h->list[i];
         if (atomic_load(&one->state) == HANDLER_ENDED)
@@ -262,11 +263,13 @@ void handlers_tick(struct handlers *h)
         int64_t since_ms = atomic_load(&one->exchange.since_ms);
         bool runs = atomic_load(&one->state) == HANDLER_RUNS;
         running += runs;
+        active += runs && since_ms != 0;
         free_count += runs && (since_ms == 0 || now - since_ms < HANDLERS_HELD_MS);
     }
     atomic_store(&h->surplus,
                  free_count > h->threads ? (long)(free_count - h->threads) : 0);
     grow(h, running, free_count);
+    handlers_status_look(h, active, now);
 }
 
 void handlers_join(struct handlers *h)
@@ -276,6 +279,7 @@ void handlers_join(struct handlers *h)
     for (size_t i = 0; i < h->max_threads; i++)
         if (atomic_load(&h->list[i].state) != HANDLER_NONE)
             join_one(&h->list[i]);
+    handlers_reserve_join(h);
     free(h->list);
     free(h);
 }

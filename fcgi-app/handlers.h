@@ -10,6 +10,9 @@
  * by the disk), and its thread does not count; nor does one that waits for replicas (exchange_hold).  handlers_tick sees to it that `threads` others are there, up to
  * max_threads in all; when there are more than that again, some end with the request they are at.  The last `threads` of
  * max_threads never wait for a client's body: an upload that they would have to read is answered 503.
+ *
+ * Should all max_threads be busy all the same (a disk that stands still, say), one more thread stands in: it answers /status
+ * and /healthz, and sets what else comes aside until there is a thread for it.
  */
 #ifndef HOIST_FCGI_HANDLERS_H
 #define HOIST_FCGI_HANDLERS_H
@@ -21,11 +24,15 @@
 enum { HANDLERS_HELD_MS = 100 };
 
 struct handlers;
+struct exchange;
 
 /* Start threads on app->gate.  On failure those that were started still run: stop the gate, then join. */
 MUST_CHECK enum err_code handlers_start(struct app *app, size_t threads,
                                         size_t max_threads,
                                         struct handlers **ret_handlers, struct err *e);
+/* GET /status: status.h says what it says. */
+void handlers_status(struct exchange *x);
+
 /* From the gate thread, once in a while (gate.h, on_tick). */
 void handlers_tick(struct handlers *h);
 /* After gate_run has returned: wait for the threads to end, and free.  Takes NULL. */

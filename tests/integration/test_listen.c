@@ -4,6 +4,7 @@
 #include "fcgi-app/fastcgi.h"
 #include "fcgi-app/gate.h"
 #include "fcgi-app/listen.h"
+#include "fcgi-app/listen_queue.h"
 #include "shared/peers.h"
 #include "tests/support/fcgi_client.h"
 #include "tests/support/tmpdir.h"
@@ -182,6 +183,40 @@ Test(listen, lists_of_peers_name_what_is_wrong_in_them)
     cr_expect(eq(int, peers_check_users("www-data, 33", &e), ERR_OK));
     cr_expect(eq(int, peers_check_addresses("10.0.0.0/8", &e), ERR_CONFIG));
     cr_expect(eq(int, peers_check_addresses("10.0.0.1,fe80::1", &e), ERR_OK));
+}
+
+Test(listen, who_waits_to_be_accepted_is_counted_where_the_kernel_tells)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), to[3];
+    int64_t waiting = -1, max = -1;
+    struct err e = ERR_INIT;
+    struct fcgi_client c[2];
+
+    cr_assert(bind(tcp, (struct sockaddr *)&a, len) == 0 && listen(tcp, 7) == 0);
+    cr_assert(getsockname(tcp, (struct sockaddr *)&a, &len) == 0);
+    for (size_t i = 0; i < 3; i++) {
+        to[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        cr_assert(connect(to[i], (struct sockaddr *)&a, len) == 0);
+    }
+    cr_expect(WAIT_UNTIL(listen_queue_look(tcp, &waiting, &max) && waiting == 3, 5000));
+    cr_expect(eq(i64, max, 7));
+
+    cr_assert(not(listener_open(&rig.http, &rig.listener, &e)), "%s", e.text);
+    fcgi_client_open(&c[0], rig.socket.path);
+    fcgi_client_open(&c[1], rig.socket.path);
+    waiting = 2; /* a kernel without unix_diag says nothing */
+    cr_expect(not(listen_queue_look(-1, &waiting, &max)));
+    bool known = listen_queue_look(rig.listener.fd, &waiting, &max);
+    cr_expect(eq(i64, waiting, 2));
+    cr_expect(eq(i64, max, known ? 1024 : 7));
+    for (size_t i = 0; i < 3; i++)
+        (void)close(to[i]);
+    fcgi_client_close(&c[0]);
+    fcgi_client_close(&c[1]);
+    (void)close(tcp);
 }
 
 /* --- The gate --- */
