@@ -4,6 +4,9 @@
  *     form (multipart/form-data, POST only) or raw body  -->  batch in the spool, committed
  *         -->  the queue (enlist.h)  -->  202, Location for one job, {"batch":"...","jobs":[...]}
  *
+ * A raw body may come as a file that nginx has written (body_file.h): it is moved into the spool then, not copied, and all
+ * that is said here holds for it, but that it is on a disk before it can be refused.
+ *
  * The 202 is written only after spool_commit.  It says what was promised: "durable":"disk", or "memory" where nothing is
  * synced, and what waits.h could learn: "replicas":2 and "aof":true, each where [redis] asks for it.
  *

@@ -62,7 +62,7 @@ web_listens() { # PID
 
 # with_socket FILE: its text with the paths of this system: its socket, its bodies.
 with_socket() {
-    sed -e "s|/run/hoist/fcgi\\.sock|$fcgi_socket|g" -e "s|/var/spool/hoist-bodies;|$bodies;|g" "$root/deploy/$1"
+    sed -e "s|/run/hoist/fcgi\\.sock|$fcgi_socket|g" -e "s|/var/spool/hoist/bodies;|$bodies;|g" "$root/deploy/$1"
 }
 
 web_write_nginx() {
