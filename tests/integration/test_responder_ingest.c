@@ -31,6 +31,9 @@ TestSuite(responder_ingest, .init = up, .fini = responder_down, .timeout = 60);
     "sha-512=:m3HSJL1i83hdltRq0+o9czGb+8KJDKra4t/"                                     \
     "3JRlnPKcjI8PZm6XBHXx6zG4UuMXaDEZjR1wuXDre9G9zvN7AQw==:"
 #define OTHER "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"
+#define OTHER_512                                                                      \
+    "sha-512=:z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/"                                      \
+    "SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==:"
 #define NO_HEX "0000000000000000000000000000000000000000000000000000000000000000"
 
 #define WITH(field)                                                                    \
@@ -60,6 +63,7 @@ static const struct {
     {WITH("HTTP_CONTENT_MD5=AAAAAAAAAAAAAAAAAAAAAA=="), 400, "digest-mismatch"},
     {WITH("HTTP_REPR_DIGEST=" OTHER), 400, "digest-mismatch"},
     {WITH("HTTP_CONTENT_DIGEST=" OTHER), 400, "digest-mismatch"},
+    {WITH("HTTP_CONTENT_DIGEST=" OTHER_512), 400, "digest-mismatch"},
     {WITH("HTTP_CONTENT_DIGEST=" SHA512 ", " OTHER), 400, "digest-mismatch"},
     {WITH("HTTP_CONTENT_MD5=" MD5 "x"), 400, "bad-request"},
     {WITH("HTTP_REPR_DIGEST=sha-256=:AAAA:"), 400, "bad-request"},
@@ -86,7 +90,8 @@ static const struct {
      "digest-mismatch"},
     {FORM(PART("Content-MD5: x\r\n", "hello") FORM_END), 400, "bad-form"},
     {FORM(PART("Repr-Digest: sha-256=x\r\n", "hello") FORM_END), 400, "bad-form"},
-    {FORM(FORM_FIELD("sha256", SHA256_HEX) PART("", "hello") PART("", "other") FORM_END),
+    {FORM(FORM_FIELD("sha256", SHA256_HEX) PART("", "hello") PART("", "other")
+              FORM_END),
      202, NULL},
     {FORM(FORM_FIELD("sha256", NO_HEX) PART("", "hello") FORM_END), 400,
      "digest-mismatch"},

@@ -297,6 +297,25 @@ Test(multipart, chunks_of_1_to_64_bytes_give_the_same_events)
         }
 }
 
+/* Data long enough to be searched many places at a time, with a delimiter at each of them. */
+Test(multipart, a_delimiter_is_found_wherever_it_stands)
+{
+    static const char *const fills[] = {"x", "\r", "\r\n-", "\r\n--A", "B"};
+    for (size_t i = 0; i < COUNT(fills); i++)
+        for (size_t count = 0; count < 200; count++) {
+            CLEANUP(buf_release) struct buf body = BUF_INIT(8192);
+            CLEANUP(buf_release) struct buf want = BUF_INIT(8192);
+            CLEANUP(buf_release) struct buf log = BUF_INIT(8192);
+            repeat(&body, "--B\r\n" FIELD "\r\n", fills[i], count,
+                   "\r\n--B\r\n" FIELD "\r\n");
+            repeat(&body, "", "y", 100, "\r\n--B--");
+            repeat(&want, "[part a]", fills[i], count, "[/][part a]");
+            repeat(&want, "", "y", 100, "[/][end]");
+            parse(body.data, body.len, body.len, 0, &log);
+            cr_assert(eq(str, log.data, want.data), "fill %zu, %zu times", i, count);
+        }
+}
+
 /* Bodies made to look like delimiters: bytes looked at, not time, because time proves nothing. */
 Test(multipart, work_is_linear_in_the_body)
 {
