@@ -22,10 +22,13 @@ void policy_up(void)
         "token = sha256:"
         "771a1743eb392e5d0833338d3989eb12f0891aee85d1f3219253ddd712b0f804\n"
         "scopes = admin\n"
+        "[auth reader]\ntoken = sha256:"
+        "1111111111111111111111111111111111111111111111111111111111111111\n"
+        "scopes = read\npolicy_key = " POLICY_KEY "\n"
         "[queue secret]\n[destination other]\nurl = file:///nowhere\n");
 }
 
-const char *policy_sign_with(const char *key, const char *members)
+const char *policy_signed(const char *name, const char *key, const char *members)
 {
     static char text[1024];
     char json[512];
@@ -33,10 +36,15 @@ const char *policy_sign_with(const char *key, const char *members)
 
     snprintf(json, sizeof json, "{\"expires\":%lld%s}", (long long)time(NULL) + 600,
              members);
-    cr_assert(policy_sign("shop", json, (struct digest_span){key, strlen(key)}, &b));
+    cr_assert(policy_sign(name, json, (struct digest_span){key, strlen(key)}, &b));
     snprintf(text, sizeof text, "%s", b.data);
     buf_release(&b);
     return text;
+}
+
+const char *policy_sign_with(const char *key, const char *members)
+{
+    return policy_signed("shop", key, members);
 }
 
 const char *policy_of(const char *members)

@@ -1,6 +1,7 @@
 /*
- * policy_rig: a responder (responder_rig.h) with two sections that may ask: shop, which has keys for policies and may use the
- * queues media and default and the destination default; and boss, who may do all and has no key.
+ * policy_rig: a responder (responder_rig.h) with three sections that may ask: shop, which has keys for policies and may use the
+ * queues media and default and the destination default; boss, who may do all and has no key; and reader, who may only look,
+ * and has one.
  */
 #ifndef HOIST_TESTS_INTEGRATION_POLICY_RIG_H
 #define HOIST_TESTS_INTEGRATION_POLICY_RIG_H
@@ -17,6 +18,7 @@ void policy_up(void);
 /* A policy of [auth shop] that expires in 10 minutes, with these members (",\"to\":\"x\""), in a static buffer. */
 const char *policy_of(const char *members);
 const char *policy_sign_with(const char *key, const char *members);
+const char *policy_signed(const char *name, const char *key, const char *members);
 /* uri with the policy in its query, in a static buffer. */
 const char *policy_in(const char *uri, const char *policy);
 

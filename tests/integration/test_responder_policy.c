@@ -153,6 +153,9 @@ Test(responder_policy, what_it_does_not_say_is_refused_and_nothing_is_kept)
                               NULL, 403, "is not valid", NULL));
     cr_expect(policy_put_says(policy_in("/v1/uploads/a", policy_sign_with("", "")),
                               NULL, 403, "is not valid", NULL));
+    cr_expect(policy_put_says(
+        policy_in("/v1/uploads/a", policy_signed("reader", POLICY_KEY, "")), NULL, 403,
+        "is not valid", NULL));
     char *once = strdup(policy_of("")),
          *first = strdup(policy_in("/v1/uploads/a", once));
     char *twice = strdup(policy_in(first, once));

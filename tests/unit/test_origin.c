@@ -85,6 +85,7 @@ Test(origin, is_listed_by_scheme_host_and_port_alone)
         "https://b.example",
         "https://.b.example",
         "https://xb.example",
+        "https://xxb.example",
         "https://b.example.evil",
         "http://x.b.example",
         "https://x.c.example",
@@ -171,6 +172,7 @@ Test(origin, a_host_is_literal_that_no_name_server_can_be_made_to_say)
     cr_expect(origin_host_is_listed("up.example, *.c.example", "a.c.example"));
     cr_expect(origin_host_is_listed("up.example, *.c.example", "c.example") == false);
     cr_expect(origin_host_is_listed("up.example, *.c.example", "xup.example") == false);
+    cr_expect(origin_host_is_listed("up.example, *.c.example", "xxc.example") == false);
     cr_expect(origin_host_is_listed("up.example", "up.example:x") == false);
     cr_expect(origin_host_is_listed("", "") == false);
 }
