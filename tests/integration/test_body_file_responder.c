@@ -40,7 +40,9 @@ static bool is_there(const char *path)
 static void up(void)
 {
     tmpdir_make(&bodies);
-    (void)snprintf(more, sizeof more, "[http]\nbody_dir = %s\n", bodies.path);
+    (void)snprintf(more, sizeof more,
+                   "[http]\nbody_dir = %s\n[queue brief]\nmax_bytes = 8\n",
+                   bodies.path);
     responder_up_with(more);
 }
 
@@ -203,6 +205,10 @@ Test(body_file_responder, only_the_web_server_can_say_it_and_only_of_a_raw_body)
     cr_expect(eq(int, r.status, 400));
     cr_expect(strstr(r.body, "urn:hoist:problem:empty") != NULL, "%s", r.body);
     fcgi_response_release(&r);
+
+    put = by_file(f.path, "9");
+    put.uri = "/v1/uploads/a?queue=brief";
+    cr_expect(eq(int, responder_status(&put), 413), "nine bytes where eight may come");
 
     put = by_file(f.path, "9");
     put.uri = "/v1/uploads/a?queue=none";
