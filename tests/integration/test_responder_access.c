@@ -58,9 +58,9 @@ Test(responder_access, without_a_section_only_this_machine_is_served)
     static const char *const here[] = {"127.0.0.1", "127.255.0.9", "::1",
                                        "::ffff:127.0.0.1", "unix:"};
     static const char *const elsewhere[] = {
-        "",        "10.0.0.1",        "128.0.0.1", "::2",
-        "0.0.0.0", "::ffff:10.0.0.1", "localhost", "127.0.0.1, 10.0.0.1",
-        "127.1",   "2001:db8::1"};
+        "",           "10.0.0.1",        "126.0.0.1", "128.0.0.1",           "::2",
+        "0.0.0.0",    "::ffff:10.0.0.1", "localhost", "127.0.0.1, 10.0.0.1", "127.1",
+        "2001:db8::1"};
 
     responder_up();
     for (size_t i = 0; i < sizeof here / sizeof here[0]; i++)
