@@ -116,7 +116,7 @@ Test(http_phases, a_body_that_stands_still_is_ended_by_its_own_deadline)
 
     s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_STALL_IN_BODY, .bytes = 10});
     int64_t took =
-        put(s3_faulty_url(s3), BIG, (struct deadlines){1, 1000, LONG_MS}, 0, &end);
+        put(s3_faulty_url(s3), BIG, (struct deadlines){500, 1000, LONG_MS}, 0, &end);
     cr_expect(eq(int, end.net, RETRY_NET_TIMEOUT));
     cr_expect(eq(str, end.error, "time-out: the upload stalled"));
     cr_expect(not(end.body_sent), "so nothing can have been stored");
