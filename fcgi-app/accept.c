@@ -71,6 +71,22 @@ static void begin_promise(struct response *r, const struct job_id *only)
     }
 }
 
+/* Of a request without an X-Request-Id, unless something was logged of it: its batch's, which costs nothing to make. */
+static void name_request(struct exchange *x)
+{
+    if (x->response.request_id[0] == '\0')
+        memcpy(x->response.request_id, x->batch.id.text, sizeof x->batch.id.text);
+}
+
+/* What was asked to be short is: the Location says it all. */
+static void heed_minimal(struct exchange *x, size_t count)
+{
+    if (!x->prefer.is_minimal || count != 1)
+        return;
+    buf_clear(&x->response.body);
+    x->response.preference = "return=minimal";
+}
+
 /* learned: what there was to learn after the commit is told, too. */
 static void promise(struct exchange *x, bool learned)
 {
@@ -262,6 +278,11 @@ void accept_end(struct exchange *x, enum problem p, const struct job_id *holder,
         replay(x);
     else
         promise(x, true);
+    if (!p && !x->batch.is_rehearsal)
+        name_request(x);
+    if (!p)
+        heed_minimal(x, x->batch.is_rehearsal ? x->idempotency.record.id_count
+                                              : x->batch.count);
     batch_abort(&x->batch);
     idempotency_end(x);
 }

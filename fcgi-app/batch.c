@@ -341,5 +341,5 @@ void batch_abort(struct batch *b)
     b->count = 0;
     b->is_bare = b->is_rehearsal = false;
     b->ready = NULL;
-    b->origin = (struct batch_origin){.request_id = NULL};
+    b->origin.idempotency = NULL;
 }

@@ -1,6 +1,8 @@
 #include "fcgi-app/exchange.h"
 
+#include "fcgi-app/trace.h"
 #include "shared/clock.h"
+#include "shared/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +87,63 @@ void exchange_begin(struct exchange *x)
     x->response.cors_origin = NULL;
     x->response.varies = *x->app->config->http.cors_origins != '\0';
     x->waited = (struct waits_answer){.replicas = 0};
+    x->prefer = (struct prefer)PREFER_INIT;
+    x->has_request_id = false;
+    x->response.request_id[0] = '\0';
+    x->response.if_none_match = x->response.preference = NULL;
+    log_set_request(exchange_request_id, x);
+}
+
+static void read_prefer(struct exchange *x)
+{
+    if (!x->request.headers[REQUEST_PREFER])
+        return;
+    for (char *const *p = x->request.params; *p; p++)
+        if (strncmp(*p, "HTTP_PREFER=", 12) == 0)
+            prefer_parse(*p + 12, &x->prefer);
+}
+
+static void read_trace(struct exchange *x)
+{
+    const struct request *r = &x->request;
+    struct batch_origin *o = &x->batch.origin;
+    const char *parent = r->headers[REQUEST_TRACEPARENT];
+    const char *state = r->headers[REQUEST_TRACESTATE];
+    *o = (struct batch_origin){.request_id = NULL};
+    if (x->has_request_id)
+        o->request_id = x->response.request_id;
+    if (!parent || r->headers_twice & 1U << REQUEST_TRACEPARENT ||
+        !trace_parent_is_valid(parent))
+        return;
+    o->traceparent = parent;
+    if (state && !(r->headers_twice & 1U << REQUEST_TRACESTATE) &&
+        trace_state_is_valid(state))
+        o->tracestate = state;
+}
+
+void exchange_read_head(struct exchange *x)
+{
+    const struct request *r = &x->request;
+    const char *id = r->headers[REQUEST_ID];
+    if (id && !(r->headers_twice & 1U << REQUEST_ID) && trace_request_id_is_sane(id)) {
+        memcpy(x->response.request_id, id, strlen(id) + 1);
+        x->has_request_id = true;
+    }
+    if (r->method == METHOD_GET || r->method == METHOD_HEAD)
+        x->response.if_none_match = r->headers[REQUEST_IF_NONE_MATCH];
+    read_trace(x);
+    read_prefer(x);
+}
+
+const char *exchange_request_id(void *ctx)
+{
+    struct exchange *x = ctx;
+    char *id = x->response.request_id;
+    if (*id == '\0') {
+        const struct uuid made = id_new();
+        memcpy(id, made.text, sizeof made.text);
+    }
+    return id;
 }
 
 void exchange_hold(struct exchange *x)
@@ -94,6 +153,7 @@ void exchange_hold(struct exchange *x)
 
 void exchange_refuse(struct exchange *x, enum problem p, const struct err *e)
 {
+    (void)exchange_request_id(x);
     response_problem(&x->response, p, e ? e->text : NULL, x->retry_after);
 }
 

@@ -13,6 +13,7 @@
 #include "fcgi-app/batch.h"
 #include "fcgi-app/fastcgi.h"
 #include "fcgi-app/idempotency.h"
+#include "fcgi-app/prefer.h"
 #include "fcgi-app/quota.h"
 #include "fcgi-app/request.h"
 #include "fcgi-app/response.h"
@@ -50,6 +51,8 @@ struct exchange {
     int retry_after; /* seconds, for a refusal; 0: as problem.h says */
     struct waits_answer waited; /* what the 202 of an upload says */
     struct idempotency idempotency;
+    struct prefer prefer;
+    bool has_request_id; /* the client gave it: its jobs keep it */
 
     const struct route
         *_Atomic route;    /* of the request under way or the last one; NULL: none */
@@ -76,6 +79,12 @@ void exchange_send(const struct exchange_end *end);
 void exchange_begin(struct exchange *x);
 /* From now on it waits for others, so that its thread does not count (handlers.h). */
 void exchange_hold(struct exchange *x);
+
+/* Its head is known: take from it what concerns every answer (trace.h, prefer.h, etag.h). */
+void exchange_read_head(struct exchange *x);
+/* What answers, problems, logs and jobs call this request: what the client did in X-Request-Id, else a new uuid.  ctx is the
+ * exchange, as log_set_request wants it. */
+const char *exchange_request_id(void *ctx);
 
 /* Answer with a problem; e may be NULL. */
 void exchange_refuse(struct exchange *x, enum problem p, const struct err *e);

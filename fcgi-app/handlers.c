@@ -117,11 +117,13 @@ void handlers_serve(struct handler *h, bool may_read)
     x->may_wait = may_read && take_place(h->all);
     exchange_begin(x);
     enum problem p = request_parse(&x->request, fastcgi_params(x->web), &e);
+    exchange_read_head(x);
     if (p)
         exchange_refuse(x, p, &e);
     else
         route(x);
     if (!x->parked) {
+        (void)exchange_request_id(x);
         struct exchange_end end = {
             .gate = x->app->gate,
             .web = x->web,
@@ -133,6 +135,7 @@ void handlers_serve(struct handler *h, bool may_read)
         };
         exchange_send(&end);
     }
+    log_set_request(NULL, NULL);
     if (x->may_wait)
         atomic_fetch_sub(&h->all->readers, 1);
 }

@@ -15,6 +15,7 @@ void jobs_answer(struct response *r, int status, const struct job *j)
     if (!job_add_status(&r->body, j))
         r->body.failed = true;
     buf_putc(&r->body, '\n');
+    r->has_etag = true;
 }
 
 /* ?wait=SECONDS, at most wait_max_seconds; 0 when not given. */
@@ -22,6 +23,8 @@ static enum problem get_wait(const struct exchange *x, int64_t *ret, struct err 
 {
     const struct request_text *s = request_query(&x->request, "wait");
     int64_t max = x->app->config->http.wait_max_seconds, seconds = 0;
+    if (!s && x->prefer.wait_seconds > 0)
+        seconds = x->prefer.wait_seconds;
     if (s && (s->len == 0 || s->len > 9 || strspn(s->s, "0123456789") != s->len))
         return problem_set(e, PROBLEM_BAD_REQUEST, "wait: whole seconds are wanted");
     for (size_t i = 0; s && i < s->len; i++)
@@ -56,6 +59,8 @@ void jobs_show(struct exchange *x)
     bool park = wait > 0 && !job_state_is_final(j.state) &&
                 x->request.method == METHOD_GET && x->may_wait &&
                 fastcgi_drain(x->web, x->request.content_length);
+    if (wait > 0 && x->prefer.wait_seconds > 0 && !request_query(&x->request, "wait"))
+        x->response.preference = "wait";
     if (park && waiters_park(x->app->waiters, x, &j, wait))
         return;
     jobs_answer(&x->response, 200, &j);

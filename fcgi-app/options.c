@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { META_PREFIX_LEN = 5 };
 
@@ -270,7 +271,14 @@ static enum problem set_header(struct options *o, const char *param, struct err 
 static enum problem set_headers(struct options *o, const struct request *r,
                                 struct err *e)
 {
-    if (request_param(r, "HTTP_CONTENT_RANGE"))
+    const char *encoding = r->headers[REQUEST_CONTENT_ENCODING];
+    if (encoding && strcasecmp(encoding, "identity") != 0)
+        return problem_set(e, PROBLEM_ENCODING,
+                           "Content-Encoding: files are stored as they are; give an "
+                           "encoded one its own type instead");
+    if (r->headers[REQUEST_RANGE])
+        return problem_set(e, PROBLEM_BAD_REQUEST, "Range: not of an upload");
+    if (r->headers[REQUEST_CONTENT_RANGE])
         return problem_set(e, PROBLEM_BAD_REQUEST,
                            "Content-Range: a part of a file cannot be uploaded");
     for (char *const *p = r->params; *p; p++) {

@@ -89,6 +89,7 @@ static void answer(struct exchange *x, const struct config_queue *queues, size_t
     enum err_code code = ask(x, queues, count, replies, &e);
     if (!code) {
         response_begin(&x->response, 200, "application/json");
+        x->response.has_etag = true;
         buf_puts(&x->response.body, around[0]);
         code = add_all(x, queues, count, replies, &e);
         buf_puts(&x->response.body, around[1]);

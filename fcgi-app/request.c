@@ -214,6 +214,9 @@ static enum problem parse_target(struct request *r, struct err *e)
     const char *uri = request_param(r, "REQUEST_URI");
     if (!uri || !*uri)
         uri = request_param(r, "DOCUMENT_URI");
+    if (uri && strlen(uri) > REQUEST_URI_MAX)
+        return problem_set(e, PROBLEM_URI_LONG, "the address is longer than %d bytes",
+                           REQUEST_URI_MAX);
     if (uri && *uri == '/') {
         size_t path_len = strcspn(uri, "?#");
         enum problem p = parse_path(r, uri, path_len, e);
@@ -260,7 +263,7 @@ enum problem request_parse(struct request *r, char *const *params, struct err *e
     if (r->text.starved)
         return problem_set(e, PROBLEM_INTERNAL, "out of memory");
     if (!fits)
-        return problem_set(e, PROBLEM_BAD_REQUEST, "the request's head is too long");
+        return problem_set(e, PROBLEM_HEAD_LONG, "the request's head is too long");
     const char *method = request_param(r, "REQUEST_METHOD");
     if (!method || !*method)
         return problem_set(e, PROBLEM_BAD_REQUEST, "there is no method");

@@ -26,6 +26,7 @@
 
 enum {
     REQUEST_SEGMENTS_MAX = 8,
+    REQUEST_URI_MAX = 16 * 1024, /* bytes, as sent */
     REQUEST_QUERY_MAX = 64,      /* parameters in the query */
     REQUEST_TEXT_MAX = 64 * 1024 /* decoded bytes of path and query */
 };

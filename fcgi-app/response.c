@@ -1,5 +1,7 @@
 #include "fcgi-app/response.h"
 
+#include "fcgi-app/etag.h"
+
 #include <string.h>
 
 static const struct {
@@ -41,6 +43,9 @@ void response_init(struct response *r)
 {
     r->status = 0;
     r->cors_origin = NULL;
+    r->request_id[0] = '\0';
+    r->if_none_match = r->preference = NULL;
+    r->has_etag = false;
     r->varies = false;
     buf_init(&r->head, RESPONSE_HEAD_MAX);
     buf_init(&r->body, RESPONSE_BODY_MAX);
@@ -62,6 +67,7 @@ bool response_reserve(struct response *r, size_t body_bytes)
 void response_begin(struct response *r, int status, const char *type)
 {
     r->status = status;
+    r->has_etag = false;
     buf_clear(&r->head);
     buf_clear(&r->body);
     if (type)
@@ -93,7 +99,25 @@ void response_problem(struct response *r, enum problem p, const char *detail,
         buf_puts(&r->body, ",\"detail\":");
         buf_add_json(&r->body, detail, strlen(detail));
     }
+    if (r->request_id[0]) /* of harmless characters (trace.h) */
+        buf_puts_all(&r->body, (const char *const[]){",\"request_id\":\"",
+                                                     r->request_id, "\"", NULL});
     buf_puts(&r->body, "}\n");
+}
+
+/* The tag; whoever has it already needs no body. */
+static void add_etag(struct response *r)
+{
+    char etag[ETAG_SIZE];
+    struct err e = ERR_INIT;
+    if (!r->has_etag || r->status != 200 ||
+        etag_make(r->body.data, r->body.len, etag, &e))
+        return;
+    response_header(r, "ETag", etag);
+    if (!r->if_none_match || !etag_is_in(etag, r->if_none_match))
+        return;
+    r->status = 304;
+    buf_clear(&r->body);
 }
 
 static void add_cors(struct response *r)
@@ -114,8 +138,13 @@ void response_finish(struct response *r, bool head_only)
     if (r->head.failed || r->body.failed)
         response_problem(r, PROBLEM_INTERNAL, "the answer could not be put together",
                          0);
+    add_etag(r);
     add_cors(r);
-    if (r->status != 204)
+    if (r->request_id[0])
+        response_header(r, "X-Request-Id", r->request_id);
+    if (r->preference)
+        response_header(r, "Preference-Applied", r->preference);
+    if (r->status != 204 && r->status != 304)
         buf_printf(&r->head, "Content-Length: %zu\r\n", r->body.len);
     /* The last one: HAProxy makes 302 of whatever came before a Location. */
     buf_printf(&r->head, "Status: %d %s\r\n\r\n", r->status, reason_of(r->status));

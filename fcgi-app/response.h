@@ -6,6 +6,7 @@
  *     buf_puts(&r.body, ...);
  *     response_finish(&r, head_only);        -> r.head and r.body are the bytes to send, in this order
  *
+ * X-Request-Id, and in a problem "request_id", tell the request; with has_etag a 200 carries an ETag (etag.h).
  * With cors_origin it also carries Access-Control-Allow-Origin and -Expose-Headers, with varies `Vary: Origin`.
  * Every response carries `Cache-Control: no-store`, `X-Content-Type-Options: nosniff` and its Content-Length.
  * Reusable: begin forgets what was there.  A body that did not fit, or a header that holds control characters, makes
@@ -19,7 +20,11 @@
 
 #include <stdbool.h>
 
-enum { RESPONSE_HEAD_MAX = 4096, RESPONSE_BODY_MAX = 512 * 1024 };
+enum {
+    RESPONSE_HEAD_MAX = 4096,
+    RESPONSE_BODY_MAX = 512 * 1024,
+    RESPONSE_REQUEST_ID_MAX = 128
+};
 
 struct response {
     int status;
@@ -28,6 +33,12 @@ struct response {
     /* For browsers (cors.h); kept by begin. */
     const char *cors_origin; /* whose pages may read it; NULL: no CORS header */
     bool varies;             /* by Origin */
+    /* Of the request; kept by begin. */
+    char request_id[RESPONSE_REQUEST_ID_MAX + 1]; /* X-Request-Id; "": none is sent */
+    const char *if_none_match; /* of a GET or HEAD, borrowed; NULL: not given */
+    const char *preference;    /* Preference-Applied; NULL: none was */
+    bool
+        has_etag; /* a 200 gets an ETag, and is a 304 for who has it; begin forgets it */
 };
 
 void response_init(struct response *r);

@@ -20,8 +20,10 @@ enum {
 struct waiter {
     struct fastcgi *web; /* owned */
     struct gate_conn *conn;
-    const char *cors_origin; /* of the answer (response.h), within web */
-    struct job job;          /* as known last; owned */
+    const char *cors_origin;                /* of the answer (response.h), within web */
+    const char *if_none_match, *preference; /* the same */
+    char request_id[RESPONSE_REQUEST_ID_MAX + 1];
+    struct job job; /* as known last; owned */
     int64_t deadline_ms;
     int64_t check_ms; /* look at the record then; 0: now */
 };
@@ -54,6 +56,10 @@ bool waiters_park(struct waiters *w, struct exchange *x, struct job *job,
         struct waiter *one = &w->inbox[w->inbox_count++];
         *one = (struct waiter){.web = x->web, .conn = x->conn, .job = *job};
         one->cors_origin = x->response.cors_origin;
+        one->if_none_match = x->response.if_none_match;
+        one->preference = x->response.preference;
+        (void)exchange_request_id(x);
+        memcpy(one->request_id, x->response.request_id, sizeof one->request_id);
         one->deadline_ms = clock_mono_ms() + seconds * 1000;
         w->total++;
         (void)pthread_cond_signal(&w->changed);
@@ -87,6 +93,9 @@ static void answer(struct waiters *w, size_t i)
 {
     struct waiter *one = &w->list[i];
     w->response.cors_origin = one->cors_origin;
+    w->response.if_none_match = one->if_none_match;
+    w->response.preference = one->preference;
+    memcpy(w->response.request_id, one->request_id, sizeof one->request_id);
     jobs_answer(&w->response, 200, &one->job);
     /* Its body was read before it was parked. */
     struct exchange_end end = {.gate = w->app->gate,

@@ -19,6 +19,15 @@ static const char cut_mark[] = "…";
 static const char *const level_words[] = {"debug", "info", "warn", "error"};
 enum { LEVELS = sizeof level_words / sizeof level_words[0] };
 
+static _Thread_local const char *(*request_of)(void *ctx);
+static _Thread_local void *request_ctx;
+
+void log_set_request(const char *(*get)(void *ctx), void *ctx)
+{
+    request_of = get;
+    request_ctx = ctx;
+}
+
 static atomic_int lowest_level = LOG_INFO;
 
 void log_set_level(enum log_level level)
@@ -128,6 +137,8 @@ void log_line(enum log_level level, const char *at, const char *msg, ...)
             buf_printf(&b, " %s=%lld", f.key, (long long)f.number);
     }
     va_end(ap);
+    if (request_of)
+        add_pair(&b, "request", request_of(request_ctx));
     long long missing = atomic_exchange(&lost, 0);
     if (missing > 0)
         buf_printf(&b, " lines_lost=%lld", missing);

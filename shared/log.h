@@ -35,6 +35,9 @@ static inline const char *log_text(const char *s)
     return s ? s : "";
 }
 
+/* Every line of this thread ends in request=ID, as get(ctx) tells it when there is a line; NULL: no more. */
+void log_set_request(const char *(*get)(void *ctx), void *ctx);
+
 /* The lowest level that is printed; LOG_INFO at the start. */
 void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level);

@@ -127,3 +127,94 @@ Test(responder_idempotency_more, a_job_of_a_url_is_made_once)
     cr_expect(eq(sz, responder_count("jobs"), 1));
     fcgi_response_release(&first);
 }
+
+/* --- What every answer says of its request --- */
+
+static struct fcgi_response ask(const char *method, const char *uri, const char *param)
+{
+    struct fcgi_request r = {.method = method, .uri = uri, .param = param};
+    return responder_ask(&r);
+}
+
+#define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+Test(responder_idempotency_more, a_request_has_an_id_in_answer_problem_log_and_job)
+{
+    struct fcgi_request put = PUT(URI, "hello");
+    put.param = "HTTP_X_REQUEST_ID=abc-1";
+    struct fcgi_response r = responder_ask(&put);
+
+    cr_expect(strstr(r.text, "\r\nX-Request-Id: abc-1\r\n") != NULL, "%s", r.text);
+    cr_expect(
+        WAIT_UNTIL(responder_field_is(responder_id(&r), "request_id", "abc-1"), 5000));
+    fcgi_response_release(&r);
+    put.param = "HTTP_TRACEPARENT=" PARENT;
+    r = responder_ask(&put);
+    cr_expect(
+        WAIT_UNTIL(responder_field_is(responder_id(&r), "traceparent", PARENT), 5000));
+    cr_expect(responder_field_is(responder_id(&r), "request_id", ""), "none was given");
+    const char *batch = strstr(r.body, "\"batch\":\"") + 9;
+    char made[64];
+    snprintf(made, sizeof made, "\r\nX-Request-Id: %.36s\r\n", batch);
+    cr_expect(strstr(r.text, made) != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+    r = ask("GET", "/v1/nothing", "HTTP_X_REQUEST_ID=abc-2");
+    cr_expect(strstr(r.body, "\"request_id\":\"abc-2\"") != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+    r = ask("GET", "/v1/nothing", "HTTP_X_REQUEST_ID=a\"b");
+    cr_expect(strstr(r.body, "\"request_id\":\"") && !strstr(r.text, "a\"b"), "%s",
+              r.text);
+    fcgi_response_release(&r);
+}
+
+Test(responder_idempotency_more, a_status_that_is_known_is_not_sent_again)
+{
+    const char *id = responder_upload(URI);
+    char uri[256], param[128];
+
+    snprintf(uri, sizeof uri, "%s", responder_job_uri(id, ""));
+    struct fcgi_response r = ask("GET", uri, NULL);
+    const char *etag = strstr(r.text, "\r\nETag: ");
+    cr_assert(ne(ptr, (void *)etag, NULL), "%s", r.text);
+    snprintf(param, sizeof param, "HTTP_IF_NONE_MATCH=%.18s", etag + 8);
+    struct fcgi_response same = ask("GET", uri, param);
+    cr_expect(eq(int, same.status, 304), "%s", same.text);
+    cr_expect(eq(str, (char *)same.body, ""));
+    fcgi_response_release(&same);
+    struct fcgi_response other = ask("GET", uri, "HTTP_IF_NONE_MATCH=\"x\"");
+    cr_expect(eq(int, other.status, 200));
+    fcgi_response_release(&other);
+    struct fcgi_response waited = ask("GET", uri, "HTTP_PREFER=wait=1");
+    cr_expect(strstr(waited.text, "\r\nPreference-Applied: wait\r\n") != NULL, "%s",
+              waited.text);
+    fcgi_response_release(&waited);
+    fcgi_response_release(&r);
+}
+
+Test(responder_idempotency_more, what_an_upload_prefers_and_what_it_may_not_say)
+{
+    static const struct {
+        const char *param;
+        int status;
+    } rows[] = {{"HTTP_CONTENT_ENCODING=gzip", 415},
+                {"HTTP_CONTENT_ENCODING=identity", 202},
+                {"HTTP_RANGE=bytes=0-1", 400},
+                {"HTTP_CONTENT_RANGE=bytes 0-1/2", 400}};
+    struct fcgi_request put = PUT(URI, "hello");
+    static char uri[17000] = "/v1/uploads/";
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        put.param = rows[i].param;
+        cr_expect(responder_status(&put) == rows[i].status, "%s", rows[i].param);
+    }
+    put.param = "HTTP_PREFER=return=minimal";
+    struct fcgi_response r = responder_ask(&put);
+    cr_expect(r.status == 202 && !*r.body &&
+                  strstr(r.text, "\r\nLocation: /v1/jobs/") &&
+                  strstr(r.text, "\r\nPreference-Applied: return=minimal\r\n"),
+              "%s", r.text);
+    fcgi_response_release(&r);
+    memset(uri + strlen(uri), 'x', sizeof uri - 1 - strlen(uri));
+    put = (struct fcgi_request){.method = "GET", .uri = uri};
+    cr_expect(eq(int, responder_status(&put), 414));
+}
