@@ -91,6 +91,11 @@ static enum problem identify(struct exchange *x, struct err *e)
     if (x->app->config->auth_count == 0)
         return identify_local(x, e);
     if (!has_token && policies_may_come(x)) {
+        /* Whose key it is must be known before the form is read. */
+        if (request_param(&x->request, "HTTP_IDEMPOTENCY_KEY"))
+            return problem_set(e, PROBLEM_UNAUTHORIZED,
+                               "with an Idempotency-Key a token is wanted, or a policy "
+                               "in the query or in X-Hoist-Policy");
         access_set(x, &(struct access){.scopes = ACCESS_SEND, .awaits_policy = true});
         return PROBLEM_NONE;
     }

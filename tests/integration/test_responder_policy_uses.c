@@ -87,12 +87,42 @@ Test(responder_policy_uses, redis_tells_those_on_other_hosts_and_is_not_needed_h
     cr_expect(policy_put_says(uri, NULL, 202, "\"id\"", NULL));
     forget_marks(); /* as another host, whose spool is another one */
     cr_expect(policy_put_says(uri, NULL, 409, "policy-used", NULL));
+    /* What has a key of its own is decided on at the promise. */
+    struct fcgi_request put = PUT(uri, "hello");
+    put.param = "HTTP_IDEMPOTENCY_KEY=other";
+    put.body_len = 5;
+    cr_expect(eq(int, responder_status(&put), 409));
     redis_fixture_pause(&rig.redis);
     cr_expect(policy_put_says(away, NULL, 202, "\"id\"", NULL));
     cr_expect(policy_put_says(away, NULL, 409, "policy-used", NULL));
     redis_fixture_resume(&rig.redis);
     free(uri);
     free(away);
+}
+
+Test(responder_policy_uses, a_repetition_with_its_key_is_answered_as_the_first_one_was)
+{
+    char *uri = strdup(policy_in(
+        "/v1/uploads/a", policy_of(",\"nonce\":\"once-00006\",\"min_bytes\":5")));
+    struct fcgi_request put = PUT(uri, "hello"),
+                        form = FORM(FORM_FIELD("policy", "x") FORM_FILE("a", "b")
+                                        FORM_END);
+    char id[2][128];
+
+    put.param = form.param = "HTTP_IDEMPOTENCY_KEY=k-1";
+    for (size_t i = 0; i < 2; i++) {
+        struct fcgi_response r = responder_ask(&put);
+        cr_assert(eq(int, r.status, 202), "%s", r.text);
+        (void)snprintf(id[i], sizeof id[i], "%s", responder_id(&r));
+        fcgi_response_release(&r);
+    }
+    cr_expect(eq(str, id[0], id[1]));
+    cr_expect(eq(sz, responder_count("jobs"), 2));
+    put.param = "HTTP_IDEMPOTENCY_KEY=k-2";
+    cr_expect(eq(int, responder_status(&put), 409));
+    /* Whose key it is, is known before the form is read. */
+    cr_expect(eq(int, responder_status(&form), 401));
+    free(uri);
 }
 
 /* What is taken back has not been made. */
