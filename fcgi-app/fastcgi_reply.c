@@ -57,7 +57,8 @@ static size_t add_value(unsigned char *ret, const char *name, size_t value)
     size_t value_len = (size_t)snprintf(text, sizeof text, "%zu", value);
     ret[0] = (unsigned char)name_len;
     ret[1] = (unsigned char)value_len;
-    memcpy(ret + 2, name, name_len);
+    for (size_t i = 0; i < name_len; i++)
+        ret[2 + i] = (unsigned char)name[i];
     memcpy(ret + 2 + name_len, text, value_len);
     return 2 + name_len + value_len;
 }
