@@ -149,8 +149,9 @@ static bool is_key_prefix(const char *s)
     size_t len = strlen(s);
     if (len == 0 || len + ID_UUID_LEN > JOB_KEY_MAX)
         return false;
-    memcpy(key, s, len);
+    memcpy(key, s, len + 1);
     key[len] = 'x';
+    key[len + 1] = '\0';
     return job_key_is_safe(key, len + 1);
 }
 
