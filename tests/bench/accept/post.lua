@@ -15,7 +15,7 @@ function init(args)
       .. "\r\n--" .. boundary .. "--\r\n"
     requests[i] = wrk.format("POST", wrk.path, {
       ["Content-Type"] = "multipart/form-data; boundary=" .. boundary,
-      ["Host"] = "bench",
+      ["Host"] = "localhost",
     }, body)
   end
 end
