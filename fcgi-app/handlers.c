@@ -65,8 +65,8 @@ static enum problem let_in(struct exchange *x, const struct route *r, struct err
     if ((r && r->scope == ACCESS_OPEN) || x->request.method == METHOD_OPTIONS)
         return PROBLEM_NONE;
     enum problem p = access_identify(x, e);
-    if (!p && r)
-        p = access_require(&x->access, r->scope, e);
+    if (!p && (r || x->access.awaits_policy))
+        p = access_require(&x->access, r ? r->scope : ACCESS_LOOK, e);
     return p ? p : quota_request(x, e);
 }
 

@@ -91,6 +91,11 @@ enum problem policies_take(void *ctx, const struct request_text *text,
 {
     struct exchange *x = ctx;
     enum problem p = policies_verify(x, text, e);
+    /* Only now it is known whose request this is. */
+    if (!p)
+        p = quota_request(x, e);
+    if (!p)
+        p = quota_check(x, x->request.content_length, e);
     if (!p)
         p = policy_uses_look(x, e);
     *ret = p ? NULL : &x->policy;

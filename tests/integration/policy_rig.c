@@ -25,6 +25,12 @@ void policy_up(void)
         "[auth reader]\ntoken = sha256:"
         "1111111111111111111111111111111111111111111111111111111111111111\n"
         "scopes = read\npolicy_key = " POLICY_KEY "\n"
+        "[auth slow]\ntoken = sha256:"
+        "2222222222222222222222222222222222222222222222222222222222222222\n"
+        "requests_per_second = 1\nrequests_burst = 2\npolicy_key = " POLICY_KEY "\n"
+        "[auth small]\ntoken = sha256:"
+        "3333333333333333333333333333333333333333333333333333333333333333\n"
+        "jobs_in_flight = 1\npolicy_key = " POLICY_KEY "\n"
         "[queue secret]\n[destination other]\nurl = file:///nowhere\n");
 }
 

@@ -1,7 +1,7 @@
 /*
- * policy_rig: a responder (responder_rig.h) with three sections that may ask: shop, which has keys for policies and may use the
+ * policy_rig: a responder (responder_rig.h) with sections that may ask: shop, which has keys for policies and may use the
  * queues media and default and the destination default; boss, who may do all and has no key; and reader, who may only look,
- * and has one.
+ * and has one.  Of two more with a key, slow may ask once a second, twice at once, and small may have one job.
  */
 #ifndef HOIST_TESTS_INTEGRATION_POLICY_RIG_H
 #define HOIST_TESTS_INTEGRATION_POLICY_RIG_H

@@ -215,6 +215,42 @@ static bool form_says(const char *before, const char *policy, const char *after,
     return yes;
 }
 
+Test(responder_policy, quotas_count_for_what_a_form_brings_before_its_file_is_read)
+{
+    enum { TRIES = 20 };
+    char start[2048], *policy = strdup(policy_signed("slow", POLICY_KEY, ""));
+    struct fcgi_client c;
+    bool refused = false;
+
+    for (int i = 0; i < TRIES && !refused; i++)
+        refused = form_says("", policy, "", 1, 429, "\r\nRetry-After: ");
+    cr_expect(refused);
+    free(policy);
+
+    policy = strdup(policy_signed("small", POLICY_KEY, ""));
+    cr_expect(form_says("", policy, "", 1, 202, "\"id\""));
+    snprintf(
+        start, sizeof start,
+        "--B\r\nContent-Disposition: form-data; name=\"policy\"\r\n\r\n%s\r\n"
+        "--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\n",
+        policy);
+    fcgi_client_open(&c, rig.socket.path);
+    fcgi_client_head(&c, &(struct fcgi_request){.method = "POST",
+                                                .uri = "/v1/uploads",
+                                                .type = FORM_TYPE,
+                                                .content_length = "10000000"});
+    fcgi_client_body(&c, start, strlen(start));
+    char *chunk = calloc(1, 64 * 1024); /* the responder reads so much at a time */
+    fcgi_client_body(&c, chunk, 60 * 1024);
+    fcgi_client_body(&c, chunk, 60 * 1024);
+    struct fcgi_response r = fcgi_client_response(&c, 10000);
+    cr_expect(eq(int, r.status, 429), "%s", r.text);
+    fcgi_response_release(&r);
+    fcgi_client_close(&c);
+    free(chunk);
+    free(policy);
+}
+
 Test(responder_policy, a_form_may_bring_it_as_its_first_field)
 {
     char *two = strdup(policy_of(",\"max_files\":2,\"queue\":\"media\""));
@@ -235,6 +271,9 @@ Test(responder_policy, a_form_may_bring_it_as_its_first_field)
     cr_expect(form_says("", policy_sign_with("x", ""), "", 1, 403, "is not valid"));
     /* Nothing comes before it. */
     cr_expect(form_says("", NULL, "", 1, 401, "WWW-Authenticate: Bearer"));
+    struct fcgi_request nowhere = FORM(FORM_END);
+    nowhere.uri = "/v1/nowhere";
+    cr_expect(eq(int, responder_status(&nowhere), 401), "nor tells what is there");
     cr_expect(form_says(FORM_FIELD("meta.a", "b"), two, "", 1, 401, "in front"));
     cr_expect(form_says(FORM_FILE("b", "x"), two, "", 1, 401, "in front"));
     cr_expect(form_says("", two, FORM_FIELD("policy", "v1.shop.e30.e30"), 1, 400,
