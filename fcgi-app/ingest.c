@@ -52,7 +52,7 @@ static void gather_lists(struct ingest *g, const struct ingest_terms *t)
     g->list_count = 0;
     add_list(g, t->queue_types);
     add_list(g, t->policy_types ? t->policy_types : "");
-    for (const char *to = t->to; *to && g->list_count < 1 + TO_LIST_MAX;) {
+    for (const char *to = t->to; *to && g->list_count < 2 + TO_LIST_MAX;) {
         size_t len = strcspn(to, ",");
         const struct config_destination *d =
             config_find_destination(t->config, to, len);

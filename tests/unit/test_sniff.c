@@ -3,7 +3,9 @@
  */
 #include "fcgi-app/sniff.h"
 
+#include "fcgi-app/ingest.h"
 #include "shared/clock.h"
+#include "shared/config.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -112,5 +114,36 @@ Test(sniff, more_threads_than_handles_take_turns)
         cr_assert(eq(int, pthread_join(threads[i], &wrong), 0));
         cr_expect(wrong == NULL);
     }
+    sniffer_close(s);
+}
+
+/* Of the declared type, which is judged without a look at the file. */
+Test(sniff, each_list_counts_of_as_many_as_there_can_be)
+{
+    static struct config config;
+    struct sniffer *s = open_one(1);
+    struct ingest g;
+    struct err e = ERR_INIT;
+    char any[] = "text/*", png[] = "image/png", to[TO_LIST_TEXT_MAX + 1] = "";
+    struct ingest_terms terms = {.sniffer = s,
+                                 .config = &config,
+                                 .queue_types = any,
+                                 .policy_types = any,
+                                 .to = to,
+                                 .declared = "text/plain"};
+
+    ingest_init(&g);
+    config.destination_count = TO_LIST_MAX;
+    for (size_t i = 0; i < TO_LIST_MAX; i++) {
+        struct config_destination *d = &config.destinations[i];
+        (void)snprintf(d->name, sizeof d->name, "d%zu", i);
+        (void)snprintf(to + strlen(to), sizeof to - strlen(to), "%s%s", i ? "," : "",
+                       d->name);
+        d->allow_types = any;
+    }
+    cr_expect(eq(int, ingest_begin(&g, &terms, &e), PROBLEM_NONE), "%s", e.text);
+    config.destinations[TO_LIST_MAX - 1].allow_types = png;
+    cr_expect(eq(int, ingest_begin(&g, &terms, &e), PROBLEM_TYPE));
+    ingest_release(&g);
     sniffer_close(s);
 }
