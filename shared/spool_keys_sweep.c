@@ -30,16 +30,6 @@ static bool find_key(struct spool *s, const char *tmp_name, struct job *ret)
            ret->idempotency;
 }
 
-static bool names(const struct key_record *r, const struct uuid *uuid)
-{
-    struct job_id id;
-
-    for (size_t at = 0; key_record_next(r, &at, &id);)
-        if (strcmp(id.uuid.text, uuid->text) == 0)
-            return true;
-    return false;
-}
-
 bool spool_key_forget_of(struct spool *s, const char *tmp_name)
 {
     CLEANUP(job_release) struct job j = JOB_INIT;
@@ -53,9 +43,8 @@ bool spool_key_forget_of(struct spool *s, const char *tmp_name)
         return true;
     if (spool_key_claim(s, j.idempotency, &k, &busy, &e) || busy)
         return false;
+    /* It erases a record whose promise was not made; one that was made is kept, and this manifest goes to jobs/. */
     enum err_code code = spool_key_read(s, &k, &text, &r, &e);
-    if (!code && r.created != 0 && names(&r, &j.id.uuid))
-        code = spool_key_forget(s, &k, &e);
     spool_key_release(s, &k);
     return code == ERR_OK;
 }

@@ -213,3 +213,29 @@ Test(spool_keys,
     cr_expect(eq(int, spool_sample_count(&spool, "tmp"), 0));
     cr_expect(not(has_record()));
 }
+
+/* The first of two was promised: their process died between two renames. */
+Test(spool_keys, a_sweep_finishes_a_promise_and_keeps_its_record)
+{
+    struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    struct job_id ids[] = {{.queue = "media", .uuid = id_new()}, leave()};
+    struct key_record r = {.created = clock_wall_ms(),
+                           .print = PRINT,
+                           .id_count = 2,
+                           .body = "{}",
+                           .body_len = 2};
+    struct spool_key k = claim();
+    struct err e = ERR_INIT;
+    struct stat st;
+    char in_tmp[128];
+
+    cr_assert(not(key_record_format(&r, ids, &text, &e)));
+    cr_assert(not(spool_key_store(spool.spool, &k, text.data, text.len, &e)));
+    spool_key_release(spool.spool, &k);
+    snprintf(in_tmp, sizeof in_tmp, "tmp/%s.json", ids[1].uuid.text);
+    cr_assert(
+        eq(int, utimensat(AT_FDCWD, spool_sample_path(&spool, in_tmp), old, 0), 0));
+    (void)spool_sweep(spool.spool, 0, 10);
+    cr_expect(eq(int, stat(spool_sample_job_path(&spool, &ids[1], ".json"), &st), 0));
+    cr_expect(has_record());
+}
