@@ -197,7 +197,7 @@ Test(attacks_http, who_expects_100_continue_is_told_to)
 Test(attacks_http, escapes_of_terminals_and_other_origins_get_nowhere)
 {
     struct raw_answer r;
-    char path[256], line[4096];
+    char path[256], line[4096], id[JOB_ID_SIZE];
 
     raw_http(s.listen,
              BYTES("PUT /v1/uploads/a%1b%5b2Jb%0ac?queue=%1b%5b31mred HTTP/1.1\r\n" HOST
@@ -211,6 +211,10 @@ Test(attacks_http, escapes_of_terminals_and_other_origins_get_nowhere)
                    "Cookie: a=b\r\n\r\n"),
              false, &r);
     cr_expect(!strstr(r.text, "Access-Control-Allow-Origin"), "%s", r.text);
+    upload(BYTES("PUT /v1/uploads/a HTTP/1.1\r\nHost: localhost:8080\r\n"
+                 "Origin: http://localhost:8080\r\nConnection: close\r\n"
+                 "Content-Length: 5\r\n\r\nhello"),
+           &r, id, sizeof id); /* the service's own */
     (void)snprintf(path, sizeof path, "%s/log/fcgi.log", s.state);
     FILE *log = fopen(path, "re");
     cr_assert(log != NULL, "%s", path);
