@@ -77,6 +77,14 @@ void exchange_send(const struct exchange_end *end)
     gate_give_back(end->gate, end->conn, ends[after]);
 }
 
+/* For the log. */
+static struct log_request name_request(void *ctx)
+{
+    struct exchange *x = ctx;
+    return (struct log_request){exchange_request_id(x),
+                                x->traceparent[0] ? x->traceparent : NULL};
+}
+
 void exchange_begin(struct exchange *x)
 {
     x->parked = x->hurry = x->gave_up = false;
@@ -91,7 +99,8 @@ void exchange_begin(struct exchange *x)
     x->has_request_id = false;
     x->response.request_id[0] = '\0';
     x->response.if_none_match = x->response.preference = NULL;
-    log_set_request(exchange_request_id, x);
+    x->traceparent[0] = '\0';
+    log_set_request(name_request, x);
 }
 
 static void read_prefer(struct exchange *x)
@@ -116,6 +125,7 @@ static void read_trace(struct exchange *x)
         !trace_parent_is_valid(parent))
         return;
     o->traceparent = parent;
+    memcpy(x->traceparent, parent, strlen(parent) + 1); /* a valid one fits */
     if (state && !(r->headers_twice & 1U << REQUEST_TRACESTATE) &&
         trace_state_is_valid(state))
         o->tracestate = state;
@@ -135,9 +145,8 @@ void exchange_read_head(struct exchange *x)
     read_prefer(x);
 }
 
-const char *exchange_request_id(void *ctx)
+const char *exchange_request_id(struct exchange *x)
 {
-    struct exchange *x = ctx;
     char *id = x->response.request_id;
     if (*id == '\0') {
         const struct uuid made = id_new();

@@ -53,6 +53,7 @@ struct exchange {
     struct idempotency idempotency;
     struct prefer prefer;
     bool has_request_id; /* the client gave it: its jobs keep it */
+    char traceparent[JOB_TRACEPARENT_MAX + 1]; /* for the log; "": none */
 
     const struct route
         *_Atomic route;    /* of the request under way or the last one; NULL: none */
@@ -82,9 +83,8 @@ void exchange_hold(struct exchange *x);
 
 /* Its head is known: take from it what concerns every answer (trace.h, prefer.h, etag.h). */
 void exchange_read_head(struct exchange *x);
-/* What answers, problems, logs and jobs call this request: what the client did in X-Request-Id, else a new uuid.  ctx is the
- * exchange, as log_set_request wants it. */
-const char *exchange_request_id(void *ctx);
+/* What answers, problems, logs and jobs call this request: what the client did in X-Request-Id, else a new uuid. */
+const char *exchange_request_id(struct exchange *x);
 
 /* Answer with a problem; e may be NULL. */
 void exchange_refuse(struct exchange *x, enum problem p, const struct err *e);

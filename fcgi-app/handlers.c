@@ -21,7 +21,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-static const struct route routes[] = {
+const struct route handlers_routes[] = {
     {METHOD_POST, "v1/uploads", ACCESS_SEND, uploads_post},
     {METHOD_PUT, "v1/uploads/{}", ACCESS_SEND, uploads_put},
     {METHOD_GET, "v1/jobs", ACCESS_READ, job_list},
@@ -46,6 +46,7 @@ static const struct route routes[] = {
     {METHOD_GET, "healthz", ACCESS_OPEN, health_live},
     {METHOD_GET, "readyz", ACCESS_OPEN, health_ready},
 };
+const size_t handlers_route_count = sizeof handlers_routes / sizeof handlers_routes[0];
 
 static void answer_allowed(struct exchange *x, unsigned allowed)
 {
@@ -84,7 +85,7 @@ static void route(struct exchange *x)
         return;
     }
     const struct route *r =
-        router_find(routes, sizeof routes / sizeof routes[0], &x->request, &allowed);
+        router_find(handlers_routes, handlers_route_count, &x->request, &allowed);
     atomic_store(&x->route, r);
     if (allowed && cors.is_preflight) {
         cors_answer(&cors, allowed, &x->response);
@@ -135,7 +136,6 @@ void handlers_serve(struct handler *h, bool may_read)
         };
         exchange_send(&end);
     }
-    log_set_request(NULL, NULL);
     if (x->may_wait)
         atomic_fetch_sub(&h->all->readers, 1);
 }
@@ -164,6 +164,7 @@ static void *run(void *arg)
         atomic_store(&h->began_ms, 0);
         atomic_store(&h->served, atomic_load(&h->served) + 1);
         handlers_status_slow(h, clock_mono_ms() - now);
+        log_set_request(NULL, NULL);
         if (is_surplus(h->all))
             break;
     }

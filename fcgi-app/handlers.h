@@ -18,6 +18,7 @@
 #define HOIST_FCGI_HANDLERS_H
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/router.h"
 
 #include <stddef.h>
 
@@ -25,6 +26,10 @@ enum { HANDLERS_HELD_MS = 100 };
 
 struct handlers;
 struct exchange;
+
+/* What there is to answer (router.h). */
+extern const struct route handlers_routes[];
+extern const size_t handlers_route_count;
 
 /* Start threads on app->gate.  On failure those that were started still run: stop the gate, then join. */
 MUST_CHECK enum err_code handlers_start(struct app *app, size_t threads,

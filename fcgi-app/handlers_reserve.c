@@ -53,6 +53,7 @@ static bool stand_in(struct reserve *r, size_t room)
             continue;
         if (is_for_reserve(x)) {
             handlers_serve(&r->handler, false);
+            log_set_request(NULL, NULL);
         } else {
             r->list[r->count++] = (struct aside){x->conn, x->web};
             x->web = NULL;

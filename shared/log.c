@@ -19,10 +19,10 @@ static const char cut_mark[] = "…";
 static const char *const level_words[] = {"debug", "info", "warn", "error"};
 enum { LEVELS = sizeof level_words / sizeof level_words[0] };
 
-static _Thread_local const char *(*request_of)(void *ctx);
+static _Thread_local struct log_request (*request_of)(void *ctx);
 static _Thread_local void *request_ctx;
 
-void log_set_request(const char *(*get)(void *ctx), void *ctx)
+void log_set_request(struct log_request (*get)(void *ctx), void *ctx)
 {
     request_of = get;
     request_ctx = ctx;
@@ -110,6 +110,26 @@ static bool write_line(const char *line, size_t len)
     return n == (ssize_t)len;
 }
 
+static void add_field(struct buf *b, const struct log_field *f)
+{
+    if (*f->key == '\0')
+        return;
+    if (f->text)
+        add_pair(b, f->key, f->text);
+    else
+        buf_printf(b, " %s=%lld", f->key, (long long)f->number);
+}
+
+static void add_request(struct buf *b)
+{
+    if (!request_of)
+        return;
+    const struct log_request r = request_of(request_ctx);
+    add_pair(b, "request", r.id);
+    if (r.traceparent)
+        add_pair(b, "traceparent", r.traceparent);
+}
+
 void log_line(enum log_level level, const char *at, const char *msg, ...)
 {
     int saved = errno;
@@ -131,14 +151,10 @@ void log_line(enum log_level level, const char *at, const char *msg, ...)
         struct log_field f = va_arg(ap, struct log_field);
         if (!f.key)
             break;
-        if (f.text)
-            add_pair(&b, f.key, f.text);
-        else
-            buf_printf(&b, " %s=%lld", f.key, (long long)f.number);
+        add_field(&b, &f);
     }
     va_end(ap);
-    if (request_of)
-        add_pair(&b, "request", request_of(request_ctx));
+    add_request(&b);
     long long missing = atomic_exchange(&lost, 0);
     if (missing > 0)
         buf_printf(&b, " lines_lost=%lld", missing);

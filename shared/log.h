@@ -20,13 +20,15 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log_field {
-    const char *key;  /* NULL ends the list */
+    const char *key;  /* NULL ends the list; "": left out */
     const char *text; /* NULL: the number is printed */
     int64_t number;
 };
 
 #define LOG_STR(k, v) ((struct log_field){.key = (k), .text = log_text(v)})
 #define LOG_INT(k, v) ((struct log_field){.key = (k), .number = (int64_t)(v)})
+/* Left out where v is NULL. */
+#define LOG_MAY(k, v) LOG_STR((v) ? (k) : "", (v))
 #define LOG_ERR(e) LOG_STR("error", (e)->text)
 
 /* NULL as the empty text. */
@@ -35,8 +37,14 @@ static inline const char *log_text(const char *s)
     return s ? s : "";
 }
 
-/* Every line of this thread ends in request=ID, as get(ctx) tells it when there is a line; NULL: no more. */
-void log_set_request(const char *(*get)(void *ctx), void *ctx);
+/* The request that this thread answers. */
+struct log_request {
+    const char *id;
+    const char *traceparent; /* NULL: it has none */
+};
+
+/* Every line of this thread ends in request=ID traceparent=..., as get(ctx) tells it when there is a line; NULL: no more. */
+void log_set_request(struct log_request (*get)(void *ctx), void *ctx);
 
 /* The lowest level that is printed; LOG_INFO at the start. */
 void log_set_level(enum log_level level);

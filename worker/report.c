@@ -7,6 +7,7 @@
 #include "shared/log.h"
 #include "worker/abandoned.h"
 #include "worker/claimer.h"
+#include "worker/job_log.h"
 #include "worker/removal.h"
 
 enum { RELEASE_LATER_MS = 30000 };
@@ -22,7 +23,7 @@ struct report {
 void transfer_drop_lost(struct transfer *t)
 {
     log_warn("transfer", "lost lease", LOG_STR("id", t->name),
-             LOG_INT("token", t->lease.token));
+             LOG_INT("token", t->lease.token), LOG_JOB(&t->job));
     transfer_free(t);
 }
 
@@ -66,7 +67,8 @@ void transfer_end_refused(struct transfer *t, const struct err *e)
 
     if (log_limit_passes(&t->set->said, e->text, clock_mono_ms(), &held))
         log_error("transfer", "report was refused, the job's lease will run out",
-                  LOG_STR("id", t->name), LOG_ERR(e), log_limit_held(held));
+                  LOG_STR("id", t->name), LOG_ERR(e), LOG_JOB(&t->job),
+                  log_limit_held(held));
     transfer_free(t);
 }
 
@@ -86,7 +88,8 @@ void transfer_ended(struct transfer *t, enum queue_answer answer, int64_t sent_m
     }
     log_info("transfer", done ? "done" : "cancelled", LOG_STR("id", t->name),
              LOG_INT("ms", clock_mono_ms() - t->began_ms),
-             LOG_INT("bytes", t->outcome.sent), LOG_STR("to", t->job.to));
+             LOG_INT("bytes", t->outcome.sent), LOG_STR("to", t->job.to),
+             LOG_JOB(&t->job));
     tell_end(t, done ? TRANSFER_END_DONE : TRANSFER_END_CANCELLED);
     remove_spool(t, sent_ms);
 }
@@ -106,23 +109,23 @@ static void log_failed(const struct transfer *t, bool dead)
         log_error("transfer", "dead", LOG_STR("id", t->name),
                   LOG_STR("class", t->outcome.error_class),
                   LOG_INT("attempt", t->job.attempts),
-                  LOG_STR("error", t->outcome.error));
+                  LOG_STR("error", t->outcome.error), LOG_JOB(&t->job));
     else
         log_warn("transfer", "failed", LOG_STR("id", t->name),
                  LOG_STR("class", t->outcome.error_class),
                  LOG_INT("attempt", t->job.attempts), LOG_INT("retry_ms", t->retry_ms),
-                 LOG_STR("error", t->outcome.error));
+                 LOG_STR("error", t->outcome.error), LOG_JOB(&t->job));
 }
 
 static void log_told(const struct transfer *t, enum queue_answer answer)
 {
     if (answer == QUEUE_MISSING)
         log_warn("transfer", "gone: its record was deleted", LOG_STR("id", t->name),
-                 LOG_STR("error", t->outcome.error));
+                 LOG_STR("error", t->outcome.error), LOG_JOB(&t->job));
     else if (t->report == REPORT_FAIL)
         log_failed(t, answer == QUEUE_CONFLICT);
     else
-        log_info("transfer", "released", LOG_STR("id", t->name));
+        log_info("transfer", "released", LOG_STR("id", t->name), LOG_JOB(&t->job));
 }
 
 /* The answer to fail or release. */
@@ -133,7 +136,7 @@ static void answered(struct transfer *t, enum queue_answer answer, int64_t sent_
         return;
     }
     if (answer == QUEUE_CANCELLED) {
-        log_info("transfer", "cancelled", LOG_STR("id", t->name));
+        log_info("transfer", "cancelled", LOG_STR("id", t->name), LOG_JOB(&t->job));
         tell_end(t, TRANSFER_END_CANCELLED);
         remove_spool(t, sent_ms);
         return;

@@ -6,6 +6,7 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "worker/job_log.h"
 
 enum { CREATES_MAX = 4, WAIT_BASE_MS = 200, WAIT_CAP_MS = 5000, KEY_ROOM = 4096 };
 
@@ -253,7 +254,8 @@ static void on_read(enum err_code code, const struct err *e, void *ctx)
     } else {
         (void)memcpy(u->id, current->id, strlen(current->id) + 1);
         log_info("s3_upload", "goes on with what another worker began",
-                 LOG_STR("key", u->head.key), LOG_INT("parts", u->parts_done));
+                 LOG_STR("key", u->head.key), LOG_INT("parts", u->parts_done),
+                 LOG_JOB(u->o.work->job));
         opened(u);
     }
 }

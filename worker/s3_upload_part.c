@@ -5,6 +5,7 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "worker/job_log.h"
 
 enum { TICK_MS = 100, ROOM_STEP = 64 };
 
@@ -165,7 +166,7 @@ static void on_failed(struct s3_slot *s, struct s3_answer *a)
     } else if (a->verdict == S3_FAILED && s3_upload_may_retry(u, a, s->tries)) {
         s->due_ms = clock_mono_ms() + s3_upload_wait_ms(a, s->tries);
         log_debug("s3_upload", "a part is sent again", LOG_INT("part", s->part.number),
-                  LOG_STR("error", a->error));
+                  LOG_STR("error", a->error), LOG_JOB(u->o.work->job));
     } else {
         s3_upload_report_answer(u, a);
     }
@@ -299,7 +300,8 @@ void s3_upload_on_tick(uv_timer_t *tick)
         } else if (s->busy && limit >= 0 && is_slow(s, limit, now) &&
                    flow_may_retry(u->dest->base.flow)) {
             log_debug("s3_upload", "a slow part is sent again",
-                      LOG_INT("part", s->part.number), LOG_INT("limit_ms", limit));
+                      LOG_INT("part", s->part.number), LOG_INT("limit_ms", limit),
+                      LOG_JOB(u->o.work->job));
             s->slow = true;
             s3_call_cancel(s->call);
         }

@@ -15,6 +15,7 @@
 #include "shared/log.h"
 #include "shared/words.h"
 #include "worker/child.h"
+#include "worker/job_log.h"
 #include "worker/source_command_errors.h"
 #include "worker/spool_hash.h"
 
@@ -242,7 +243,7 @@ static void on_command_end(const struct child_end *end, void *ctx)
         return;
     }
     log_debug("command", "ended", LOG_STR("command", run->command->name),
-              LOG_STR("id", run->job.id.uuid.text));
+              LOG_STR("id", run->job.id.uuid.text), LOG_JOB(&run->job));
     run->hashing.request.data = run;
     if (uv_queue_work(run->source->env->loop, &run->hashing.request, hash_on_pool,
                       after_hashing) != 0)

@@ -9,6 +9,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "worker/claimer.h"
+#include "worker/job_log.h"
 
 /*
  * A lease is relied upon for four fifths of its length, counted from before the command that renewed it left: at least
@@ -29,7 +30,7 @@ bool transfer_is_late(struct transfer *t)
     if (clock_boot_ms() < atomic_load(&t->lease_end_ms))
         return false;
     log_warn("transfer", "lease could not be renewed, upload stopped",
-             LOG_STR("id", t->name));
+             LOG_STR("id", t->name), LOG_JOB(&t->job));
     return true;
 }
 
@@ -124,7 +125,7 @@ static void report_missing(struct transfer *t, struct outcome *o)
 static void report_held(struct transfer *t, int64_t hold_ms, const char *why)
 {
     log_debug("transfer", "held back", LOG_STR("id", t->name), LOG_STR("why", why),
-              LOG_INT("hold_ms", hold_ms));
+              LOG_INT("hold_ms", hold_ms), LOG_JOB(&t->job));
     t->hold_ms = hold_ms;
     transfer_report(t, REPORT_RELEASE_LATER);
 }
@@ -139,7 +140,7 @@ static void on_outcome(struct outcome *o, void *ctx)
     flow_job_end(&t->flow);
     if (o->done && t->looking)
         log_warn("transfer", "its bytes had gone, its object is there",
-                 LOG_STR("id", t->name), LOG_STR("url", o->url));
+                 LOG_STR("id", t->name), LOG_STR("url", o->url), LOG_JOB(&t->job));
     if (o->done && t->abort != ABORT_LOST) {
         t->outcome = *o;
         memset(o, 0, sizeof *o); /* its strings are ours now */
@@ -200,7 +201,8 @@ void transfer_run(struct transfer *t)
     }
     transfer_set_state(t, TRANSFER_RUNNING);
     log_debug("transfer", "started", LOG_STR("id", t->name),
-              LOG_INT("attempt", t->job.attempts), LOG_STR("to", t->job.to));
+              LOG_INT("attempt", t->job.attempts), LOG_STR("to", t->job.to),
+              LOG_JOB(&t->job));
 }
 
 void transfer_abort(struct transfer *t, enum transfer_abort why)

@@ -12,6 +12,7 @@
 #include "worker/beats.h"
 #include "worker/claimer.h"
 #include "worker/identity.h"
+#include "worker/job_log.h"
 #include "worker/once.h"
 #include "worker/reconciler.h"
 #include "worker/registration.h"
@@ -161,7 +162,7 @@ static size_t log_left(const struct transfers *s)
             continue; /* finished; reconcile removes what stays */
         left++;
         log_warn("worker", "not given back in time, its lease will run out",
-                 LOG_STR("id", t->name));
+                 LOG_STR("id", t->name), LOG_JOB(&t->job));
     }
     return left;
 }

@@ -13,6 +13,8 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
+#define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 static const struct fcgi_request live = {.method = "GET", .uri = "/healthz"};
 
 /* One thread, which one slow client holds up; each request is slow. */
@@ -82,8 +84,11 @@ Test(responder_status,
      it_is_answered_while_every_thread_is_busy_and_others_wait_for_one)
 {
     enum { WAIT = 5 };
-    static const struct fcgi_request put = {
-        .method = "PUT", .uri = "/v1/uploads/secret-name", .content_length = "10"};
+    static const struct fcgi_request put = {.method = "PUT",
+                                            .uri = "/v1/uploads/secret-name",
+                                            .content_length = "10",
+                                            .param = "HTTP_X_REQUEST_ID=snail-1",
+                                            .param2 = "HTTP_TRACEPARENT=" PARENT};
     const struct fcgi_request quick = PUT("/v1/uploads/quick", "hello");
     struct fcgi_client slow, waits[WAIT];
 
@@ -112,6 +117,8 @@ Test(responder_status,
         check_answer(&waits[i], 202);
     cr_expect(WAIT_UNTIL(!says("/status", "\nslow requests:        0\n"), 5000));
     cr_expect(log_has("msg=\"slow request\" ms=", "v1/uploads/{}"));
+    cr_expect(
+        log_has("msg=\"slow request\"", " request=snail-1 traceparent=" PARENT "\n"));
     cr_expect(says("/status?json", "\"idle processes\":0,\"active processes\":1,"),
               "the one that says it");
 }

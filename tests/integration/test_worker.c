@@ -33,6 +33,49 @@ Test(worker, a_job_arrives_and_its_spool_files_go)
     cr_expect(eq(str, (char *)rig_field(&rig, &id, "attempts"), "1"));
 }
 
+#define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+/* The line of this job with this word; a static buffer. */
+static const char *line_of(struct spawn *w, const struct job_id *id, const char *word)
+{
+    static char line[4096];
+    FILE *f = fopen(w->log_path, "re");
+
+    while (f && fgets(line, sizeof line, f))
+        if (strstr(line, id->uuid.text) && strstr(line, word)) {
+            (void)fclose(f);
+            return line;
+        }
+    if (f)
+        (void)fclose(f);
+    return "";
+}
+
+Test(worker, each_line_about_a_job_says_which_request_made_it)
+{
+    static const char *const says[] = {"msg=failed", "msg=dead"};
+    const char *request = " request=abc-1 traceparent=" PARENT;
+
+    rig_up(&rig, NULL);
+    struct spawn *w = rig_start(&rig, "a");
+    struct rig_job job = {
+        .data = "hello", .request_id = "abc-1", .traceparent = PARENT};
+    struct job_id good = rig_put(&rig, &job);
+    job.to = "nowhere";
+    job.max_attempts = 2;
+    struct job_id bad = rig_put(&rig, &job);
+    struct job_id plain = rig_put(&rig, &(struct rig_job){.data = "hello"});
+    cr_assert(WAIT_UNTIL(*line_of(w, &bad, "msg=dead"), 10000));
+    cr_assert(WAIT_UNTIL(*line_of(w, &good, "msg=done"), 10000));
+    cr_assert(WAIT_UNTIL(*line_of(w, &plain, "msg=done"), 10000));
+    cr_expect(strstr(line_of(w, &good, "msg=started"), request) != NULL);
+    cr_expect(strstr(line_of(w, &good, "msg=done"), request) != NULL);
+    cr_expect(strstr(line_of(w, &plain, "msg=done"), "request=") == NULL);
+    cr_expect(strstr(line_of(w, &plain, "msg=done"), "traceparent=") == NULL);
+    for (size_t i = 0; i < sizeof says / sizeof says[0]; i++)
+        cr_expect(strstr(line_of(w, &bad, says[i]), request) != NULL, "%s", says[i]);
+}
+
 Test(worker, a_job_that_was_there_before_the_worker_is_done)
 {
     rig_up(&rig, NULL);

@@ -44,13 +44,14 @@ struct rig_job {
     const char *queue; /* "default" */
     const char *key;   /* the default key of the job */
     int64_t delay_ms;
-    int64_t max_attempts;              /* 3 */
-    const char *after;                 /* uuid of its parent */
-    const char *unique, *unique_until; /* none */
-    const char *convert, *type;        /* none */
-    const char *name;                  /* "name.txt" */
-    const char *meta[4];               /* name and value, twice; none */
-    bool not_enqueued;                 /* commit only */
+    int64_t max_attempts;                 /* 3 */
+    const char *after;                    /* uuid of its parent */
+    const char *unique, *unique_until;    /* none */
+    const char *convert, *type;           /* none */
+    const char *name;                     /* "name.txt" */
+    const char *request_id, *traceparent; /* none */
+    const char *meta[4];                  /* name and value, twice; none */
+    bool not_enqueued;                    /* commit only */
 };
 
 /* settings: more of the configuration file; may be NULL. */

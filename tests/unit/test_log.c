@@ -92,6 +92,39 @@ Test(log, an_error_is_a_field)
                  "level=warn at=queue msg=push error=\"redis: away\"\n"));
 }
 
+static struct log_request tell_request(void *ctx)
+{
+    return (struct log_request){ctx, "00-ab-cd-01"};
+}
+
+static struct log_request tell_no_trace(void *ctx)
+{
+    return (struct log_request){ctx, NULL};
+}
+
+Test(log, a_line_of_a_request_says_which)
+{
+    char id[] = "abc 1";
+
+    log_set_request(tell_request, id);
+    log_info("a", "b", LOG_INT("n", 1));
+    cr_expect(eq(str, caught_after_ts(),
+                 "level=info at=a msg=b n=1 request=\"abc 1\" "
+                 "traceparent=00-ab-cd-01\n"));
+    log_set_request(tell_no_trace, id);
+    log_info("a", "b");
+    cr_expect(eq(str, caught_after_ts(), "level=info at=a msg=b request=\"abc 1\"\n"));
+    log_set_request(NULL, NULL);
+    log_info("a", "b");
+    cr_expect(eq(str, caught_after_ts(), "level=info at=a msg=b\n"));
+}
+
+Test(log, a_field_that_may_be_missing_is_left_out)
+{
+    log_info("a", "b", LOG_MAY("c", NULL), LOG_MAY("d", "e"), LOG_INT("n", 1));
+    cr_expect(eq(str, caught_after_ts(), "level=info at=a msg=b d=e n=1\n"));
+}
+
 static const struct {
     const char *label, *value, *shown;
 } values[] = {
