@@ -1,7 +1,10 @@
 #include "fcgi-app/accept.h"
 
 #include "fcgi-app/enlist.h"
+#include "fcgi-app/jobs.h"
 #include "fcgi-app/policy_uses.h"
+#include "fcgi-app/waiters.h"
+#include "shared/cleanup.h"
 #include "shared/http_digest.h"
 #include "shared/log.h"
 
@@ -85,6 +88,27 @@ static void heed_minimal(struct exchange *x, size_t count)
         return;
     buf_clear(&x->response.body);
     x->response.preference = "return=minimal";
+}
+
+/* Prefer: wait=N.  Whether its one job is waited for: the answer will be that one's status.  Where that cannot be the
+ * request is answered at once. */
+static bool wait_for_end(struct exchange *x)
+{
+    CLEANUP(job_release) struct job j = JOB_INIT;
+    struct err e = ERR_INIT;
+    int64_t max = x->app->config->http.wait_max_seconds, wish = x->prefer.wait_seconds;
+    const struct waiters_wish wait = {.seconds = wish < max ? wish : max,
+                                      .is_new = true};
+    if (wait.seconds <= 0 || x->batch.count != 1 ||
+        job_copy(&x->batch.jobs[0], &j, &e) ||
+        !fastcgi_drain(x->web, x->request.content_length))
+        return false;
+    j.state = j.due > 0 ? JOB_SCHEDULED : JOB_WAITING;
+    x->response.preference = "wait";
+    if (waiters_park(x->app->waiters, x, &j, &wait))
+        return true;
+    x->response.preference = NULL;
+    return false;
 }
 
 /* learned: what there was to learn after the commit is told, too. */
@@ -272,15 +296,15 @@ enum problem accept_batch(struct exchange *x, struct job_id *ret_holder, struct 
 void accept_end(struct exchange *x, enum problem p, const struct job_id *holder,
                 const struct err *e)
 {
+    if (!p && !x->batch.is_rehearsal)
+        name_request(x);
     if (p)
         refuse(x, p, holder, e);
     else if (x->batch.is_rehearsal)
         replay(x);
-    else
+    else if (!wait_for_end(x))
         promise(x, true);
-    if (!p && !x->batch.is_rehearsal)
-        name_request(x);
-    if (!p)
+    if (!p && !x->parked)
         heed_minimal(x, x->batch.is_rehearsal ? x->idempotency.record.id_count
                                               : x->batch.count);
     batch_abort(&x->batch);

@@ -7,6 +7,11 @@
  * A request with an Idempotency-Key that was answered before goes the same way, but what comes is only digested, and the answer
  * is the one of then (idempotency.h).
  *
+ * With Prefer: wait=N a request that makes one job is parked until that has ended or N seconds, at most [http]
+ * wait_max_seconds, are over (waiters.h), and is then answered with the job's status: 200 when it has ended, done or not, else 202, with
+ * Preference-Applied: wait.  It is answered at once where it makes several jobs, was answered before (Idempotency-Key), or
+ * too many wait already.
+ *
  * The 202 has a Location where there is one job.  Size and sha256 stand in it of jobs whose bytes were in the request.
  */
 #ifndef HOIST_FCGI_ACCEPT_H

@@ -18,6 +18,15 @@ void jobs_answer(struct response *r, int status, const struct job *j)
     r->has_etag = true;
 }
 
+void jobs_answer_new(struct response *r, const struct job *j)
+{
+    char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
+    id_format_job(&j->id, url + strlen(url));
+    jobs_answer(r, job_state_is_final(j->state) ? 200 : 202, j);
+    r->has_etag = false; /* what was asked for is not the status */
+    response_header(r, "Location", url);
+}
+
 /* ?wait=SECONDS, at most wait_max_seconds; 0 when not given. */
 static enum problem get_wait(const struct exchange *x, int64_t *ret, struct err *e)
 {
@@ -61,7 +70,8 @@ void jobs_show(struct exchange *x)
                 fastcgi_drain(x->web, x->request.content_length);
     if (wait > 0 && x->prefer.wait_seconds > 0 && !request_query(&x->request, "wait"))
         x->response.preference = "wait";
-    if (park && waiters_park(x->app->waiters, x, &j, wait))
+    const struct waiters_wish wish = {.seconds = wait};
+    if (park && waiters_park(x->app->waiters, x, &j, &wish))
         return;
     jobs_answer(&x->response, 200, &j);
 }

@@ -23,5 +23,7 @@ void jobs_prioritize(struct exchange *x);
 
 /* Answer with the job: 200 or 202.  Also for requests that were parked. */
 void jobs_answer(struct response *r, int status, const struct job *j);
+/* The same for the request that made it and waited: 200 when it has ended, else 202; with its Location. */
+void jobs_answer_new(struct response *r, const struct job *j);
 
 #endif

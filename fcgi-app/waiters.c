@@ -24,6 +24,7 @@ struct waiter {
     const char *if_none_match, *preference; /* the same */
     char request_id[RESPONSE_REQUEST_ID_MAX + 1];
     struct job job; /* as known last; owned */
+    bool is_new;    /* the request made it */
     int64_t deadline_ms;
     int64_t check_ms; /* look at the record then; 0: now */
 };
@@ -48,7 +49,7 @@ struct waiters {
 };
 
 bool waiters_park(struct waiters *w, struct exchange *x, struct job *job,
-                  int64_t seconds)
+                  const struct waiters_wish *wish)
 {
     (void)pthread_mutex_lock(&w->lock);
     bool fits = w->total < w->max && !w->stopping;
@@ -60,7 +61,8 @@ bool waiters_park(struct waiters *w, struct exchange *x, struct job *job,
         one->preference = x->response.preference;
         (void)exchange_request_id(x);
         memcpy(one->request_id, x->response.request_id, sizeof one->request_id);
-        one->deadline_ms = clock_mono_ms() + seconds * 1000;
+        one->deadline_ms = clock_mono_ms() + wish->seconds * 1000;
+        one->is_new = wish->is_new;
         w->total++;
         (void)pthread_cond_signal(&w->changed);
     }
@@ -96,7 +98,10 @@ static void answer(struct waiters *w, size_t i)
     w->response.if_none_match = one->if_none_match;
     w->response.preference = one->preference;
     memcpy(w->response.request_id, one->request_id, sizeof one->request_id);
-    jobs_answer(&w->response, 200, &one->job);
+    if (one->is_new)
+        jobs_answer_new(&w->response, &one->job);
+    else
+        jobs_answer(&w->response, 200, &one->job);
     /* Its body was read before it was parked. */
     struct exchange_end end = {.gate = w->app->gate,
                                .web = one->web,

@@ -1,5 +1,5 @@
 /*
- * waiters: the requests with ?wait= that are waiting for their job to end.  One thread for all of them.
+ * waiters: the requests with ?wait= or Prefer: wait=N that are waiting for their job to end.  One thread for all of them.
  *
  *     handler --waiters_park--> parked requests --job ended | time over | server stops--> answered, connection back
  *                                     |                '--client left--> connection closed
@@ -25,9 +25,16 @@ MUST_CHECK enum err_code waiters_start(struct app *app, struct waiters **ret_wai
 /* Answer whoever is still parked, end the thread, free.  Takes NULL. */
 void waiters_stop(struct waiters *w);
 
-/* Park x's request for up to seconds; job is its state now (taken over: JOB_INIT is left).  The request's body must
- * have been read.  False: there are [http] max_waiters already, or no memory: x and job are as before. */
+/* What is waited for, and how it is answered: the job's status, 200. */
+struct waiters_wish {
+    int64_t seconds;
+    bool
+        is_new; /* the request made the job: with its Location, and while it has not ended 202 */
+};
+
+/* Park x's request; job is its state now (taken over: JOB_INIT is left).  The request's body must have been read.
+ * False: there are [http] max_waiters already, or no memory: x and job are as before. */
 bool waiters_park(struct waiters *w, struct exchange *x, struct job *job,
-                  int64_t seconds);
+                  const struct waiters_wish *wish);
 
 #endif

@@ -233,6 +233,79 @@ Test(responder_jobs, waiting_ends_with_its_time_and_with_its_client)
     cr_expect(eq(int, responder_status(&bad), 400));
 }
 
+static bool is_at_once(const struct fcgi_request *r)
+{
+    struct fcgi_response a = responder_ask(r);
+    bool yes = a.status == 202 && strstr(a.body, "\"batch\":") &&
+               !strstr(a.text, "Preference-Applied");
+    if (!yes)
+        fputs(a.text, stderr);
+    fcgi_response_release(&a);
+    return yes;
+}
+
+Test(responder_jobs, an_upload_that_prefers_to_wait_is_answered_with_its_jobs_status)
+{
+    struct fcgi_client c;
+    struct fcgi_request put = PUT("/v1/uploads/a", "hello");
+    struct fcgi_request list = responder_get("/v1/jobs?queue=default&state=waiting");
+
+    put.param = "HTTP_PREFER=respond-async, wait=30";
+    put.param2 = "HTTP_IDEMPOTENCY_KEY=k";
+    fcgi_client_open(&c, rig.socket.path);
+    fcgi_client_request(&c, &put);
+    cr_assert(WAIT_UNTIL(
+        responder_says("GET", "/v1/queues/default", NULL, 200, "\"ready\":1,"), 5000));
+    struct fcgi_response r = responder_ask(&list);
+    const char *id = responder_id(&r);
+    char location[200];
+    snprintf(location, sizeof location, "\r\nLocation: /v1/jobs/%s\r\n", id);
+    fcgi_response_release(&r);
+    finish(id);
+    r = fcgi_client_response(&c, 10000);
+    cr_expect(eq(int, r.status, 200), "%s", r.text);
+    cr_expect(strstr(r.body, "\"state\":\"done\"") != NULL, "%s", r.text);
+    cr_expect(strstr(r.text, location) != NULL, "%s", r.text);
+    cr_expect(strstr(r.text, "\r\nPreference-Applied: wait\r\n") != NULL, "%s", r.text);
+    cr_expect(strstr(r.text, "ETag") == NULL, "it is not what was asked for");
+    fcgi_response_release(&r);
+    fcgi_client_close(&c);
+    cr_expect(is_at_once(&put),
+              "a replay is the answer of a request that did not wait");
+}
+
+Test(responder_jobs, an_upload_whose_wait_is_over_or_that_cannot_wait_is_a_202)
+{
+    struct fcgi_client clients[PARKED];
+    struct fcgi_request put = PUT("/v1/uploads/a", "hello");
+    struct fcgi_request form = FORM(FORM_FILE("a", "x") FORM_FILE("b", "y") FORM_END);
+    int64_t start_ms = wait_now_ms();
+
+    put.param = "HTTP_PREFER=wait=1";
+    struct fcgi_response r = responder_ask(&put);
+    cr_expect(ge(i64, wait_now_ms() - start_ms, 900));
+    cr_expect(eq(int, r.status, 202), "%s", r.text);
+    cr_expect(strstr(r.body, "\"state\":\"waiting\"") != NULL, "%s", r.text);
+    cr_expect(strstr(r.text, "\r\nLocation: /v1/jobs/") != NULL, "%s", r.text);
+    cr_expect(strstr(r.text, "\r\nPreference-Applied: wait\r\n") != NULL, "%s", r.text);
+    fcgi_response_release(&r);
+    form.param = put.param = "HTTP_PREFER=wait=30";
+    cr_expect(is_at_once(&form), "several jobs");
+    for (int i = 0; i < PARKED; i++) {
+        fcgi_client_open(&clients[i], rig.socket.path);
+        fcgi_client_request(&clients[i], &put);
+    }
+    cr_assert(WAIT_UNTIL(
+        responder_says("GET", "/v1/queues/default", NULL, 200, "\"ready\":11,"),
+        10000));
+    put.param = "HTTP_PREFER=wait=1";
+    cr_expect(WAIT_UNTIL(is_at_once(&put), 10000), "too many wait");
+    for (int i = 0; i < PARKED; i++)
+        fcgi_client_close(&clients[i]);
+    put.param = "HTTP_PREFER=wait=0";
+    cr_expect(is_at_once(&put));
+}
+
 Test(responder_jobs,
      a_record_edited_to_something_impossible_can_still_be_seen_and_cancelled)
 {
