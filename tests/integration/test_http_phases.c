@@ -187,6 +187,26 @@ Test(http_phases, an_answer_before_the_body_was_read_is_taken)
     }
 }
 
+/* The connection does not break, and libcurl does not stop by itself where the answer says that it closes. */
+Test(http_phases, a_store_that_has_refused_and_goes_on_reading_is_sent_no_more)
+{
+    struct end end;
+
+    for (int i = 0; i < 4; i++) {
+        dawdles = true;
+        s3_faulty_push(s3, (struct s3_fault){.kind = S3_FAULT_EARLY_STATUS,
+                                             .status = 403,
+                                             .code = "AccessDenied",
+                                             .headers = "Connection: close\r\n",
+                                             .bytes = BIG});
+        (void)put(s3_faulty_url(s3), BIG, (struct deadlines){LONG_MS, LONG_MS, LONG_MS},
+                  0, &end);
+        cr_expect(eq(int, end.status, 403), "%d: %s", i, end.error);
+        cr_expect(eq(int, end.net, RETRY_NET_OK), "%d: %s", i, end.error);
+        cr_expect(not(end.body_sent), "%d", i);
+    }
+}
+
 Test(http_phases, connecting_has_its_own_deadline_and_TLS_is_part_of_it)
 {
     struct sockaddr_in at = {.sin_family = AF_INET,
