@@ -29,11 +29,19 @@ size_t fastcgi_reply_end(unsigned char *ret, unsigned id, int status)
     return at + sizeof body;
 }
 
-size_t fastcgi_reply_refuse(unsigned char *ret, unsigned id, const char *status)
+size_t fastcgi_reply_refuse(unsigned char *ret, unsigned id, const char *status,
+                            enum problem p)
 {
-    char text[FASTCGI_REPLY_MAX / 2];
-    int len =
-        snprintf(text, sizeof text, "Status: %s\r\nContent-Length: 0\r\n\r\n", status);
+    const struct problem_row *row = problem_row(p);
+    char text[FASTCGI_REPLY_MAX - 64], body[160]; /* but for three records' heads */
+    int body_len =
+        snprintf(body, sizeof body,
+                 "{\"type\":\"urn:hoist:problem:%s\",\"title\":\"%s\",\"status\":%d}\n",
+                 row->type, row->title, row->status);
+    int len = snprintf(text, sizeof text,
+                       "Status: %s\r\nContent-Type: application/problem+json\r\n"
+                       "Cache-Control: no-store\r\nContent-Length: %d\r\n\r\n%s",
+                       status, body_len, body);
     size_t text_len = len > 0 && (size_t)len < sizeof text ? (size_t)len : 0;
     size_t at = fastcgi_reply_header(ret, FCGI_STDOUT, id, text_len);
     memcpy(ret + at, text, text_len);

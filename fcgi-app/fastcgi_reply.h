@@ -12,16 +12,19 @@
 #ifndef HOIST_FCGI_FASTCGI_REPLY_H
 #define HOIST_FCGI_FASTCGI_REPLY_H
 
+#include "fcgi-app/problem.h"
+
 #include <stddef.h>
 
-enum { FASTCGI_REPLY_MAX = 256 /* bytes of any of them */ };
+enum { FASTCGI_REPLY_MAX = 512 /* bytes of any of them */ };
 
 /* A header: the content of len bytes is the caller's. */
 size_t fastcgi_reply_header(unsigned char *ret, int type, unsigned id, size_t len);
 /* status: FCGI_REQUEST_COMPLETE, FCGI_CANT_MPX_CONN, FCGI_UNKNOWN_ROLE. */
 size_t fastcgi_reply_end(unsigned char *ret, unsigned id, int status);
-/* STDOUT with a status and no body, and END_REQUEST: "431 Request Header Fields Too Large". */
-size_t fastcgi_reply_refuse(unsigned char *ret, unsigned id, const char *status);
+/* STDOUT with a problem (RFC 9457), and END_REQUEST.  status: "431 Request Header Fields Too Large", that of p. */
+size_t fastcgi_reply_refuse(unsigned char *ret, unsigned id, const char *status,
+                            enum problem p);
 size_t fastcgi_reply_unknown_type(unsigned char *ret, int type);
 /* names: the content of GET_VALUES, len bytes.  Each name that is known is answered once, however often it is there; a pair
  * that is cut off ends the list. */

@@ -53,7 +53,8 @@ static enum fastcgi_event refuse(struct fastcgi_stream *s, size_t reply_len)
 static enum fastcgi_event too_long(struct fastcgi_stream *s)
 {
     return refuse(s, fastcgi_reply_refuse(s->reply, s->id,
-                                          "431 Request Header Fields Too Large"));
+                                          "431 Request Header Fields Too Large",
+                                          PROBLEM_HEAD_LONG));
 }
 
 static enum fastcgi_event reply(struct fastcgi_stream *s, size_t reply_len)

@@ -12,6 +12,7 @@
 #include "tests/integration/queue_look.h"
 
 #include "shared/clock.h"
+#include "shared/job_fields.h"
 
 #include <criterion/criterion.h>
 #include <regex.h>
@@ -306,8 +307,11 @@ Test(recipes, the_table_of_keys_is_that_of_the_scripts)
     char *lib = read_source("shared/queue/lib.lua");
     char *names = strstr(lib, "\nlocal ") + strlen("\nlocal ");
     char *end = strstr(names, " = unpack(KEYS");
-    static const char *const others[] = {"hoist:queues", "hoist:workers",
-                                         "hoist:worker:ID"};
+    static const char *const others[] = {
+        "hoist:queues",           "hoist:workers",
+        "hoist:worker:ID",        "hoist:quota:{NAME}:jobs",
+        "hoist:quota:{NAME}:day", "hoist:batch:UUID",
+        "hoist:policy:ID"};
     struct redis_cmd c;
     size_t n = 0;
 
@@ -335,6 +339,21 @@ Test(recipes, the_table_of_keys_is_that_of_the_scripts)
               "the page has other keys too");
     free(page);
     free(lib);
+}
+
+Test(recipes, the_fields_of_a_job_are_those_of_its_record)
+{
+    char *page = read_source("deploy/redis-cli.md"), name[40];
+    char *table = strstr(page, "\n| field | ");
+    char *end = table ? strstr(table, "\n\n") : NULL;
+
+    cr_assert(end);
+    *end = '\0';
+    for (size_t i = 0; i < job_field_count; i++) {
+        (void)snprintf(name, sizeof name, "`%s`", job_fields[i].name);
+        cr_expect(strstr(table, name) != NULL, "%s is not told of", name);
+    }
+    free(page);
 }
 
 /* What is in Redis stands in the table, with its type. */

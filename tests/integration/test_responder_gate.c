@@ -319,6 +319,10 @@ Test(responder_gate, a_head_over_the_limits_is_431)
     fcgi_client_request(&c, &big);
     struct fcgi_response r = fcgi_client_response(&c, 5000);
     cr_expect(eq(int, r.status, 431), "%s", r.text);
+    cr_expect(strstr(r.text, "Content-Type: application/problem+json\r\n") &&
+                  strstr(r.body, "\"urn:hoist:problem:head-too-long\"") &&
+                  strstr(r.body, ":431}\n"),
+              "%s", r.text);
     cr_expect(r.ended);
     fcgi_response_release(&r);
     fcgi_client_raw(&c, "\1\1\0\1\0\10\0\0", 8);
