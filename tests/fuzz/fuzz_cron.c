@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICKS = 50 };
+enum { TICKS = 12 };
 
 static void must(bool promise)
 {
