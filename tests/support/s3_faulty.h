@@ -24,10 +24,10 @@
 enum s3_fault_kind {
     S3_FAULT_NONE, /* behave */
     S3_FAULT_STATUS, /* read the body, store nothing, answer status and <Error> with code */
-    S3_FAULT_EARLY_STATUS, /* the same before the body, of which a PUT reads `bytes` then; close */
-    S3_FAULT_ERROR_IN_200,  /* store nothing, answer 200 with <Error> and code */
-    S3_FAULT_LOST_ANSWER,   /* store, close without an answer */
-    S3_FAULT_LOST_BODY,     /* read all, store nothing, close without an answer */
+    S3_FAULT_EARLY_STATUS, /* the same before the body; with `bytes` a PUT is sent the head alone, and read so far; close */
+    S3_FAULT_ERROR_IN_200, /* store nothing, answer 200 with <Error> and code */
+    S3_FAULT_LOST_ANSWER,  /* store, close without an answer */
+    S3_FAULT_LOST_BODY,    /* read all, store nothing, close without an answer */
     S3_FAULT_CLOSE_IN_BODY, /* close after `bytes` of the body */
     S3_FAULT_STALL_IN_BODY, /* read no more after `bytes`, keep the connection open */
     S3_FAULT_FLIP_IN_BODY, /* a bit of byte `bytes` is another when it arrives; behave */

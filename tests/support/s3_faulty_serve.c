@@ -210,7 +210,7 @@ static bool serve_put(struct connection *c, const struct request *r)
 
     if (r->fault.kind == S3_FAULT_EARLY_STATUS) {
         s3_faulty_answer_error(c, r->fault.status, r->fault.code, r->fault.headers,
-                               true);
+                               r->fault.bytes == 0);
         s3_faulty_hash_begin(&h);
         (void)s3_faulty_read_body(c, r->fault.bytes, &h);
         s3_faulty_hash_end(&h, &o);
