@@ -149,4 +149,6 @@ void publish_ring_drop(struct publish_ring *r, size_t n)
         r->head = (r->head + 1) % PUBLISH_RING_MAX;
         r->count--;
     }
+    if (r->count == 0)
+        r->head = 0; /* the same few slots over and over stay in the cache */
 }

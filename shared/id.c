@@ -4,25 +4,54 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
-enum { NS_PER_MS = 1000000 };
+enum {
+    NS_PER_MS = 1000000,
+    POOL_IDS = 32 /* 256 bytes: so many getrandom gives at once, whole */
+};
+
+/* Random numbers for the next ids of a thread; each is used once, and a child of fork has its own. */
+static _Thread_local struct {
+    uint64_t bits[POOL_IDS];
+    size_t left;
+} pool;
+
+static void empty_pool(void)
+{
+    pool.left = 0;
+}
+
+static void watch_forks(void)
+{
+    if (pthread_atfork(NULL, NULL, empty_pool) != 0)
+        abort();
+}
+
+static void fill_pool(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    ssize_t n;
+
+    (void)pthread_once(&once, watch_forks);
+    do
+        n = getrandom(pool.bits, sizeof pool.bits, 0);
+    while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)sizeof pool.bits)
+        abort();
+    pool.left = POOL_IDS;
+}
 
 static uint64_t random_bits(void)
 {
-    uint64_t bits;
-    ssize_t n;
-
-    do
-        n = getrandom(&bits, sizeof bits, 0);
-    while (n < 0 && errno == EINTR);
-    if (n != (ssize_t)sizeof bits)
-        abort();
-    return bits;
+    if (pool.left == 0)
+        fill_pool();
+    return pool.bits[--pool.left];
 }
 
 struct uuid id_new(void)

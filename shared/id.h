@@ -6,7 +6,8 @@
  *
  * The queue part routes an id to its Redis slot without a look-up.  The UUID carries its creation time (48 bits of
  * milliseconds, then 12 bits of the fraction of the millisecond: method 3 of section 6.2, so that the ids of one
- * process sort by creation) and 62 bits from getrandom(2), so that it cannot be guessed.
+ * process sort by creation) and 62 bits from getrandom(2), so that it cannot be guessed.  Each thread asks for those of 32
+ * ids at once; a child of fork(2) asks anew.
  * A run of a schedule has an id that is a function of the schedule and the time (id_of_tick).
  * Pure but for id_new, which reads the clock and the kernel's random numbers.  Thread-safe.
  */

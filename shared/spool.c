@@ -186,6 +186,7 @@ enum err_code spool_open(const struct spool_options *o, struct spool **ret_spool
         spool_close(s);
         return e->code;
     }
+    s->close_tells = !o->durable && spool_writes_late(s->tmp_fd);
     *ret_spool = s;
     return ERR_OK;
 }

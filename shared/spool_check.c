@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* --- Syncs that fail --- */
@@ -39,6 +41,20 @@ enum err_code spool_refuse_unsynced(struct spool *s, struct err *e)
     return err_errno(e, ERR_RETRY,
                      "spool: no uploads are taken, %d syncs have failed; the latest",
                      SPOOL_SYNC_ERRORS);
+}
+
+bool spool_writes_late(int fd)
+{
+    static const uint32_t ours[] = {TMPFS_MAGIC, EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC,
+                                    BTRFS_SUPER_MAGIC};
+    struct statfs v;
+
+    if (fstatfs(fd, &v) < 0)
+        return true;
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        if ((uint32_t)v.f_type == ours[i])
+            return false;
+    return true;
 }
 
 /* What a commit does, with data alone. */

@@ -69,22 +69,43 @@ enum err_code spool_sync_jobs(struct spool *s, struct err *e)
 
 /* --- One upload --- */
 
+static enum err_code sync_file(struct spool *s, int fd, struct err *e)
+{
+    if (s->durable && fdatasync(fd) < 0) {
+        spool_note_sync_error(s);
+        return spool_errno(e, "sync");
+    }
+    return ERR_OK;
+}
+
 /* An error of close is an error of the write behind it (NFS, quotas); what was synced has no more of them. */
 enum err_code spool_sync_and_close(struct spool *s, int *fd, struct err *e)
 {
     int file = TAKE_FD(*fd);
 
-    if (s->durable && fdatasync(file) < 0) {
-        spool_note_sync_error(s);
-        enum err_code code = spool_errno(e, "sync");
+    if (sync_file(s, file, e)) {
         (void)close(file);
-        return code;
+        return e->code;
     }
     if (close(file) < 0 && errno != EINTR) {
         spool_note_sync_error(s);
         return spool_errno(e, "close");
     }
     return ERR_OK;
+}
+
+/* The descriptor stays, with its lock, until all is in jobs/; where only a close tells what became of the bytes, it is a
+ * second one that is closed. */
+static enum err_code sync_data(struct spool *s, struct spool_upload *u, struct err *e)
+{
+    if (!s->close_tells)
+        return sync_file(s, u->fd, e);
+    int held = fcntl(u->fd, F_DUPFD_CLOEXEC, 0);
+    if (held < 0)
+        return spool_errno(e, "duplicate a descriptor");
+    enum err_code code = spool_sync_and_close(s, &u->fd, e);
+    u->fd = held;
+    return code;
 }
 
 static enum err_code set_text(char **text, const char *s, struct err *e)
@@ -115,14 +136,7 @@ static enum err_code finish_data(struct spool *s, struct spool_upload *u, struct
     j->size = u->size;
     if (j->created == 0)
         j->created = id_uuid_ms(u->uuid.text);
-    if (spool_give_back(s, u, e))
-        return e->code;
-    int held = fcntl(u->fd, F_DUPFD_CLOEXEC, 0); /* its lock, until all is in jobs/ */
-    if (held < 0)
-        return spool_errno(e, "duplicate a descriptor");
-    enum err_code code = spool_sync_and_close(s, &u->fd, e);
-    u->fd = held;
-    return code;
+    return spool_give_back(s, u, e) ? e->code : sync_data(s, u, e);
 }
 
 enum err_code spool_write_manifest(struct spool *s, const struct job *j,

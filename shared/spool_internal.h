@@ -24,7 +24,8 @@ struct spool {
     char *dir; /* as it was given */
     int dir_fd, tmp_fd, jobs_fd;
     bool durable, own_filesystem;
-    uid_t uid;           /* who runs this, whose all files are */
+    bool close_tells; /* nothing is synced, and what a write did is known at a close */
+    uid_t uid;        /* who runs this, whose all files are */
     int64_t block_bytes; /* what the file system gives room by, or less */
 
     /* See spool_check.c. */
@@ -84,6 +85,9 @@ void spool_note_synced(struct spool *s);
 MUST_CHECK enum err_code spool_refuse_unsynced(struct spool *s, struct err *e);
 /* ERR_CONFIG: something must be mounted at dir, and nothing is. */
 MUST_CHECK enum err_code spool_check_mounted(struct spool *s, struct err *e);
+
+/* Whether writes to this file system may fail as late as at close: not on those of this machine. */
+bool spool_writes_late(int fd);
 
 /* --- spool_room.c --- */
 

@@ -6,6 +6,8 @@
 #include "shared/clock.h"
 
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -67,6 +69,26 @@ Test(id, a_new_one_is_a_uuid_of_now_and_no_two_are_the_same)
             cr_assert(ne(str, ids[i].text + 19, ids[k].text + 19),
                       "random parts differ");
     }
+}
+
+Test(id, a_child_of_fork_has_random_numbers_of_its_own)
+{
+    struct uuid ours = id_new(), theirs;
+    int ends[2];
+
+    cr_assert(eq(int, pipe(ends), 0));
+    pid_t child = fork();
+    cr_assert(ge(int, child, 0));
+    if (child == 0) {
+        theirs = id_new();
+        _exit(write(ends[1], &theirs, sizeof theirs) == (ssize_t)sizeof theirs ? 0 : 1);
+    }
+    ours = id_new();
+    cr_assert(eq(sz, (size_t)read(ends[0], &theirs, sizeof theirs), sizeof theirs));
+    cr_expect(eq(int, waitpid(child, NULL, 0), child));
+    cr_expect(ne(str, ours.text + 19, theirs.text + 19));
+    (void)close(ends[0]);
+    (void)close(ends[1]);
 }
 
 static struct uuid of_tick(const char *name, int64_t tick_ms)

@@ -104,10 +104,14 @@ Test(publish_ring, where_the_ring_begins_anew_they_are_not_parted_either, .init 
 {
     for (size_t i = 0; i < PUBLISH_RING_MAX - 2; i++)
         cr_assert(add("a", "a", 1, NULL));
-    while (ring.count > 0)
+    while (ring.count > 100)
         (void)next();
-    cr_assert(add("a", "a", 5, &batch));
+    size_t left = ring.count;
+    cr_assert(add("b", "b", 5, &batch));
+    cr_expect(gt(sz, ring.head + ring.count, PUBLISH_RING_MAX));
+    cr_expect(eq(sz, next(), left));
     cr_expect(eq(sz, next(), 5));
+    cr_expect(eq(sz, ring.head, 0), "and empty it begins at its first slot again");
 }
 
 Test(publish_ring, several_queues_are_put_between_open_and_close, .init = up,
