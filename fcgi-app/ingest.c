@@ -77,7 +77,9 @@ static enum problem check_type(const struct ingest *g, const char *type,
 static bool says_nothing(const char *declared)
 {
     static const char generic[] = "application/octet-stream";
-    return !*declared || strncasecmp(declared, generic, sizeof generic - 1) == 0;
+    size_t len = strcspn(declared, "; \t");
+    return len == 0 ||
+           (len == sizeof generic - 1 && strncasecmp(declared, generic, len) == 0);
 }
 
 static enum problem begin_types(struct ingest *g, const struct ingest_terms *t,

@@ -1,6 +1,7 @@
 #include "fcgi-app/job_move.h"
 
 #include "fcgi-app/body.h"
+#include "fcgi-app/ingest.h"
 #include "fcgi-app/job_store.h"
 #include "fcgi-app/jobs.h"
 #include "shared/cleanup.h"
@@ -10,6 +11,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 DEFINE_CLEANUP(struct redis_value *, reply_cleanup, redis_reply_free)
 
@@ -76,6 +78,36 @@ static enum problem read_old(struct exchange *x, const struct job_id *id,
     return p ? p : job_store_read_record(x, id, ret, e);
 }
 
+/* What is in the spool must be of a type that the other queue takes, as if it had been uploaded there.  Its destinations'
+ * lists and that of its policy held already. */
+static enum problem check_type(struct exchange *x, const struct job *j,
+                               const struct config_queue *to, struct err *e)
+{
+    if (!*to->allow_types || !job_is_spooled(j))
+        return PROBLEM_NONE;
+    CLEANUP(ingest_release) struct ingest g;
+    CLEANUP(fd_close) int fd = -1;
+    char head[SNIFF_BYTES];
+    struct ingest_terms terms = {
+        .sniffer = x->app->sniffer,
+        .config = x->app->config,
+        .queue_types = to->allow_types,
+        .to = "",
+        .declared = j->type ? j->type : "",
+    };
+    ingest_init(&g);
+    enum problem p = ingest_begin(&g, &terms, e);
+    if (p)
+        return p;
+    if (spool_open_data(x->app->spool, &j->id, j->size, &fd, e))
+        return problem_set(e, PROBLEM_CONFLICT, "its bytes are gone");
+    ssize_t n = pread(fd, head, sizeof head, 0);
+    if (n < 0)
+        return problem_set(e, PROBLEM_UNAVAILABLE, "its bytes cannot be read");
+    p = ingest_feed(&g, head, (size_t)n, e);
+    return p ? p : ingest_finish(&g, NULL, e);
+}
+
 /* The job as it will be in the other queue, on disk: its promise is kept from now on. */
 static enum problem copy(struct exchange *x, const struct job *old,
                          const struct config_queue *to, struct job *ret, struct err *e)
@@ -92,6 +124,9 @@ static enum problem copy(struct exchange *x, const struct job *old,
         return problem_set(e, PROBLEM_BAD_VALUE,
                            "queue: %s takes files up to %" PRId64 " bytes", to->name,
                            to->max_bytes);
+    p = check_type(x, ret, to, e);
+    if (p)
+        return p;
     p = rooms_check(x->app->rooms, to, ret->size, &x->retry_after, e);
     if (p)
         return p == PROBLEM_TOO_LARGE ? PROBLEM_BAD_VALUE : p;

@@ -9,8 +9,9 @@
  * A queue that has become full meanwhile takes it later, from the spool.
  *
  * 409: running, done or cancelled; it waits for another job, or others wait for it: those are of the old queue; its bytes
- * are gone.  422: a queue that is not configured, or the same, or one whose max_bytes it is over.  503 while Redis is
- * away, or while the other queue is full.  One that a worker takes in this very moment stays: 409.
+ * are gone.  422: a queue that is not configured, or the same, or one whose max_bytes it is over.  415: one whose
+ * allow_types it is not of, by its first bytes or as it was declared.  503 while Redis is away, or while the other queue
+ * is full.  One that a worker takes in this very moment stays: 409.
  */
 #ifndef HOIST_FCGI_JOB_MOVE_H
 #define HOIST_FCGI_JOB_MOVE_H

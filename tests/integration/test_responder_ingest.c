@@ -127,6 +127,8 @@ Test(responder_ingest, a_declared_type_must_be_allowed_too)
     } types[] = {{"image/png", 202},
                  {"IMAGE/X-ANY; a=b", 202},
                  {"application/octet-stream", 202},
+                 {"application/octet-stream; a=b", 202},
+                 {"application/octet-streams", 415},
                  {"text/html", 415},
                  {"application/pdf", 415}};
 
@@ -137,6 +139,36 @@ Test(responder_ingest, a_declared_type_must_be_allowed_too)
                                  .body = png,
                                  .body_len = sizeof png - 1};
         cr_expect(eq(int, responder_status(&r), types[i].status), "%s", types[i].type);
+    }
+}
+
+/* The default queue takes text/html and image/gif, pics any image and text/plain. */
+Test(responder_ingest, a_queue_takes_no_other_types_when_a_job_is_moved)
+{
+    static const struct {
+        const char *type, *body;
+        int status;
+    } rows_moved[] = {{"text/html", "<!DOCTYPE html><html></html>", 415},
+                      {"text/html", "hello", 415},
+                      {"application/octet-stream", "<!DOCTYPE html><html></html>", 415},
+                      {"text/plain; charset=utf-8", "hello", 202},
+                      {"image/gif", "GIF89a\1\1", 202}};
+    char uri[256];
+
+    for (size_t i = 0; i < COUNT(rows_moved); i++) {
+        struct fcgi_request put = {.method = "PUT",
+                                   .uri = "/v1/uploads/a",
+                                   .type = rows_moved[i].type,
+                                   .body = rows_moved[i].body,
+                                   .body_len = strlen(rows_moved[i].body)};
+        struct fcgi_response r = responder_ask(&put);
+        cr_assert(eq(int, r.status, 202), "%s", r.text);
+        (void)snprintf(uri, sizeof uri, "/v1/jobs/%s/move", responder_id(&r));
+        fcgi_response_release(&r);
+        cr_expect(
+            responder_says("POST", uri, "{\"queue\":\"pics\"}", rows_moved[i].status,
+                           rows_moved[i].status == 415 ? "type-not-allowed" : "pics"),
+            "%zu", i);
     }
 }
 
