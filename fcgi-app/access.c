@@ -121,8 +121,11 @@ enum problem access_require(const struct access *a, enum access_scope scope,
     if (a->policy || a->awaits_policy)
         return problem_set(e, a->policy ? PROBLEM_FORBIDDEN : PROBLEM_UNAUTHORIZED,
                            "a policy is for uploads, and for looking at their jobs");
+    unsigned whole = scope == ACCESS_SEND   ? ACCESS_UPLOAD
+                     : scope == ACCESS_LOOK ? ACCESS_READ
+                                            : scope;
     for (unsigned i = 0; i < sizeof scope_names / sizeof scope_names[0]; i++)
-        if (scope == 1U << i)
+        if (whole == 1U << i)
             return problem_set(e, PROBLEM_FORBIDDEN, "the scope %s is needed",
                                scope_names[i]);
     return problem_set(e, PROBLEM_FORBIDDEN, "nobody may");

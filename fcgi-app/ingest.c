@@ -242,9 +242,11 @@ enum problem ingest_read_fields(const struct request *r, struct http_digest *ret
             continue;
         const char *value = strchr(name, '=');
         if (value && !read_field(name, (size_t)(value - name), value + 1, ret, &seen))
-            return problem_set(
-                e, PROBLEM_BAD_REQUEST, "%.*s is broken",
-                (int)(value - name < NAMED_MAX ? value - name : NAMED_MAX), name);
+            return problem_set(e, PROBLEM_BAD_REQUEST, "%s is broken",
+                               *name == 'R' ? "Repr-Digest"
+                               : (size_t)(value - name) == sizeof "CONTENT_MD5" - 1
+                                   ? "Content-MD5"
+                                   : "Content-Digest");
     }
     return PROBLEM_NONE;
 }

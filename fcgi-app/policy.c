@@ -361,9 +361,14 @@ enum problem policy_check_file(const struct policy *p, size_t count, const char 
     if (bytes >= 0 && bytes < p->min_bytes)
         return policy_check_size(p, bytes, e);
     if (*p->types && !media_type_is_listed(p->types, type, strlen(type)))
-        return problem_set(e, PROBLEM_TYPE,
-                           "'%.64s' is not one of the types its policy allows: %.100s",
-                           type, p->types);
+        return *type ? problem_set(e, PROBLEM_TYPE,
+                                   "'%.64s' is not one of the types its policy "
+                                   "allows: %.100s",
+                                   type, p->types)
+                     : problem_set(e, PROBLEM_TYPE,
+                                   "the file has no Content-Type; its policy allows: "
+                                   "%.100s",
+                                   p->types);
     return PROBLEM_NONE;
 }
 

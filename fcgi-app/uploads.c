@@ -209,6 +209,9 @@ static enum problem open_body(struct exchange *x, const char *path, bool form,
                            "the body's file has %lld bytes, CONTENT_LENGTH says %lld",
                            (long long)x->body.size,
                            (long long)x->request.content_length);
+    log_debug("uploads", "a body is taken from its file",
+              LOG_STR("how", x->body.is_ours ? "moved" : "copied"),
+              LOG_INT("bytes", x->body.size));
     return PROBLEM_NONE;
 }
 

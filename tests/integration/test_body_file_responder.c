@@ -40,9 +40,10 @@ static bool is_there(const char *path)
 static void up(void)
 {
     tmpdir_make(&bodies);
-    (void)snprintf(more, sizeof more,
-                   "[http]\nbody_dir = %s\n[queue brief]\nmax_bytes = 8\n",
-                   bodies.path);
+    (void)snprintf(
+        more, sizeof more,
+        "[http]\nbody_dir = %s\nlog_level = debug\n[queue brief]\nmax_bytes = 8\n",
+        bodies.path);
     responder_up_with(more);
 }
 
@@ -131,6 +132,7 @@ Test(body_file_responder, a_body_left_as_a_file_becomes_a_job_and_is_not_copied)
     fcgi_client_close(&c);
     cr_expect(eq(sz, responder_count("jobs"), 2 * (COUNT(sizes) + 1)));
     cr_expect(eq(sz, responder_count("tmp"), 0));
+    cr_expect(log_has("how=moved bytes=3000001"));
 }
 
 Test(body_file_responder, one_that_belongs_to_another_user_is_made_ours)

@@ -342,6 +342,7 @@ Test(policy, files_are_counted_measured_and_of_a_type, .init = begin, .fini = en
                policy_check_file(&p, rows[i].count, rows[i].type, rows[i].bytes, &e),
                rows[i].want),
             "row %zu", i);
+    cr_expect(strstr(e.text, "has no Content-Type") != NULL, "%s", e.text);
     cr_expect(eq(int, policy_check_size(&p, 9, &e), PROBLEM_POLICY));
     cr_expect(eq(int, policy_check_size(&p, 10, &e), PROBLEM_NONE));
     cr_assert(eq(int, open_json("{\"expires\":1795003600}"), PROBLEM_NONE));
