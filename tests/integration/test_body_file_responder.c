@@ -40,10 +40,9 @@ static bool is_there(const char *path)
 static void up(void)
 {
     tmpdir_make(&bodies);
-    (void)snprintf(
-        more, sizeof more,
-        "[http]\nbody_dir = %s\nlog_level = debug\n[queue brief]\nmax_bytes = 8\n",
-        bodies.path);
+    (void)snprintf(more, sizeof more,
+                   "[http]\nbody_dir = %s\n[queue brief]\nmax_bytes = 8\n",
+                   bodies.path);
     responder_up_with(more);
 }
 
