@@ -1,6 +1,7 @@
 #include "fcgi-app/fastcgi.h"
 
 #include "fcgi-app/fastcgi_stream.h"
+#include "shared/clock.h"
 
 #include <errno.h>
 #include <fastcgi.h>
@@ -283,9 +284,10 @@ bool fastcgi_drain(struct fastcgi *f, int64_t body_bytes)
 {
     char rest[4096];
     size_t sum = 0;
+    int64_t end_ms = clock_mono_ms() + FASTCGI_DRAIN_MS;
     if (!has_ended(f) && body_bytes - f->body_read > FASTCGI_DRAIN_MAX)
         return false;
-    while (!has_ended(f) && sum <= FASTCGI_DRAIN_MAX)
+    while (!has_ended(f) && sum <= FASTCGI_DRAIN_MAX && clock_mono_ms() <= end_ms)
         sum += fastcgi_read_some(f, rest, sizeof rest);
     return has_ended(f);
 }

@@ -33,7 +33,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FASTCGI_DRAIN_MAX = 1024 * 1024 }; /* more than a socket holds */
+enum {
+    FASTCGI_DRAIN_MAX = 1024 * 1024, /* more than a socket holds */
+    FASTCGI_DRAIN_MS = 5000
+};
 
 struct fastcgi;
 
@@ -76,7 +79,8 @@ enum fastcgi_end {
 };
 
 /* Read what is left of a body of body_bytes (-1: not known), waiting for it.  True: it has ended.  False: it broke off,
- * or more than FASTCGI_DRAIN_MAX bytes are left: then nothing, or so much, has been read. */
+ * more than FASTCGI_DRAIN_MAX bytes are left (then nothing, or so much, has been read), or they are not there after
+ * FASTCGI_DRAIN_MS and one more read: a body that drips holds no thread for long. */
 bool fastcgi_drain(struct fastcgi *f, int64_t body_bytes);
 
 /* Send what is left, end the request.  drain: first read what is left of the body, as fastcgi_drain does.  A web server

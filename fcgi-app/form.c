@@ -92,8 +92,7 @@ static enum problem on_event(struct form *f, enum multipart_event event, struct 
 static enum problem read_all(struct form *f, struct form_source *source, struct err *e)
 {
     size_t n;
-    do {
-        n = source->read(source->ctx, source->chunk, source->chunk_len);
+    while ((n = source->read(source->ctx, source->chunk, source->chunk_len)) > 0) {
         source->bytes += (int64_t)n;
         multipart_feed(&f->parser, source->chunk, n);
         enum multipart_event event;
@@ -102,7 +101,7 @@ static enum problem read_all(struct form *f, struct form_source *source, struct 
             if (p)
                 return p;
         }
-    } while (n == source->chunk_len);
+    }
     if (!multipart_is_complete(&f->parser))
         return problem_set(e, PROBLEM_INCOMPLETE,
                            "the form's final boundary is missing");

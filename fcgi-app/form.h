@@ -14,8 +14,8 @@
 #include "fcgi-app/options.h"
 
 struct form_source {
-    size_t (*read)(void *ctx, void *data,
-                   size_t len); /* fewer than len: the end, or an error */
+    /* What there is, so that a field counts as soon as it is there; 0: the end, or an error. */
+    size_t (*read)(void *ctx, void *data, size_t len);
     void *ctx;
     char *chunk; /* chunk_len bytes to read into */
     size_t chunk_len;

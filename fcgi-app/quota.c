@@ -226,14 +226,20 @@ enum problem quota_take(struct exchange *x, struct err *e)
     return p;
 }
 
+static int64_t less(int64_t n, int64_t by)
+{
+    return n > by ? n - by : 0;
+}
+
 /* Its ids stay among the pending ones, and are found to be nobody's later. */
 static void give_back_in_memory(struct exchange *x)
 {
     struct quota *q = quota_of(x);
     (void)pthread_mutex_lock(&q->lock);
     turn_day(q);
-    q->pending_jobs -= x->quota.jobs;
-    q->pending_bytes -= x->quota.bytes;
+    /* Redis may have been told of them meanwhile, and the day may have turned. */
+    q->pending_jobs = less(q->pending_jobs, x->quota.jobs);
+    q->pending_bytes = less(q->pending_bytes, x->quota.bytes);
     (void)pthread_mutex_unlock(&q->lock);
 }
 

@@ -10,14 +10,23 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
+
+/* Who has shown no policy yet gets the time of one read, however little each read brings. */
+static bool has_time(struct exchange *x)
+{
+    int64_t limit_ms = 1000 * x->app->config->http.receive_timeout_seconds;
+    return !x->access.awaits_policy ||
+           clock_mono_ms() - atomic_load(&x->since_ms) <= limit_ms;
+}
 
 static size_t read_web(void *ctx, void *data, size_t len)
 {
     struct exchange *x = ctx;
     struct err e = ERR_INIT;
-    size_t n = fastcgi_read(x->web, data, len);
+    size_t n = has_time(x) ? fastcgi_read_some(x->web, data, len) : 0;
     (void)ingest_feed(&x->whole, data, n, &e); /* without types it cannot fail */
     return n;
 }

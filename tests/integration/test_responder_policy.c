@@ -6,6 +6,7 @@
 #include "tests/support/wait_until.h"
 
 #include <pthread.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,6 +250,39 @@ Test(responder_policy, quotas_count_for_what_a_form_brings_before_its_file_is_re
     fcgi_client_close(&c);
     free(chunk);
     free(policy);
+}
+
+/* Who has not shown one may not keep a thread. */
+Test(responder_policy,
+     a_form_is_answered_at_its_first_field_and_not_awaited_byte_by_byte)
+{
+    static const char field[] = FORM_FIELD("policy", "v1.shop.e30.e30") "--B\r\n";
+    const struct fcgi_request post = {.method = "POST",
+                                      .uri = "/v1/uploads",
+                                      .type = FORM_TYPE,
+                                      .content_length = "100000"};
+    struct fcgi_client c;
+    int drops = 0;
+
+    fcgi_client_open(&c, rig.socket.path);
+    fcgi_client_head(&c, &post);
+    fcgi_client_body(&c, field, sizeof field - 1);
+    struct fcgi_response r = fcgi_client_response(&c, 20000);
+    cr_expect(eq(int, r.status, 403), "%s", r.text);
+    fcgi_response_release(&r);
+    fcgi_client_close(&c);
+
+    fcgi_client_open(&c, rig.socket.path);
+    fcgi_client_head(&c, &post);
+    struct pollfd answer = {.fd = c.fd, .events = POLLIN};
+    do
+        fcgi_client_body(&c, "x", 1);
+    while (poll(&answer, 1, 100) == 0 && ++drops < 300);
+    cr_expect(lt(int, drops, 300), "half a minute");
+    r = fcgi_client_response(&c, 20000);
+    cr_expect(eq(int, r.status, 400), "%s", r.text);
+    fcgi_response_release(&r);
+    fcgi_client_close(&c);
 }
 
 Test(responder_policy, a_form_may_bring_it_as_its_first_field)
