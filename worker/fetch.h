@@ -46,7 +46,7 @@ struct fetch;
 struct fetch *fetch_begin(const struct fetch_options *o);
 /* From on_head to close. */
 struct stream *fetch_stream(struct fetch *f);
-/* After on_failed, as stream_failure. */
+/* After on_failed, as stream_failure; the word for the class is "fetch". */
 void fetch_failure(const struct fetch *f, struct outcome *ret);
 /* Stop, whatever it does, and go; on_closed is called on a later turn, and nothing else any more. */
 void fetch_close(struct fetch *f, void (*on_closed)(void *ctx));

@@ -69,10 +69,12 @@ void fetch_failure(const struct fetch *f, struct outcome *ret)
 {
     if (f->state == FETCH_FAILED) {
         *ret = f->failure; /* it has no strings of its own */
-        return;
+    } else {
+        outcome_fail(ret, RETRY_TRANSIENT, "stopped");
+        ret->aborted = true;
     }
-    outcome_fail(ret, RETRY_TRANSIENT, "stopped");
-    ret->aborted = true;
+    /* Whether it is told by the stream, whose taker has begun, or by on_failed. */
+    ret->error_class = "fetch";
 }
 
 static void on_stream_failure(struct stream *s, struct outcome *ret)

@@ -164,7 +164,6 @@ static void on_failed(void *ctx)
     if (run->ending)
         return;
     fetch_failure(run->fetch, &run->outcome);
-    run->outcome.error_class = "fetch";
     run->outcome.aborted = run->aborting;
     end(run);
 }
