@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -252,7 +253,7 @@ static void stop_gate(struct gate *gate, pthread_t thread)
     gate_close(gate);
 }
 
-/* As another user: the descriptor is connected by a child that has become one. */
+/* As another user, which this thread alone becomes: seteuid() would change the gate's, too. */
 static int connect_as_nobody(void)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -260,9 +261,9 @@ static int connect_as_nobody(void)
 
     memcpy(a.sun_path, rig.socket.path, strlen(rig.socket.path) + 1);
     cr_assert(chmod(rig.socket.path, 0666) == 0 && chmod(rig.dir.path, 0755) == 0);
-    cr_assert(seteuid(65534) == 0);
+    cr_assert(syscall(SYS_setresuid, -1, 65534, -1) == 0);
     cr_assert(connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
-    cr_assert(seteuid(0) == 0);
+    cr_assert(syscall(SYS_setresuid, -1, 0, -1) == 0);
     return fd;
 }
 

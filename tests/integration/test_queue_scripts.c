@@ -20,7 +20,8 @@ Test(queue_scripts, forms_begin_as_their_servers_need_it)
     for (; queue_scripts[count]; count++) {
         const struct redis_script *s = queue_scripts[count];
         bool is_refused_when_full =
-            s == &queue_script_enqueue || s == &queue_script_retry;
+            s == &queue_script_enqueue || s == &queue_script_retry ||
+            s == &queue_script_quota; /* it counts in memory then */
         const char *want = s == &queue_script_status ? "#!lua flags=no-writes\n"
                            : is_refused_when_full    ? "#!lua\n"
                                                      : "#!lua flags=allow-oom\n";
@@ -180,6 +181,7 @@ static const char *const loops[] = {
     "do", /* three fields */
     "^for name, address in string.gmatch\\(packed or '', '[^']*'\\) do", /* JOB_ARRIVED_MAX */
     "^for name in pairs\\(record\\) do",                /* MAX_FIELDS */
+    "^for i = 6, #ARGV do",                             /* a request's jobs, 100 */
     "^for word in string.gmatch\\(list, '%S\\+'\\) do", /* leases of a claim */
     "^for (key|name), number in string.gmatch\\(value, '[^']*'\\) do", /* five numbers */
 };

@@ -61,10 +61,11 @@ static void expect_status(const struct fcgi_request *r, int status, const char *
     fcgi_response_release(&a);
 }
 
-/* The only file in spool/keys/. */
-static void find_key_file(char *ret, size_t size)
+/* A file in spool/keys/, and how many there are. */
+static int find_key_file(char *ret, size_t size)
 {
     char path[256];
+    int count = 0;
 
     snprintf(path, sizeof path, "%s/spool/keys", rig.dir.path);
     ret[0] = '\0';
@@ -76,12 +77,15 @@ static void find_key_file(char *ret, size_t size)
         snprintf(below, sizeof below, "%s/%s", path, d->d_name);
         DIR *dir = opendir(below);
         for (struct dirent *f; dir && (f = readdir(dir));)
-            if (f->d_name[0] != '.')
+            if (f->d_name[0] != '.') {
                 snprintf(ret, size, "%s/%s", below, f->d_name);
+                count++;
+            }
         closedir(dir);
     }
     if (keys)
         closedir(keys);
+    return count;
 }
 
 Test(responder_idempotency, the_same_request_is_answered_as_it_was_and_makes_no_job)
@@ -194,7 +198,7 @@ Test(responder_idempotency, a_request_that_was_refused_leaves_its_key_free)
         cr_expect(r.status == bad[i].status, "%s: %s", bad[i].uri, r.text);
         fcgi_response_release(&r);
     }
-    find_key_file(file, sizeof file);
+    (void)find_key_file(file, sizeof file);
     cr_expect(eq(str, file, ""), "and nothing is left of it");
     struct fcgi_response r = put_at(URI, "hello", KEY("k"));
     cr_expect(eq(int, r.status, 202), "%s", r.text);
@@ -233,7 +237,7 @@ Test(responder_idempotency, one_that_is_under_way_is_a_409_until_its_process_is_
     fcgi_client_open(&c, rig.socket.path);
     fcgi_client_head(&c, &slow);
     fcgi_client_body(&c, "hel", 3);
-    cr_assert(WAIT_UNTIL((find_key_file(file, sizeof file), *file), 5000));
+    cr_assert(WAIT_UNTIL(find_key_file(file, sizeof file) == 1, 5000));
     struct fcgi_response r = responder_ask(&put);
     cr_expect(r.status == 409 && strstr(r.text, "key-in-flight") &&
                   strstr(r.text, "\r\nRetry-After: 1\r\n"),
@@ -251,7 +255,8 @@ Test(responder_idempotency, one_that_is_under_way_is_a_409_until_its_process_is_
     fcgi_client_open(&c, rig.socket.path);
     fcgi_client_head(&c, &slow);
     fcgi_client_body(&c, "hel", 3);
-    cr_assert(WAIT_UNTIL(responder_status(&put) == 409, 5000));
+    cr_assert(WAIT_UNTIL(find_key_file(file, sizeof file) == 2, 5000));
+    cr_assert(eq(int, responder_status(&put), 409));
     spawn_kill(&rig.process);
     responder_start();
     expect_status(&put, 202, "\"id\"");
@@ -361,7 +366,7 @@ Test(responder_idempotency, a_key_lives_while_its_job_is_known_and_for_a_day)
 
     snprintf(id, sizeof id, "%s", responder_id(&first));
     cr_assert(WAIT_UNTIL(responder_field_is(id, "state", "waiting"), 5000));
-    find_key_file(file, sizeof file);
+    (void)find_key_file(file, sizeof file);
     snprintf(path, sizeof path, "%s/spool/jobs/%s.json", rig.dir.path, id);
     cr_assert(eq(int, unlink(path), 0));
     expect_again(&put, &first); /* young */

@@ -18,7 +18,9 @@
 enum {
     LEASE_MS = 1000,
     STOPPED_MS = 3 * LEASE_MS,
-    LARGE = 24 << 20, /* more than the buffers of a connection hold */
+    LARGE =
+        15
+        << 20, /* more than the buffers of a connection hold, and still one request */
     FIRST_OF_IT = 64 * 1024
 };
 
