@@ -203,7 +203,8 @@ Test(nginx, a_file_over_the_limit_is_refused_and_smuggles_no_request)
 Test(nginx, a_client_that_leaves_half_way_leaves_nothing)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    static const char head[] = "PUT /v1/uploads/half HTTP/1.1\r\nHost: x\r\n"
+    static const char head[] = "PUT /v1/uploads/half HTTP/1.1\r\n"
+                               "Host: localhost\r\n"
                                "Content-Length: 1000000\r\n\r\n";
     static char half[400000];
 
