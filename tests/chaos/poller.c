@@ -84,7 +84,7 @@ static bool ask(struct poller *p, const char *id, enum job_state *ret_state,
     if (p->fd < 0)
         return false;
     int len = snprintf(text, sizeof text,
-                       "GET /v1/jobs/%s HTTP/1.1\r\nHost: chaos\r\n\r\n", id);
+                       "GET /v1/jobs/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", id);
     if (wire_send(p->fd, text, (size_t)len, deadline) == WIRE_BROKEN ||
         wire_read_answer(p->fd, &p->answer, deadline, &a) != WIRE_OK) {
         hang_up(p);
