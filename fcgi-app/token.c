@@ -14,7 +14,7 @@ enum err_code token_format(const unsigned char bytes[static TOKEN_BYTES],
     for (char *s = text; *s; s++)
         *s = (char)(*s == '+' ? '-' : *s == '/' ? '_' : *s == '=' ? '\0' : *s);
     (void)snprintf(ret_token, TOKEN_LEN + 1, "hoist_%.43s", text);
-    memcpy(ret_hash, "sha256:", 7);
+    (void)snprintf(ret_hash, sizeof "sha256:", "sha256:");
     enum err_code code =
         digest_sha256_hex(ret_token, strlen(ret_token), ret_hash + 7, e);
     explicit_bzero(text, sizeof text);
