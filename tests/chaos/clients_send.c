@@ -57,13 +57,13 @@ static void add_head(struct sender *s, const struct work *w, const char *length)
                        w->files[0].n);
     else
         (void)snprintf(target, sizeof target, "/v1/uploads");
-    int len =
-        snprintf(head, sizeof head,
-                 "%s %s%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n%s\r\n\r\n",
-                 put ? "PUT" : "POST", target, w->query,
-                 w->kind == CLIENTS_FORM ? "multipart/form-data; boundary=" BOUNDARY
-                                         : "application/octet-stream",
-                 length);
+    int len = snprintf(
+        head, sizeof head,
+        "%s %s%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n%s\r\n\r\n",
+        put ? "PUT" : "POST", target, w->query,
+        w->kind == CLIENTS_FORM ? "multipart/form-data; boundary=" BOUNDARY
+                                : "application/octet-stream",
+        length);
     add(s, head, (size_t)len);
 }
 
