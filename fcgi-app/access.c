@@ -92,7 +92,7 @@ static enum problem identify(struct exchange *x, struct err *e)
         return identify_local(x, e);
     if (!has_token && policies_may_come(x)) {
         /* Whose key it is must be known before the form is read. */
-        if (request_param(&x->request, "HTTP_IDEMPOTENCY_KEY"))
+        if (x->request.headers[REQUEST_IDEMPOTENCY_KEY])
             return problem_set(e, PROBLEM_UNAUTHORIZED,
                                "with an Idempotency-Key a token is wanted, or a policy "
                                "in the query or in X-Hoist-Policy");

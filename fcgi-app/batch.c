@@ -44,7 +44,7 @@ static bool grow(struct batch *b)
     return true;
 }
 
-static enum problem of_spool(const struct err *e)
+enum problem batch_spool_problem(const struct err *e)
 {
     if (spool_is_full(e))
         return PROBLEM_FULL;
@@ -179,7 +179,7 @@ enum problem batch_begin_file(struct batch *b, const struct options *o,
     if (!p)
         p = check_company(b, j, e);
     if (!p && begin_upload(b, file, u, e))
-        p = of_spool(e);
+        p = batch_spool_problem(e);
     if (p) {
         job_release(j);
         return p;
@@ -223,8 +223,9 @@ enum problem batch_expect(struct batch *b, int64_t bytes, struct err *e)
 {
     if (b->is_rehearsal)
         return PROBLEM_NONE;
-    return spool_expect(b->spool, &b->uploads[b->count - 1], bytes, e) ? of_spool(e)
-                                                                       : PROBLEM_NONE;
+    return spool_expect(b->spool, &b->uploads[b->count - 1], bytes, e)
+               ? batch_spool_problem(e)
+               : PROBLEM_NONE;
 }
 
 enum problem batch_write(struct batch *b, const void *data, size_t len, struct err *e)
@@ -237,7 +238,8 @@ enum problem batch_write(struct batch *b, const void *data, size_t len, struct e
     enum problem p = ingest_feed(&b->ingest, data, len, e);
     if (p)
         return p;
-    return spool_write(b->spool, u, data, len, e) ? of_spool(e) : PROBLEM_NONE;
+    return spool_write(b->spool, u, data, len, e) ? batch_spool_problem(e)
+                                                  : PROBLEM_NONE;
 }
 
 enum problem batch_end_file(struct batch *b, struct err *e)
@@ -251,7 +253,7 @@ enum problem batch_end_file(struct batch *b, struct err *e)
     if (!ingest_is_needed(&b->ingest))
         return PROBLEM_NONE;
     if (spool_sum(&b->uploads[b->count - 1], sum, e))
-        return of_spool(e);
+        return batch_spool_problem(e);
     return ingest_finish(&b->ingest, sum, e);
 }
 
@@ -296,7 +298,7 @@ static enum problem tell(struct batch *b, struct err *e)
         char hex[DIGEST_SHA256_HEX + 1];
         uint8_t sum[DIGEST_SHA256_BYTES];
         if (spool_sum(&b->uploads[i], sum, e))
-            return of_spool(e);
+            return batch_spool_problem(e);
         digest_hex_encode(sum, sizeof sum, hex);
         free(j->sha256);
         j->sha256 = strdup(hex);
@@ -320,7 +322,7 @@ enum problem batch_commit(struct batch *b, struct err *e)
     enum err_code code = b->is_bare
                              ? spool_promise_ready(b->spool, &b->jobs[0], b->ready, e)
                              : spool_commit_set(b->spool, &set, e);
-    return code ? of_spool(e) : PROBLEM_NONE;
+    return code ? batch_spool_problem(e) : PROBLEM_NONE;
 }
 
 int64_t batch_bytes(const struct batch *b)

@@ -75,6 +75,9 @@ struct batch_source {
     struct batch_file file;   /* name NULL: that of the options */
 };
 
+/* What an error of the spool is to the client: PROBLEM_FULL, PROBLEM_UNAVAILABLE where it may pass, PROBLEM_INTERNAL. */
+enum problem batch_spool_problem(const struct err *e);
+
 void batch_init(struct batch *b, struct spool *spool);
 void batch_release(struct batch *b); /* aborts what was not committed */
 

@@ -1,6 +1,7 @@
 #include "fcgi-app/bearer.h"
 
-#include <arpa/inet.h>
+#include "shared/peers.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -40,14 +41,10 @@ bearer_find(const struct config *config,
 
 bool bearer_is_local(const char *remote_addr)
 {
-    struct in_addr four;
-    struct in6_addr six;
+    struct in6_addr address;
     if (!remote_addr)
         return false;
-    if (inet_pton(AF_INET, remote_addr, &four) == 1)
-        return ntohl(four.s_addr) >> 24 == 127;
-    if (inet_pton(AF_INET6, remote_addr, &six) == 1)
-        return IN6_IS_ADDR_LOOPBACK(&six) ||
-               (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
+    if (peers_parse_address(remote_addr, &address))
+        return peers_is_loopback(&address);
     return strcmp(remote_addr, "unix:") == 0;
 }

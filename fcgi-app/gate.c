@@ -178,14 +178,11 @@ static bool has_room(struct gate *g)
     return room;
 }
 
-/* It has no business here: the log hears of the first one. */
-static void turn_away(struct gate *g, int fd)
+static void warn(struct gate *g, const char *what, const char *error)
 {
-    (void)close(fd);
-    if (!g->turned_away)
-        log_warn("gate", "closed a connection of somebody who may not connect; no more "
-                         "of this is logged");
-    g->turned_away = true;
+    int64_t held;
+    if (log_limit_passes(&g->said, what, clock_mono_ms(), &held))
+        log_warn("gate", what, LOG_STR("error", error), log_limit_held(held));
 }
 
 /* Whether nobody is left who has connected. */
@@ -199,17 +196,14 @@ static bool accept_all(struct gate *g)
         if (fd < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO))
             continue;
         if (fd < 0) {
-            if (!g->complained)
-                log_warn("gate", "accept failed, pausing",
-                         LOG_STR("error", strerror(errno)));
-            g->complained = true;
+            warn(g, "accept failed, pausing", strerror(errno));
             g->accept_again_ms = clock_mono_ms() + ACCEPT_PAUSE_MS;
             break;
         }
-        g->complained = false;
         atomic_fetch_add(&g->accepted, 1);
         if (g->options.peers && !peers_may_connect(g->options.peers, fd)) {
-            turn_away(g, fd);
+            (void)close(fd);
+            warn(g, "closed a connection", "who connected may not");
             continue;
         }
         gate_set_timeouts(g, fd);

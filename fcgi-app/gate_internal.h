@@ -16,6 +16,7 @@
 
 #include "fcgi-app/fastcgi.h"
 #include "fcgi-app/gate.h"
+#include "shared/log_limit.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -58,10 +59,9 @@ struct gate {
     atomic_bool accepting;   /* only the gate thread changes it */
     int64_t accept_again_ms; /* out of descriptors: not before; the gate thread's */
     int64_t settle_ms; /* stopping: till then requests may come; the gate thread's */
-    bool complained;   /* of accept; the gate thread's */
-    bool turned_away;  /* somebody, which was logged; likewise */
-    bool backlog_done; /* stopping: who had connected is accepted; likewise */
-    char *scratch;     /* GATE_SCRATCH_BYTES; the gate thread's */
+    struct log_limit said;    /* warnings; the gate thread's */
+    bool backlog_done;        /* stopping: who had connected is accepted; likewise */
+    char *scratch;            /* GATE_SCRATCH_BYTES; the gate thread's */
     atomic_size_t half_count; /* connections in HALF */
     struct gate_conn *conns;  /* max_connections of them */
 

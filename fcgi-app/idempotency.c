@@ -21,13 +21,6 @@ void idempotency_release(struct idempotency *i)
     buf_release(&i->text);
 }
 
-static enum problem of_spool(const struct err *e)
-{
-    if (spool_is_full(e))
-        return PROBLEM_FULL;
-    return e->code == ERR_RETRY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL;
-}
-
 /* --- What it is --- */
 
 void idempotency_note(struct idempotency *i, const char *what, const void *data,
@@ -102,7 +95,8 @@ static enum problem check_age(struct exchange *x, struct err *e)
                            "whether the request was answered cannot be told now");
     if (i->is_known)
         return PROBLEM_NONE;
-    return spool_key_forget(x->app->spool, &i->key, e) ? of_spool(e) : PROBLEM_NONE;
+    return spool_key_forget(x->app->spool, &i->key, e) ? batch_spool_problem(e)
+                                                       : PROBLEM_NONE;
 }
 
 /* --- The steps --- */
@@ -128,13 +122,13 @@ static enum problem claim(struct exchange *x, const char *key, struct err *e)
     if (name_key(access_name(&x->access), key, name, e) ||
         digest_sha256_init(&i->digest, e) ||
         spool_key_claim(x->app->spool, name, &i->key, &busy, e))
-        return of_spool(e);
+        return batch_spool_problem(e);
     if (busy)
         return problem_set(e, PROBLEM_KEY_IN_FLIGHT,
                            "another request with this Idempotency-Key is under way");
     i->is_given = true;
     if (spool_key_read(x->app->spool, &i->key, &i->text, &i->record, e))
-        return of_spool(e);
+        return batch_spool_problem(e);
     i->is_known = i->record.created != 0;
     return i->is_known ? check_age(x, e) : PROBLEM_NONE;
 }

@@ -1,8 +1,8 @@
 #include "fcgi-app/listen.h"
 
 #include "shared/cleanup.h"
+#include "shared/peers.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -25,18 +25,6 @@ static bool is_listening(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
 }
 
-static bool is_loopback(const struct sockaddr_storage *a)
-{
-    if (a->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)a;
-        return (ntohl(in->sin_addr.s_addr) >> 24) == 127;
-    }
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
-    return a->ss_family == AF_INET6 && (IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) ||
-                                        (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) &&
-                                         in6->sin6_addr.s6_addr[12] == 127));
-}
-
 static enum err_code check_inherited(int fd, const char *from, bool filtered,
                                      struct err *e)
 {
@@ -46,7 +34,8 @@ static enum err_code check_inherited(int fd, const char *from, bool filtered,
         return err_set(e, ERR_CONFIG, "%s: not a listening socket", from);
     if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
         return err_errno(e, ERR_CONFIG, "%s: getsockname", from);
-    if (a.ss_family != AF_UNIX && !filtered && !is_loopback(&a))
+    struct in6_addr address = peers_address_of(&a);
+    if (a.ss_family != AF_UNIX && !filtered && !peers_is_loopback(&address))
         return err_set(e, ERR_CONFIG,
                        "%s: a TCP socket that is not on a loopback address: whoever "
                        "reaches it could say anything of a request; use a unix socket, "

@@ -7,7 +7,6 @@
 #include "shared/clock.h"
 
 #include <string.h>
-#include <strings.h>
 
 enum { LIFE = 3600 /* seconds, of one that says nothing else */ };
 
@@ -42,10 +41,8 @@ bool policies_has_key(const struct config_auth *a)
 
 bool policies_may_come(const struct exchange *x)
 {
-    static const char form[] = "multipart/form-data";
     const struct config *c = x->app->config;
-    if (x->request.method != METHOD_POST ||
-        strncasecmp(x->request.content_type, form, sizeof form - 1) != 0)
+    if (x->request.method != METHOD_POST || !request_is_form(&x->request))
         return false;
     for (size_t i = 0; i < c->auth_count; i++)
         if (policies_has_key(&c->auths[i]))

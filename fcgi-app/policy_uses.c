@@ -34,7 +34,7 @@ enum problem policy_uses_look(struct exchange *x, struct err *e)
     struct err ignored = ERR_INIT;
     redis_cmd_init(&c);
     /* What has a key may be a repetition, which is answered as it was. */
-    if (!p || request_param(&x->request, "HTTP_IDEMPOTENCY_KEY"))
+    if (!p || x->request.headers[REQUEST_IDEMPOTENCY_KEY])
         return PROBLEM_NONE;
     if (policy_marks_has(&x->app->config->spool, p))
         return used(e);
@@ -86,9 +86,7 @@ enum problem policy_uses_take(struct exchange *x, struct err *e)
     if (!p)
         return PROBLEM_NONE;
     if (policy_marks_make(spool, p, &is_used, e))
-        return spool_is_full(e)       ? PROBLEM_FULL
-               : e->code == ERR_RETRY ? PROBLEM_UNAVAILABLE
-                                      : PROBLEM_INTERNAL;
+        return batch_spool_problem(e);
     if (is_used)
         return used(e);
     /* The mark stays in either case: it has been used. */

@@ -1,6 +1,7 @@
 #include "fcgi-app/request.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Parameters that decide what the request is: given twice, two readers could disagree on it. */
 #define NAME(text)                                                                     \
@@ -271,4 +272,10 @@ enum problem request_parse(struct request *r, char *const *params, struct err *e
         if (strcmp(method, methods[i].name) == 0)
             r->method = methods[i].method;
     return parse_target(r, e);
+}
+
+bool request_is_form(const struct request *r)
+{
+    static const char form[] = "multipart/form-data";
+    return strncasecmp(r->content_type, form, sizeof form - 1) == 0;
 }

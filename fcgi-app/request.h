@@ -90,4 +90,7 @@ const char *request_param(const struct request *r, const char *name);
 /* The value of a query parameter, NULL when there is none; the first of several. */
 const struct request_text *request_query(const struct request *r, const char *name);
 
+/* Whether its body says that it is multipart/form-data. */
+bool request_is_form(const struct request *r);
+
 #endif

@@ -12,7 +12,6 @@
 
 #include <stdatomic.h>
 #include <string.h>
-#include <strings.h>
 
 /* Who has shown no policy yet gets the time of one read, however little each read brings. */
 static bool has_time(struct exchange *x)
@@ -190,12 +189,6 @@ static enum problem read_raw(struct exchange *x, struct options *o,
     return p ? p : copy_body(x, o, &file, e);
 }
 
-static bool is_form(const char *type)
-{
-    static const char form[] = "multipart/form-data";
-    return strncasecmp(type, form, sizeof form - 1) == 0;
-}
-
 /* A body that came as a file: it alone, and just as long as the web server says. */
 static enum problem open_body(struct exchange *x, const char *path, bool form,
                               struct err *e)
@@ -260,7 +253,7 @@ static void answer(struct exchange *x, bool form)
 
 void uploads_post(struct exchange *x)
 {
-    answer(x, is_form(x->request.content_type));
+    answer(x, request_is_form(&x->request));
 }
 
 void uploads_put(struct exchange *x)

@@ -100,10 +100,10 @@
           "Bytes before the first part of a form, and as many after the last."),
      RANGE(0, K(1024 * 1024))},
     {HTTP(CONFIG_NUMBER, max_waiters, "256",
-          "Requests with ?wait= that may be parked at the same time."),
+          "Requests with ?wait= or Prefer: wait that may be parked at the same time."),
      RANGE(0, 65536)},
     {HTTP(CONFIG_SECONDS, wait_max_seconds, "60",
-          "The longest ?wait= that is granted."),
+          "The longest ?wait= or Prefer: wait that is granted."),
      RANGE(0, 3600)},
     {HTTP(CONFIG_TEXT, cors_origins, "",
           "Web pages that may use the service from a browser, with commas:\n"

@@ -24,16 +24,21 @@ static bool next_entry(const char **list, char *ret, bool *ret_long)
     return true;
 }
 
-static bool parse_address(const char *s, struct in6_addr *ret)
+static void map_v4(const struct in_addr *v4, struct in6_addr *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    ret->s6_addr[10] = ret->s6_addr[11] = 0xff;
+    memcpy(ret->s6_addr + 12, v4, sizeof *v4);
+}
+
+bool peers_parse_address(const char *s, struct in6_addr *ret)
 {
     struct in_addr v4;
     if (inet_pton(AF_INET6, s, ret) == 1)
         return true;
     if (inet_pton(AF_INET, s, &v4) != 1)
         return false;
-    memset(ret, 0, sizeof *ret);
-    ret->s6_addr[10] = ret->s6_addr[11] = 0xff;
-    memcpy(ret->s6_addr + 12, &v4, sizeof v4);
+    map_v4(&v4, ret);
     return true;
 }
 
@@ -92,7 +97,7 @@ static enum err_code read_addresses(const char *list, struct peers *p, struct er
     while (next_entry(&list, entry, &is_long)) {
         if (p->address_count == PEERS_MAX)
             return err_set(e, ERR_CONFIG, "has more than %d entries", PEERS_MAX);
-        if (!parse_address(entry, &p->addresses[p->address_count]))
+        if (!peers_parse_address(entry, &p->addresses[p->address_count]))
             return refuse(entry, false, "is not an IP address", e);
         p->address_count++;
     }
@@ -138,16 +143,24 @@ static bool is_known_user(const struct peers *p, int fd)
     return peer.uid == geteuid();
 }
 
-static bool is_known_address(const struct peers *p, const struct sockaddr_storage *a)
+struct in6_addr peers_address_of(const struct sockaddr_storage *a)
 {
     struct in6_addr address;
-    memset(&address, 0, sizeof address);
-    if (a->ss_family == AF_INET6) {
-        address = ((const struct sockaddr_in6 *)a)->sin6_addr;
-    } else {
-        address.s6_addr[10] = address.s6_addr[11] = 0xff;
-        memcpy(address.s6_addr + 12, &((const struct sockaddr_in *)a)->sin_addr, 4);
-    }
+    if (a->ss_family == AF_INET6)
+        return ((const struct sockaddr_in6 *)a)->sin6_addr;
+    map_v4(&((const struct sockaddr_in *)a)->sin_addr, &address);
+    return address;
+}
+
+bool peers_is_loopback(const struct in6_addr *address)
+{
+    return IN6_IS_ADDR_LOOPBACK(address) ||
+           (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == 127);
+}
+
+static bool is_known_address(const struct peers *p, const struct sockaddr_storage *a)
+{
+    struct in6_addr address = peers_address_of(a);
     for (size_t i = 0; i < p->address_count; i++)
         if (memcmp(&p->addresses[i], &address, sizeof address) == 0)
             return true;

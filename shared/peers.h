@@ -21,6 +21,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 enum { PEERS_MAX = 64 };
@@ -40,6 +41,13 @@ MUST_CHECK enum err_code peers_init(struct peers *ret, const char *users,
 /* The text of the lists alone, without a look at the machine. */
 MUST_CHECK enum err_code peers_check_users(const char *users, struct err *e);
 MUST_CHECK enum err_code peers_check_addresses(const char *web_servers, struct err *e);
+
+/* "127.0.0.1", "::1": of IPv4 as ::ffff:a.b.c.d.  False: it is no address. */
+bool peers_parse_address(const char *s, struct in6_addr *ret);
+/* The same of a socket's AF_INET or AF_INET6 address. */
+struct in6_addr peers_address_of(const struct sockaddr_storage *a);
+/* 127.0.0.0/8 or ::1. */
+bool peers_is_loopback(const struct in6_addr *address);
 
 /* Whether who has connected by fd may. */
 bool peers_may_connect(const struct peers *p, int fd);

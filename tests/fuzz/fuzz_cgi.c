@@ -13,12 +13,6 @@
 
 enum { VARIABLES_MAX = 1024 };
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 static void split(char *text, char *env[static VARIABLES_MAX + 1])
 {
     size_t n = 0;

@@ -11,12 +11,6 @@
 
 enum { TICKS = 12 };
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 static void follow(const struct cron *c, const struct tz *tz, int64_t at)
 {
     int64_t next, last, again;

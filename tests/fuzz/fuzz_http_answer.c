@@ -11,12 +11,6 @@
 
 enum { MAX_BYTES = 1000000, OFFSET = 100, WHOLE = 1000 };
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 static void check_text(const char *s, size_t size)
 {
     must(strnlen(s, size) < size);

@@ -14,12 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 static bool is_line(const char *s)
 {
     for (; *s; s++)

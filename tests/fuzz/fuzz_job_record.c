@@ -10,12 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 /* False: a field is impossible. */
 static bool decode(struct job *j, const char *at, const char *end)
 {

@@ -12,12 +12,6 @@
 
 enum { IDS = 16 };
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 static void write_again(const struct key_record *r, const struct job_id *ids)
 {
     CLEANUP(buf_release) struct buf b = BUF_INIT(KEY_RECORD_MAX);

@@ -10,12 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 static void take(const char *text, size_t len)
 {
     CLEANUP(job_release) struct job j = JOB_INIT;

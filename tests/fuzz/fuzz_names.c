@@ -12,12 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 /* job.h, job_set_name. */
 static void check_characters(const char *name)
 {

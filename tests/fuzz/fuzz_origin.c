@@ -12,23 +12,6 @@
 #include <string.h>
 #include <strings.h>
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
-static char *take_line(const char **at, const char *end)
-{
-    const char *stop = memchr(*at, '\n', (size_t)(end - *at));
-    size_t len = (size_t)((stop ? stop : end) - *at);
-    char *line = strndup(*at, len);
-
-    must(line != NULL);
-    *at += len + (stop != NULL);
-    return line;
-}
-
 static void check_origin(const char *text, const struct origin *o)
 {
     must(o->host >= text && o->host + o->host_len <= text + strlen(text));

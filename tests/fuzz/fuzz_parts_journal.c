@@ -8,12 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 static void write_again(const struct parts_journal *j, struct buf *b)
 {
     parts_journal_add_head(

@@ -14,12 +14,6 @@ static const char key[] = "0123456789abcdef0123456789abcdef";
 static const struct policy_keys keys = {{{key, sizeof key - 1}, {NULL, 0}}};
 static const int64_t now = 1795000000;
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 static void check_limits(const struct policy *p)
 {
     struct request_text name = {"queue", 5}, value = {"", 0};

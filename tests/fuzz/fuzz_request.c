@@ -14,12 +14,6 @@ enum { PARAMS_MAX = 64 };
 
 #define NOW_MS INT64_C(1700000000000)
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 static const struct config *configuration(void)
 {
     static struct config config;
@@ -40,7 +34,7 @@ static const struct config *configuration(void)
 }
 
 /* Cut the next line off; NULL at the end and at an empty one. */
-static char *take_line(char **at)
+static char *cut_line(char **at)
 {
     char *line = *at;
     size_t len = strcspn(line, "\n");
@@ -108,7 +102,7 @@ static void set_fields(struct options *o, char *at)
     char *line;
 
     options_enter_form(o);
-    while ((line = take_line(&at))) {
+    while ((line = cut_line(&at))) {
         char *equals = strchr(line, '=');
         if (!equals)
             continue;
@@ -130,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     must(text != NULL);
     char *at = text;
-    for (size_t i = 0; i < PARAMS_MAX && (params[i] = take_line(&at));)
+    for (size_t i = 0; i < PARAMS_MAX && (params[i] = cut_line(&at));)
         i += strchr(params[i], '=') != NULL; /* as the reader of FastCGI gives them */
     params[PARAMS_MAX] = NULL;
     if (*at == '\n')

@@ -15,12 +15,6 @@
 
 #define UUID "0193c0de-7a1b-7c3d-9e4f-0123456789ab"
 
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
 /* One line's worth of header or URL. */
 static bool is_plain(const struct buf *b, bool blanks)
 {

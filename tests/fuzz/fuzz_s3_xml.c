@@ -9,12 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 static void on_upload(const char *key, const char *id, void *ctx)
 {
     ++*(size_t *)ctx;

@@ -20,13 +20,7 @@ struct input {
     struct sigv4_pair headers[PAIRS], query[PAIRS];
 };
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
-static char *take_line(char **at)
+static char *cut_line(char **at)
 {
     char *line = *at;
     size_t len = strcspn(line, "\n");
@@ -48,11 +42,11 @@ static void add(struct sigv4_pair *pairs, size_t *count, char *line, char separa
 
 static void read_input(struct input *in, char *text)
 {
-    in->r.method = take_line(&text);
-    in->r.host = take_line(&text);
-    in->r.path = take_line(&text);
+    in->r.method = cut_line(&text);
+    in->r.host = cut_line(&text);
+    in->r.path = cut_line(&text);
     while (*text) {
-        char *line = take_line(&text);
+        char *line = cut_line(&text);
         if (line[0] == '?')
             add(in->query, &in->r.query_count, line + 1, '=');
         else

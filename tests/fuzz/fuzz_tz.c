@@ -12,12 +12,6 @@
 
 enum { SPANS = 1000, TICKS = 50 };
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
 static void find_again(const struct tz *tz, int64_t t)
 {
     struct tz_civil w = tz_civil(tz, t);

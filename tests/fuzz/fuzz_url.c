@@ -13,23 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void must(bool promise)
-{
-    if (!promise)
-        abort();
-}
-
-static char *take_line(const char **at, const char *end)
-{
-    const char *stop = memchr(*at, '\n', (size_t)(end - *at));
-    size_t len = (size_t)((stop ? stop : end) - *at);
-    char *line = strndup(*at, len);
-
-    must(line != NULL);
-    *at += len + (stop != NULL);
-    return line;
-}
-
 static void check_address(const char *text, const struct url *u)
 {
     size_t len = strlen(u->host), name_len;

@@ -2,7 +2,6 @@
 
 #include "tests/support/wait_until.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,15 +95,9 @@ int responder_status(const struct fcgi_request *r)
 size_t responder_count(const char *below)
 {
     char path[256];
-    size_t n = 0;
 
     (void)snprintf(path, sizeof path, "%s/spool/%s", rig.dir.path, below);
-    DIR *dir = opendir(path);
-    cr_assert(dir, "%s", path);
-    for (struct dirent *entry; (entry = readdir(dir));)
-        n += entry->d_name[0] != '.';
-    closedir(dir);
-    return n;
+    return tmpdir_count(path, "");
 }
 
 const char *responder_id(const struct fcgi_response *r)

@@ -53,14 +53,9 @@ static struct body_file open_good(const char *path)
 static size_t count_tmp(void)
 {
     char path[256];
-    size_t n = 0;
 
     (void)snprintf(path, sizeof path, "%s/tmp", spool.path);
-    DIR *dir = opendir(path);
-    for (struct dirent *entry; (entry = readdir(dir));)
-        n += entry->d_name[0] != '.';
-    closedir(dir);
-    return n;
+    return tmpdir_count(path, "");
 }
 
 static void expect_not_adopted(struct body_file *f, const char *why)

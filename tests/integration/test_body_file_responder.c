@@ -56,15 +56,7 @@ TestSuite(body_file_responder, .init = up, .fini = down, .timeout = 60);
 
 static bool log_has(const char *text)
 {
-    char line[4200];
-    bool found = false;
-    FILE *f = fopen(rig.log.path, "re");
-
-    while (f && !found && fgets(line, sizeof line, f))
-        found = strstr(line, text) != NULL;
-    if (f)
-        (void)fclose(f);
-    return found;
+    return spawn_log_has(&rig.process, text);
 }
 
 /* What nginx sends of a body of so many bytes that it has left at path. */

@@ -52,13 +52,7 @@ static void start(const char *path, const char *url)
 
 static bool log_has(const char *text)
 {
-    static char log[65536];
-    FILE *f = fopen(program_log.path, "re");
-
-    cr_assert(f != NULL);
-    log[fread(log, 1, sizeof log - 1, f)] = '\0';
-    (void)fclose(f);
-    return strstr(log, text) != NULL;
+    return spawn_log_has(&program, text);
 }
 
 static void expect_refused(const char *path, const char *url, const char *const *says)

@@ -43,13 +43,7 @@ static char *job_of(const char *name, const char *uri)
 
 static bool log_has(const char *text)
 {
-    static char log[256 * 1024];
-    FILE *f = fopen(rig.log.path, "re");
-
-    cr_assert(ne(ptr, f, NULL));
-    log[fread(log, 1, sizeof log - 1, f)] = '\0';
-    fclose(f);
-    return strstr(log, text) != NULL;
+    return spawn_log_has(&rig.process, text);
 }
 
 /* --- Without a section --- */

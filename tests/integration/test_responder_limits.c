@@ -45,15 +45,7 @@ static const struct fcgi_request live = {
 
 static bool log_has(const char *text)
 {
-    char line[4200];
-    bool found = false;
-    FILE *f = fopen(rig.log.path, "re");
-
-    while (f && !found && fgets(line, sizeof line, f))
-        found = strstr(line, text) != NULL;
-    if (f)
-        (void)fclose(f);
-    return found;
+    return spawn_log_has(&rig.process, text);
 }
 
 /* Start it after shell commands that set a limit, with a setting. */

@@ -146,6 +146,12 @@ Test(responder_policy, what_it_does_not_say_is_refused_and_nothing_is_kept)
         cr_expect(policy_put_says(policy_in(rows[i].uri, policy_of(rows[i].members)),
                                   rows[i].type, rows[i].status, rows[i].part, NULL),
                   "row %zu", i);
+    cr_expect(eq(sz, responder_count("jobs"), 0));
+    cr_expect(eq(sz, responder_count("tmp"), 0));
+}
+
+Test(responder_policy, one_that_is_not_valid_or_not_alone_is_refused)
+{
     cr_expect(policy_put_says(policy_in("/v1/uploads/a", "v1.shop.e30.e30"), NULL, 403,
                               "is not valid", NULL));
     cr_expect(policy_put_says(policy_in("/v1/uploads/a", "v1.nobody.e30.e30"), NULL,

@@ -20,7 +20,6 @@
 #include "tests/support/tmpdir.h"
 #include "tests/support/wait_until.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -76,23 +75,48 @@ static bool open_one(struct client *c, struct fcgi_client *ret)
 
 /* The answer of a request that was sent.  One that could not be sent to its end, as the server stopped, may have none, or
  * be told so. */
-static bool answered(struct client *c, struct fcgi_client *f, int status,
-                     const char *part)
+static bool is_right(struct client *c, struct fcgi_client *f, struct fcgi_response r,
+                     int status, const char *part)
 {
-    struct fcgi_response r = fcgi_client_response(f, ANSWER_MS);
     bool whole = !f->send_failed || !atomic_load(&c->stress->stopping);
     if (r.ended)
         atomic_fetch_add(&c->stress->answers, 1);
     if (!r.ended && whole)
         fail(c, "no answer", r.text);
-    else if (whole && (r.status != status || !strstr(r.text, part)) &&
-             !(status == 200 && r.status == 503)) /* a busy Redis took half a second */
+    else if (whole && (r.status != status || !strstr(r.text, part)))
         fail(c, "another answer", r.text);
     bool ok = r.ended && r.status == status;
     if (ok && status == 202)
         atomic_fetch_add(&c->stress->accepted, 1);
     fcgi_response_release(&r);
     return ok;
+}
+
+static bool answered(struct client *c, struct fcgi_client *f, int status,
+                     const char *part)
+{
+    return is_right(c, f, fcgi_client_response(f, ANSWER_MS), status, part);
+}
+
+/* The answer to a request that needs Redis, which on a busy machine may take longer than it is waited for: asked again then,
+ * on a new connection, until ANSWER_MS are over. */
+static bool answered_by_redis(struct client *c, struct fcgi_client *f,
+                              const struct fcgi_request *q, const char *part)
+{
+    int64_t end_ms = wait_now_ms() + ANSWER_MS;
+    struct fcgi_response r = fcgi_client_response(f, ANSWER_MS);
+
+    while (r.ended && r.status == 503 && wait_now_ms() < end_ms) {
+        struct fcgi_client again;
+        if (!open_one(c, &again))
+            break;
+        fcgi_response_release(&r);
+        fcgi_client_close(f);
+        *f = again;
+        fcgi_client_request(f, q);
+        r = fcgi_client_response(f, ANSWER_MS);
+    }
+    return is_right(c, f, r, 200, part);
 }
 
 static void expect_closed(struct client *c, struct fcgi_client *f)
@@ -203,8 +227,9 @@ static void cancel(struct client *c, const char *uri)
     struct fcgi_client f;
     if (!open_one(c, &f))
         return;
-    fcgi_client_request(&f, &(struct fcgi_request){.method = "DELETE", .uri = uri});
-    if (answered(c, &f, 200, "\"state\":\"cancelled\""))
+    const struct fcgi_request q = {.method = "DELETE", .uri = uri};
+    fcgi_client_request(&f, &q);
+    if (answered_by_redis(c, &f, &q, "\"state\":\"cancelled\""))
         atomic_fetch_add(&c->stress->cancelled, 1);
     expect_closed(c, &f);
 }
@@ -223,9 +248,10 @@ static void wait_for_job(struct client *c)
         (void)snprintf(uri, sizeof uri, "/v1/jobs/%.*s", (int)strcspn(id + 6, "\""),
                        id + 6);
         (void)snprintf(wait, sizeof wait, "%s?wait=10", uri);
-        fcgi_client_request(&f, &(struct fcgi_request){.method = "GET", .uri = wait});
+        const struct fcgi_request q = {.method = "GET", .uri = wait};
+        fcgi_client_request(&f, &q);
         cancel(c, uri);
-        (void)answered(c, &f, 200, "\"state\":");
+        (void)answered_by_redis(c, &f, &q, "\"state\":");
     } else if (!f.send_failed || !atomic_load(&c->stress->stopping)) {
         fail(c, "upload", r.text);
     }
@@ -277,27 +303,13 @@ static void *conduct(void *arg)
     return NULL;
 }
 
-static size_t count_files(struct stress *s, const char *below, const char *suffix)
-{
-    char path[160];
-    size_t n = 0;
-    (void)snprintf(path, sizeof path, "%s/%s", s->spool_dir.path, below);
-    DIR *dir = opendir(path);
-    for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        size_t len = strlen(entry->d_name), tail = strlen(suffix);
-        n += entry->d_name[0] != '.' && len >= tail &&
-             strcmp(entry->d_name + len - tail, suffix) == 0;
-    }
-    if (dir)
-        (void)closedir(dir);
-    return n;
-}
-
 static void check(struct stress *s)
 {
     size_t want = atomic_load(&s->accepted) - atomic_load(&s->cancelled);
-    size_t manifests = count_files(s, "jobs", ".json"),
-           rest = count_files(s, "tmp", "");
+    struct tmpdir_file jobs = tmpdir_file(&s->dir, "spool/jobs");
+    struct tmpdir_file tmp = tmpdir_file(&s->dir, "spool/tmp");
+    size_t manifests = tmpdir_count(jobs.path, ".json"),
+           rest = tmpdir_count(tmp.path, "");
     int64_t queued =
         redis_fixture_ask_int(&s->redis, "ZCARD", "hoist:{default}:ready", NULL);
 

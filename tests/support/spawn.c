@@ -163,3 +163,19 @@ void spawn_show_log(const struct spawn *s)
     (void)fclose(f); /* only read */
     fprintf(stderr, "--- %s\n%.*s---\n", s->log_path, (int)n, text);
 }
+
+bool spawn_log_has(const struct spawn *s, const char *text)
+{
+    FILE *f = fopen(s->log_path, "re");
+    char *line = NULL;
+    size_t size = 0;
+    bool found = false;
+
+    if (!f)
+        die("the log", s->log_path);
+    while (!found && getline(&line, &size, f) > 0)
+        found = strstr(line, text) != NULL;
+    free(line);
+    (void)fclose(f); /* only read */
+    return found;
+}

@@ -49,6 +49,8 @@ void spawn_kill(struct spawn *s);
 /* SIGTERM, wait so long, SIGKILL if need be.  True when it ended with status 0 by itself.  Twice is once. */
 bool spawn_stop(struct spawn *s, int deadline_ms);
 
+/* Whether a line of the log holds text.  Without a log it aborts. */
+bool spawn_log_has(const struct spawn *s, const char *text);
 /* The last 8 KiB of the log to standard error, for a test that fails. */
 void spawn_show_log(const struct spawn *s);
 

@@ -1,5 +1,6 @@
 #include "tests/support/tmpdir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -71,4 +72,20 @@ struct tmpdir_file tmpdir_write(const struct tmpdir *d, const char *name,
     }
     (void)close(fd); /* a test reads it back: what is missing shows there */
     return f;
+}
+
+size_t tmpdir_count(const char *path, const char *suffix)
+{
+    DIR *dir = opendir(path);
+    size_t n = 0, tail = strlen(suffix);
+
+    if (!dir)
+        die("opendir", path);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        size_t len = strlen(entry->d_name);
+        n += entry->d_name[0] != '.' && len >= tail &&
+             strcmp(entry->d_name + len - tail, suffix) == 0;
+    }
+    (void)closedir(dir);
+    return n;
 }

@@ -30,4 +30,7 @@ struct tmpdir_file tmpdir_file(const struct tmpdir *d, const char *name);
 struct tmpdir_file tmpdir_write(const struct tmpdir *d, const char *name,
                                 const void *data, size_t len);
 
+/* How many entries of a directory end in suffix ("": all), those that begin with a dot left out. */
+size_t tmpdir_count(const char *path, const char *suffix);
+
 #endif

@@ -26,69 +26,68 @@ static enum problem check(enum request_method method, bool guarded, char *hosts,
     return p;
 }
 
+static const struct {
+    const char *host, *origin, *site;
+    enum problem want;
+    bool readable;
+} pages[] = {
+    /* no browser */
+    {"HTTP_HOST=127.0.0.1:8080", NULL, NULL, PROBLEM_NONE, false},
+    {NULL, NULL, NULL, PROBLEM_NONE, false},
+    /* its own page, and a listed one */
+    {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=http://127.0.0.1:8080",
+     "HTTP_SEC_FETCH_SITE=same-origin", PROBLEM_NONE, false},
+    {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=https://app.example",
+     "HTTP_SEC_FETCH_SITE=cross-site", PROBLEM_NONE, true},
+    {"HTTP_HOST=127.0.0.1:8080", NULL, "HTTP_SEC_FETCH_SITE=none", PROBLEM_NONE, false},
+    /* others */
+    {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=https://evil.example", NULL,
+     PROBLEM_FOREIGN_ORIGIN, false},
+    {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=null", NULL, PROBLEM_FOREIGN_ORIGIN,
+     false},
+    {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=http://127.0.0.1:3000", NULL,
+     PROBLEM_FOREIGN_ORIGIN, false},
+    {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=", NULL, PROBLEM_FOREIGN_ORIGIN, false},
+    {NULL, "HTTP_ORIGIN=https://evil.example", NULL, PROBLEM_FOREIGN_ORIGIN, false},
+    {"HTTP_HOST=127.0.0.1:8080", NULL, "HTTP_SEC_FETCH_SITE=cross-site",
+     PROBLEM_FOREIGN_ORIGIN, false},
+    {"HTTP_HOST=127.0.0.1:8080", NULL, "HTTP_SEC_FETCH_SITE=same-site",
+     PROBLEM_FOREIGN_ORIGIN, false},
+    /* a name that somebody has made to be 127.0.0.1 */
+    {"HTTP_HOST=evil.example", "HTTP_ORIGIN=http://evil.example",
+     "HTTP_SEC_FETCH_SITE=same-origin", PROBLEM_FOREIGN_HOST, false},
+    {"HTTP_HOST=evil.example", "HTTP_ORIGIN=https://app.example", NULL,
+     PROBLEM_FOREIGN_HOST, false},
+};
+
 Test(cors, what_changes_something_is_refused_to_pages_of_others)
 {
-    static const struct {
-        const char *host, *origin, *site;
-        enum problem want;
-        bool readable;
-    } rows[] = {
-        /* no browser */
-        {"HTTP_HOST=127.0.0.1:8080", NULL, NULL, PROBLEM_NONE, false},
-        {NULL, NULL, NULL, PROBLEM_NONE, false},
-        /* its own page, and a listed one */
-        {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=http://127.0.0.1:8080",
-         "HTTP_SEC_FETCH_SITE=same-origin", PROBLEM_NONE, false},
-        {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=https://app.example",
-         "HTTP_SEC_FETCH_SITE=cross-site", PROBLEM_NONE, true},
-        {"HTTP_HOST=127.0.0.1:8080", NULL, "HTTP_SEC_FETCH_SITE=none", PROBLEM_NONE,
-         false},
-        /* others */
-        {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=https://evil.example", NULL,
-         PROBLEM_FOREIGN_ORIGIN, false},
-        {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=null", NULL, PROBLEM_FOREIGN_ORIGIN,
-         false},
-        {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=http://127.0.0.1:3000", NULL,
-         PROBLEM_FOREIGN_ORIGIN, false},
-        {"HTTP_HOST=127.0.0.1:8080", "HTTP_ORIGIN=", NULL, PROBLEM_FOREIGN_ORIGIN,
-         false},
-        {NULL, "HTTP_ORIGIN=https://evil.example", NULL, PROBLEM_FOREIGN_ORIGIN, false},
-        {"HTTP_HOST=127.0.0.1:8080", NULL, "HTTP_SEC_FETCH_SITE=cross-site",
-         PROBLEM_FOREIGN_ORIGIN, false},
-        {"HTTP_HOST=127.0.0.1:8080", NULL, "HTTP_SEC_FETCH_SITE=same-site",
-         PROBLEM_FOREIGN_ORIGIN, false},
-        /* a name that somebody has made to be 127.0.0.1 */
-        {"HTTP_HOST=evil.example", "HTTP_ORIGIN=http://evil.example",
-         "HTTP_SEC_FETCH_SITE=same-origin", PROBLEM_FOREIGN_HOST, false},
-        {"HTTP_HOST=evil.example", "HTTP_ORIGIN=https://app.example", NULL,
-         PROBLEM_FOREIGN_HOST, false},
-    };
     static const enum request_method changing[] = {METHOD_POST, METHOD_PUT,
                                                    METHOD_PATCH, METHOD_DELETE};
 
-    for (size_t i = 0; i < COUNT(rows); i++) {
+    for (size_t i = 0; i < COUNT(pages); i++) {
         const char *params[4];
         size_t n = 0;
         struct cors c;
-        if (rows[i].host)
-            params[n++] = rows[i].host;
-        if (rows[i].origin)
-            params[n++] = rows[i].origin;
-        if (rows[i].site)
-            params[n++] = rows[i].site;
+        if (pages[i].host)
+            params[n++] = pages[i].host;
+        if (pages[i].origin)
+            params[n++] = pages[i].origin;
+        if (pages[i].site)
+            params[n++] = pages[i].site;
         params[n] = NULL;
         for (size_t k = 0; k < COUNT(changing); k++) {
             cr_expect(
-                eq(int, check(changing[k], false, none, params, &c), rows[i].want),
+                eq(int, check(changing[k], false, none, params, &c), pages[i].want),
                 "row %zu", i);
-            cr_expect(eq(int, c.origin != NULL, rows[i].readable), "row %zu", i);
+            cr_expect(eq(int, c.origin != NULL, pages[i].readable), "row %zu", i);
         }
         /* Looking is free: it cannot be read without a CORS header. */
         cr_expect(eq(int, check(METHOD_GET, false, none, params, &c),
-                     rows[i].want == PROBLEM_FOREIGN_HOST ? PROBLEM_FOREIGN_HOST
-                                                          : PROBLEM_NONE),
+                     pages[i].want == PROBLEM_FOREIGN_HOST ? PROBLEM_FOREIGN_HOST
+                                                           : PROBLEM_NONE),
                   "row %zu", i);
-        cr_expect(eq(int, c.origin != NULL, rows[i].readable), "row %zu", i);
+        cr_expect(eq(int, c.origin != NULL, pages[i].readable), "row %zu", i);
     }
 }
 
