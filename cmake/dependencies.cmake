@@ -10,7 +10,7 @@ pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
 
-# libfcgi ships no .pc file on Debian 12.  The responder uses its header of the protocol (fcgi-app/fastcgi.h says why not
+# libfcgi ships no .pc file on Debian 12.  The responder uses its header of the protocol (fcgi-app/fastcgi/fastcgi.h says why not
 # more); the yardstick of its benchmark uses all of it.
 find_path(FCGI_INCLUDE_DIR fcgiapp.h REQUIRED)
 find_library(FCGI_LIBRARY fcgi REQUIRED)

@@ -5,13 +5,13 @@
 #ifndef HOIST_FCGI_APP_H
 #define HOIST_FCGI_APP_H
 
-#include "fcgi-app/body_file.h"
-#include "fcgi-app/breaker.h"
-#include "fcgi-app/gate.h"
-#include "fcgi-app/marks.h"
-#include "fcgi-app/publisher.h"
-#include "fcgi-app/room.h"
-#include "fcgi-app/waits.h"
+#include "fcgi-app/upload/body_file.h"
+#include "fcgi-app/publish/breaker.h"
+#include "fcgi-app/fastcgi/gate.h"
+#include "fcgi-app/publish/marks.h"
+#include "fcgi-app/publish/publisher.h"
+#include "fcgi-app/upload/room.h"
+#include "fcgi-app/jobs/waits.h"
 #include "shared/config.h"
 #include "shared/redis.h"
 #include "shared/spool.h"

@@ -16,7 +16,7 @@
 #ifndef HOIST_FCGI_HEALTH_H
 #define HOIST_FCGI_HEALTH_H
 
-#include "fcgi-app/exchange.h"
+#include "fcgi-app/http/exchange.h"
 
 void health_live(struct exchange *x);
 void health_ready(struct exchange *x);

@@ -1,7 +1,7 @@
 #include "fcgi-app/index_page.h"
 
-#include "fcgi-app/job_store.h"
-#include "fcgi-app/options_ties.h"
+#include "fcgi-app/jobs/job_store.h"
+#include "fcgi-app/upload/options_ties.h"
 #include "shared/cleanup.h"
 
 #include <inttypes.h>

@@ -14,7 +14,7 @@
 #ifndef HOIST_FCGI_INDEX_PAGE_H
 #define HOIST_FCGI_INDEX_PAGE_H
 
-#include "fcgi-app/exchange.h"
+#include "fcgi-app/http/exchange.h"
 #include "shared/job.h"
 #include "shared/queue.h"
 

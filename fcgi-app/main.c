@@ -1,10 +1,10 @@
 /* hoist-fcgi: the responder.  See server.h for what it does, listen.h for where its socket comes from, cgi.h for what it is
  * without one. */
-#include "fcgi-app/body_file.h"
-#include "fcgi-app/cgi.h"
-#include "fcgi-app/listen.h"
+#include "fcgi-app/upload/body_file.h"
+#include "fcgi-app/fastcgi/cgi.h"
+#include "fcgi-app/fastcgi/listen.h"
 #include "fcgi-app/server.h"
-#include "fcgi-app/token.h"
+#include "fcgi-app/auth/token.h"
 #include "shared/cleanup.h"
 #include "shared/config.h"
 #include "shared/digest.h"

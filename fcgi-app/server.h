@@ -12,8 +12,8 @@
 #ifndef HOIST_FCGI_SERVER_H
 #define HOIST_FCGI_SERVER_H
 
-#include "fcgi-app/cgi_carry.h"
-#include "fcgi-app/listen.h"
+#include "fcgi-app/fastcgi/cgi_carry.h"
+#include "fcgi-app/fastcgi/listen.h"
 #include "shared/config.h"
 #include "shared/err.h"
 #include "shared/spool.h"

@@ -202,8 +202,8 @@ struct config_destination {
     int64_t connect_timeout_seconds; /* 10 */
     int64_t stall_timeout_seconds;   /* 30: no byte moved for so long */
     int64_t answer_timeout_seconds;  /* 120: waiting for the answer after the body */
-    int64_t max_requests;            /* 256: at once, per worker: worker/flow.h */
-    int64_t breaker_failures;        /* 5: in a row, worker/circuit.h; 0: never */
+    int64_t max_requests;            /* 256: at once, per worker: worker/flow/flow.h */
+    int64_t breaker_failures;        /* 5: in a row, worker/flow/circuit.h; 0: never */
     int64_t breaker_max_seconds;     /* 60: the longest delay between two probes */
     char *ca_file;                   /* PEM; empty: the system's */
 
@@ -216,7 +216,7 @@ struct config_destination {
     char *command; /* command: NAME */
 };
 
-/* A program whose standard output is the bytes of jobs: worker/source_command.h. */
+/* A program whose standard output is the bytes of jobs: worker/source/source_command.h. */
 struct config_command {
     char name[CONFIG_NAME_MAX + 1];
     char *run;             /* a line of words (words.h) */
@@ -226,7 +226,7 @@ struct config_command {
     bool http;             /* no: POST /v1/jobs may name it */
 };
 
-/* What may be fetched for clients, whose jobs name a URL: worker/source_url.h. */
+/* What may be fetched for clients, whose jobs name a URL: worker/source/source_url.h. */
 struct config_fetch {
     bool enabled;          /* no */
     char *allow, *deny;    /* lists (fetch_filter.h) */
@@ -240,7 +240,7 @@ struct config_fetch {
     struct fetch_rules rules;
 };
 
-/* A job that is made again and again: worker/scheduler.h. */
+/* A job that is made again and again: worker/queue/scheduler.h. */
 struct config_schedule {
     char name[CONFIG_NAME_MAX + 1];
     char *queue;       /* default */
@@ -258,7 +258,7 @@ struct config_schedule {
     const char *command; /* NAME, within source */
 };
 
-/* A program that an upload goes through on its way: worker/pipeline.h. */
+/* A program that an upload goes through on its way: worker/convert/pipeline.h. */
 struct config_converter {
     char name[CONFIG_NAME_MAX + 1];
     char *run;       /* a line of words (words.h) */
@@ -279,7 +279,7 @@ enum config_scope {
     CONFIG_SCOPE_ADMIN = 4
 };
 
-/* A client of the responder: fcgi-app/access.h. */
+/* A client of the responder: fcgi-app/auth/access.h. */
 struct config_auth {
     char name[CONFIG_NAME_MAX + 1]; /* also the owner of its jobs */
     char *token, *token_file;       /* sha256:HEX; as secret_key and its file */

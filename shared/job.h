@@ -33,7 +33,7 @@
  *     url              what source_url gives when it runs      always: accepted over HTTP   once it is done
  *     command:NAME     what a configured command writes then   of those accepted over HTTP  once it is done
  *
- * A job that a schedule made has no manifest: its schedule makes it again (worker/scheduler.h).
+ * A job that a schedule made has no manifest: its schedule makes it again (worker/queue/scheduler.h).
  *
  * Strings are heap copies owned by the struct; NULL means "not set".  Times are ms since the epoch (UTC), 0 means
  * "not set".  job_release frees all and leaves JOB_INIT.  A struct job belongs to one thread.

@@ -3,7 +3,7 @@
  *
  *     hoist-key 1
  *     created 1763821591123                  ms since the epoch
- *     print 2cf24dba…                        SHA-256 of what the request was (fcgi-app/idempotency.h)
+ *     print 2cf24dba…                        SHA-256 of what the request was (fcgi-app/upload/idempotency.h)
  *     ids 2                                  QUEUE.UUID of its jobs; of one that opened a batch: where that is kept, its uuid
  *     media.0193…
  *     media.0193…

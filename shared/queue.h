@@ -21,7 +21,7 @@
  *   behind      ZSET "parent:child", all 0                  unique HASH key -> who holds it
  *   batches     HASH uuid -> "open=0 total=5 done=3 dead=0 cancelled=0"        rate HASH buckets
  *   timers      ZSET what a claim does when its ms has come claims HASH worker -> what its last claim brought
- *   schedules HASH schedule -> ms of its last tick (worker/scheduler.h)
+ *   schedules HASH schedule -> ms of its last tick (worker/queue/scheduler.h)
  * and without a queue: hoist:queues SET, hoist:workers ZSET last seen ms, hoist:worker:<id> HASH (expires).
  *
  * conf, read by every claim and enqueue, changed with HSET while all runs (0 or absent: no limit):

@@ -1,5 +1,5 @@
 /*
- * queue_quota: the keys and the script of what the client of an [auth NAME] has (shared/queue/quota.lua, fcgi-app/quota.h).
+ * queue_quota: the keys and the script of what the client of an [auth NAME] has (shared/queue/quota.lua, fcgi-app/auth/quota.h).
  *
  *     hoist:quota:{NAME}:jobs  ZSET  hoist:quota:{NAME}:day  HASH            one slot of a cluster for both
  *

@@ -10,7 +10,7 @@
  *         keys/ in each pass (spool_keys.h), in turn
  *
  * A pass knows nothing of destinations: jobs that are done, and whose files are still there, are handed out, a bounded
- * number a pass, and whoever runs it looks at their objects (worker/looks.h): there -> unlink; gone -> the job runs again
+ * number a pass, and whoever runs it looks at their objects (worker/queue/looks.h): there -> unlink; gone -> the job runs again
  * from its bytes (queue_again_cmd); cannot be told -> left.  One that was done less than settle_ms ago is left alone: its
  * worker is about to unlink (one that will only have been done, by a clock that was ahead, is not).  With looks_after each pass goes on where the one before ended, so that those that stay do not
  * keep others from their turn.

@@ -19,7 +19,7 @@
 #define HOIST_WORKER_ALIVE_H
 
 #include "shared/log_limit.h"
-#include "worker/claimer.h"
+#include "worker/queue/claimer.h"
 #include "worker/env.h"
 #include "worker/notify.h"
 

@@ -10,7 +10,7 @@
 #include "shared/digest.h"
 #include "shared/log.h"
 #include "shared/spool.h"
-#include "worker/reconcile_once.h"
+#include "worker/queue/reconcile_once.h"
 #include "worker/worker.h"
 
 enum { EXIT_LEFT = 2 /* jobs that could not be dealt with */ };

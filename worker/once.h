@@ -13,7 +13,7 @@
 #ifndef HOIST_WORKER_ONCE_H
 #define HOIST_WORKER_ONCE_H
 
-#include "worker/claimer.h"
+#include "worker/queue/claimer.h"
 #include "worker/transfer.h"
 
 #include <stdio.h>

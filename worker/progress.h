@@ -10,7 +10,7 @@
 #define HOIST_WORKER_PROGRESS_H
 
 #include "shared/buf.h"
-#include "worker/destination.h"
+#include "worker/dest/destination.h"
 
 #include <stdint.h>
 

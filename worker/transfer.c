@@ -8,7 +8,7 @@
 #include "shared/cleanup.h"
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "worker/claimer.h"
+#include "worker/queue/claimer.h"
 #include "worker/job_log.h"
 
 /*

@@ -31,9 +31,9 @@
 #define HOIST_WORKER_TRANSFER_H
 
 #include "shared/log_limit.h"
-#include "worker/destinations.h"
+#include "worker/dest/destinations.h"
 #include "worker/env.h"
-#include "worker/flow.h"
+#include "worker/flow/flow.h"
 #include "worker/progress.h"
 
 enum transfer_state {

@@ -4,8 +4,8 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "worker/beats.h"
-#include "worker/claimer.h"
+#include "worker/queue/beats.h"
+#include "worker/queue/claimer.h"
 
 enum transfer_limits {
     /* Leases that arrive while as many ends are unanswered, and one full claim on top. */

@@ -9,15 +9,15 @@
 #include "shared/log_limit.h"
 #include "shared/redis_check.h"
 #include "worker/alive.h"
-#include "worker/beats.h"
-#include "worker/claimer.h"
+#include "worker/queue/beats.h"
+#include "worker/queue/claimer.h"
 #include "worker/identity.h"
 #include "worker/job_log.h"
 #include "worker/once.h"
-#include "worker/reconciler.h"
-#include "worker/registration.h"
-#include "worker/removal.h"
-#include "worker/scheduler.h"
+#include "worker/queue/reconciler.h"
+#include "worker/queue/registration.h"
+#include "worker/queue/removal.h"
+#include "worker/queue/scheduler.h"
 
 enum { GRACE_MS = 1000 }; /* for giving jobs back */
 

@@ -6,7 +6,7 @@
  *
  * Everything is below one directory and on unix sockets; only what a proxy stands before (proxy.h) has a TCP port, of the
  * kernel's choice.  The responders' listening socket belongs to this program and is passed to each of them as descriptor
- * 0 (fcgi-app/listen.h), so that it is there while they come and go.
+ * 0 (fcgi-app/fastcgi/listen.h), so that it is there while they come and go.
  *
  * What has ended is started again by system_tick, 0 to 200 ms later, unless a fault holds it.  All calls come from the one
  * thread that called system_open: children die with the thread that started them (spawn.h).

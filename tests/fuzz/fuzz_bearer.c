@@ -3,7 +3,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "fcgi-app/bearer.h"
+#include "fcgi-app/auth/bearer.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "fcgi-app/cgi_carry.h"
-#include "fcgi-app/fastcgi_stream.h"
+#include "fcgi-app/fastcgi/cgi_carry.h"
+#include "fcgi-app/fastcgi/fastcgi_stream.h"
 #include "shared/cleanup.h"
 
 #include <stdlib.h>

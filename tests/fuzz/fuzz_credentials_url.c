@@ -4,7 +4,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "shared/cleanup.h"
-#include "worker/credentials_url.h"
+#include "worker/keys/credentials_url.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "fcgi-app/fastcgi_stream.h"
+#include "fcgi-app/fastcgi/fastcgi_stream.h"
 #include "shared/buf.h"
 
 #include <stdlib.h>

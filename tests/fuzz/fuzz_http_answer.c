@@ -4,7 +4,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "worker/fetch_answer.h"
+#include "worker/source/fetch_answer.h"
 
 #include <stdlib.h>
 #include <string.h>

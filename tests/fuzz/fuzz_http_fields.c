@@ -4,10 +4,10 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "fcgi-app/etag.h"
-#include "fcgi-app/idempotency_key.h"
-#include "fcgi-app/prefer.h"
-#include "fcgi-app/trace.h"
+#include "fcgi-app/http/etag.h"
+#include "fcgi-app/upload/idempotency_key.h"
+#include "fcgi-app/http/prefer.h"
+#include "fcgi-app/http/trace.h"
 #include "shared/buf.h"
 #include "shared/cleanup.h"
 

@@ -3,7 +3,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "worker/keys.h"
+#include "worker/keys/keys.h"
 
 #include <stdlib.h>
 #include <string.h>

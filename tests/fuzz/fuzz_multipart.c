@@ -4,7 +4,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "fcgi-app/multipart.h"
+#include "fcgi-app/upload/multipart.h"
 
 #include <stdlib.h>
 #include <string.h>

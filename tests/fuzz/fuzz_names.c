@@ -4,7 +4,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "fcgi-app/multipart_header.h"
+#include "fcgi-app/upload/multipart_header.h"
 #include "shared/cleanup.h"
 #include "shared/job.h"
 #include "shared/utf8.h"

@@ -4,7 +4,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "fcgi-app/policy.h"
+#include "fcgi-app/auth/policy.h"
 #include "shared/cleanup.h"
 
 #include <stdlib.h>

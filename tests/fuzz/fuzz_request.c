@@ -4,7 +4,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "fcgi-app/options.h"
+#include "fcgi-app/upload/options.h"
 #include "shared/cleanup.h"
 
 #include <stdlib.h>

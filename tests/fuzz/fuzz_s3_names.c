@@ -8,7 +8,7 @@
 #include "shared/job_key.h"
 #include "shared/s3_meta.h"
 #include "shared/s3_presign.h"
-#include "worker/s3_object.h"
+#include "worker/s3/s3_object.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "worker/s3_error.h"
-#include "worker/s3_lists.h"
+#include "worker/s3/s3_error.h"
+#include "worker/s3/s3_lists.h"
 
 #include <stdlib.h>
 #include <string.h>

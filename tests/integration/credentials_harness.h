@@ -5,7 +5,7 @@
 #ifndef HOIST_TESTS_INTEGRATION_CREDENTIALS_HARNESS_H
 #define HOIST_TESTS_INTEGRATION_CREDENTIALS_HARNESS_H
 
-#include "worker/credentials.h"
+#include "worker/keys/credentials.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

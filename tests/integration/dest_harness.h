@@ -4,7 +4,7 @@
 #ifndef HOIST_TESTS_INTEGRATION_DEST_HARNESS_H
 #define HOIST_TESTS_INTEGRATION_DEST_HARNESS_H
 
-#include "worker/destination.h"
+#include "worker/dest/destination.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #ifndef HOIST_TESTS_INTEGRATION_DEST_HTTP_HARNESS_H
 #define HOIST_TESTS_INTEGRATION_DEST_HTTP_HARNESS_H
 
-#include "worker/dest_http.h"
+#include "worker/dest/dest_http.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

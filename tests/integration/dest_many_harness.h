@@ -5,7 +5,7 @@
 #ifndef HOIST_TESTS_INTEGRATION_DEST_MANY_HARNESS_H
 #define HOIST_TESTS_INTEGRATION_DEST_MANY_HARNESS_H
 
-#include "worker/destinations.h"
+#include "worker/dest/destinations.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

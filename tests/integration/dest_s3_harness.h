@@ -4,7 +4,7 @@
 #ifndef HOIST_TESTS_INTEGRATION_DEST_S3_HARNESS_H
 #define HOIST_TESTS_INTEGRATION_DEST_S3_HARNESS_H
 
-#include "worker/dest_s3.h"
+#include "worker/s3/dest_s3.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

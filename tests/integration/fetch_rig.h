@@ -5,7 +5,7 @@
 #define HOIST_TESTS_INTEGRATION_FETCH_RIG_H
 
 #include "tests/support/url_server.h"
-#include "worker/fetch.h"
+#include "worker/source/fetch.h"
 
 struct fetch_rig {
     struct url_server server;

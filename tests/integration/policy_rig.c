@@ -1,6 +1,6 @@
 #include "tests/integration/policy_rig.h"
 
-#include "fcgi-app/policy.h"
+#include "fcgi-app/auth/policy.h"
 
 #include <stdio.h>
 #include <stdlib.h>

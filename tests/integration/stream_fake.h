@@ -7,7 +7,7 @@
 #ifndef HOIST_TESTS_INTEGRATION_STREAM_FAKE_H
 #define HOIST_TESTS_INTEGRATION_STREAM_FAKE_H
 
-#include "worker/stream.h"
+#include "worker/source/stream.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

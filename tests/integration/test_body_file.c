@@ -1,7 +1,7 @@
 /*
  * body_file: what happens to a body's file between the looks at it; those at the file itself are in test_body_file_responder.c.
  */
-#include "fcgi-app/body_file.h"
+#include "fcgi-app/upload/body_file.h"
 
 #include "tests/support/spool_sample.h"
 

@@ -1,7 +1,7 @@
 /*
  * body_file, through a responder: bodies that the web server has left as files become jobs as they are, and nothing else that may lie about.
  */
-#include "fcgi-app/body_file.h"
+#include "fcgi-app/upload/body_file.h"
 
 #include "shared/digest.h"
 #include "tests/integration/responder_rig.h"

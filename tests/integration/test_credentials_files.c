@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "worker/credentials_source.h"
+#include "worker/keys/credentials_source.h"
 
 TestSuite(credentials_files, .init = up, .fini = down, .timeout = 60);
 

@@ -1,5 +1,5 @@
 /* The destination command:NAME: real programs that are given a job's bytes. */
-#include "worker/dest_command.h"
+#include "worker/dest/dest_command.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,5 +1,5 @@
 /* The destination file:, on a real directory. */
-#include "worker/dest_file.h"
+#include "worker/dest/dest_file.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "tests/support/tmpdir.h"
-#include "worker/dest_file.h"
+#include "worker/dest/dest_file.h"
 
 static struct tmpdir dir;
 static struct tmpdir_file root;

@@ -3,7 +3,7 @@
 
 #include <semaphore.h>
 
-#include "worker/flow.h"
+#include "worker/flow/flow.h"
 
 TestSuite(dest_s3_parts_ends, .init = parts_up, .fini = parts_down, .timeout = 30);
 

@@ -3,7 +3,7 @@
 
 #include "shared/clock.h"
 #include "tests/support/spool_sample.h"
-#include "worker/membudget.h"
+#include "worker/flow/membudget.h"
 
 enum { MIB = 1024 * 1024, PART = MIB / 2, AT_ONCE = 2 };
 

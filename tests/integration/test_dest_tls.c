@@ -1,6 +1,6 @@
 /* Servers with certificates that are not to be trusted: nothing is sent to them.  The server is openssl's. */
-#include "worker/dest_http.h"
-#include "worker/dest_s3.h"
+#include "worker/dest/dest_http.h"
+#include "worker/s3/dest_s3.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

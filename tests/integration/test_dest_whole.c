@@ -1,7 +1,7 @@
 /* Streams to destinations that want to know their bytes: kept whole first, or nothing goes anywhere. */
 #include "tests/integration/dest_many_harness.h"
 
-#include "worker/stream.h"
+#include "worker/source/stream.h"
 
 TestSuite(dest_whole, .init = up, .fini = down, .timeout = 60);
 

@@ -1,5 +1,5 @@
 /* flow on a loop: turns, who goes first, who gives up, pauses; time is real, and short. */
-#include "worker/flow.h"
+#include "worker/flow/flow.h"
 
 #include <string.h>
 

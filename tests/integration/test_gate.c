@@ -1,8 +1,8 @@
 /*
  * gate: what its clock does to connections, and how it ends, with handlers that are the test itself.
  */
-#include "fcgi-app/fastcgi.h"
-#include "fcgi-app/gate.h"
+#include "fcgi-app/fastcgi/fastcgi.h"
+#include "fcgi-app/fastcgi/gate.h"
 #include "tests/support/fcgi_client.h"
 #include "tests/support/tmpdir.h"
 #include "tests/support/wait_until.h"

@@ -1,9 +1,9 @@
 /*
  * handover: a gate that stops gives its connections to another one on the same socket, and no request is lost to that.
  */
-#include "fcgi-app/fastcgi.h"
-#include "fcgi-app/gate.h"
-#include "fcgi-app/handover.h"
+#include "fcgi-app/fastcgi/fastcgi.h"
+#include "fcgi-app/fastcgi/gate.h"
+#include "fcgi-app/fastcgi/handover.h"
 #include "tests/support/fcgi_client.h"
 #include "tests/support/tmpdir.h"
 #include "tests/support/wait_until.h"

@@ -1,5 +1,5 @@
 /* http: requests that are over before there is a connection.  Nothing of them stays behind. */
-#include "worker/http.h"
+#include "worker/http/http.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "shared/clock.h"
-#include "worker/bandwidth.h"
+#include "worker/http/bandwidth.h"
 
 TestSuite(http_limit, .init = up, .fini = down, .timeout = 60);
 

@@ -1,5 +1,5 @@
 /* The deadline of each phase of a request counts in that phase alone: connecting, the body, the answer. */
-#include "worker/http.h"
+#include "worker/http/http.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /*
  * listen, peers: where the responder's own socket may be, and who may connect to it.
  */
-#include "fcgi-app/fastcgi.h"
-#include "fcgi-app/gate.h"
-#include "fcgi-app/listen.h"
-#include "fcgi-app/listen_queue.h"
+#include "fcgi-app/fastcgi/fastcgi.h"
+#include "fcgi-app/fastcgi/gate.h"
+#include "fcgi-app/fastcgi/listen.h"
+#include "fcgi-app/fastcgi/listen_queue.h"
 #include "shared/peers.h"
 #include "tests/support/fcgi_client.h"
 #include "tests/support/tmpdir.h"

@@ -1,6 +1,6 @@
 /* looks: what follows a look at the object of a done job, as Redis stands at that moment. */
-#include "worker/looks.h"
-#include "worker/removal.h"
+#include "worker/queue/looks.h"
+#include "worker/queue/removal.h"
 
 #include <stdio.h>
 #include <string.h>

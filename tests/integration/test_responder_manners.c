@@ -2,8 +2,8 @@
  * The manners of HTTP: each path answers HEAD and OPTIONS and says what it allows, each refusal is a problem, and what is
  * known already is not sent again.
  */
-#include "fcgi-app/handlers.h"
-#include "fcgi-app/router.h"
+#include "fcgi-app/fastcgi/handlers.h"
+#include "fcgi-app/http/router.h"
 #include "shared/cleanup.h"
 #include "tests/integration/responder_rig.h"
 #include "tests/support/wait_until.h"

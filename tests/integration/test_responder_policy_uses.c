@@ -3,7 +3,7 @@
  */
 #include "tests/integration/policy_rig.h"
 
-#include "fcgi-app/policy_marks.h"
+#include "fcgi-app/auth/policy_marks.h"
 #include "tests/support/wait_until.h"
 
 #include <fcntl.h>

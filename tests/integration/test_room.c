@@ -1,7 +1,7 @@
 /*
  * room: what its looks tell the breaker.
  */
-#include "fcgi-app/room.h"
+#include "fcgi-app/upload/room.h"
 #include "tests/support/redis_fixture.h"
 
 #include <criterion/criterion.h>

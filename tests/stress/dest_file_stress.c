@@ -9,7 +9,7 @@
  * What was told done is there, whole; what was not is not there.
  * Plain main() for ThreadSanitizer, which Criterion does not work with.
  */
-#include "worker/dest_file.h"
+#include "worker/dest/dest_file.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
  * was accepted is in the spool and in Redis, once, and nothing else is.
  * Plain main() for ThreadSanitizer, which Criterion does not work with.  Usage: gate_stress
  */
-#include "fcgi-app/listen.h"
+#include "fcgi-app/fastcgi/listen.h"
 #include "fcgi-app/server.h"
 #include "tests/support/fcgi_client.h"
 #include "tests/support/redis_fixture.h"

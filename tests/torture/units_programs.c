@@ -2,14 +2,14 @@
 #include "tests/torture/units.h"
 
 #include "shared/json_flat.h"
-#include "fcgi-app/multipart.h"
-#include "fcgi-app/options.h"
-#include "fcgi-app/publish_ring.h"
-#include "fcgi-app/request.h"
-#include "fcgi-app/response.h"
+#include "fcgi-app/upload/multipart.h"
+#include "fcgi-app/upload/options.h"
+#include "fcgi-app/publish/publish_ring.h"
+#include "fcgi-app/http/request.h"
+#include "fcgi-app/http/response.h"
 #include "shared/cleanup.h"
 #include "tests/support/sigv4_sample.h"
-#include "worker/s3_error.h"
+#include "worker/s3/s3_error.h"
 
 #include <stdio.h>
 #include <stdlib.h>

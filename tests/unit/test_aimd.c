@@ -1,7 +1,7 @@
 /*
  * aimd: how the limit of an endpoint grows and is halved.
  */
-#include "worker/aimd.h"
+#include "worker/flow/aimd.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

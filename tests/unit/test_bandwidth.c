@@ -1,5 +1,5 @@
 /* bandwidth: how much leaves in a time that the test makes up. */
-#include "worker/bandwidth.h"
+#include "worker/http/bandwidth.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

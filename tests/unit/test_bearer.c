@@ -1,10 +1,10 @@
 /*
  * bearer, bucket, token: who sends a token, how often, and what a new one looks like.
  */
-#include "fcgi-app/bearer.h"
+#include "fcgi-app/auth/bearer.h"
 
-#include "fcgi-app/bucket.h"
-#include "fcgi-app/token.h"
+#include "fcgi-app/auth/bucket.h"
+#include "fcgi-app/auth/token.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /*
  * breaker: three failures in a row, and no fewer.
  */
-#include "fcgi-app/breaker.h"
+#include "fcgi-app/publish/breaker.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,9 +1,9 @@
 /*
  * cgi_carry: the environment of a CGI program becomes the head of a FastCGI request, settings left out.
  */
-#include "fcgi-app/cgi_carry.h"
+#include "fcgi-app/fastcgi/cgi_carry.h"
 
-#include "fcgi-app/fastcgi_stream.h"
+#include "fcgi-app/fastcgi/fastcgi_stream.h"
 #include "shared/cleanup.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * circuit: when it opens, for how long, who probes, what closes it.
  */
-#include "worker/circuit.h"
+#include "worker/flow/circuit.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

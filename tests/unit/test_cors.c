@@ -1,7 +1,7 @@
 /*
  * cors: pages that may read, pages that may ask, and what a preflight is told.
  */
-#include "fcgi-app/cors.h"
+#include "fcgi-app/http/cors.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /*
  * credentials_url: a token that is worth keys goes over TLS, or stays on the host.
  */
-#include "worker/credentials_url.h"
+#include "worker/keys/credentials_url.h"
 
 #include "shared/cleanup.h"
 

@@ -1,7 +1,7 @@
 /*
  * dest_http_request: what is sent, and its signature as openssl makes it.
  */
-#include "worker/dest_http_request.h"
+#include "worker/dest/dest_http_request.h"
 
 #include <stdlib.h>
 #include <string.h>

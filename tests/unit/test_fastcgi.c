@@ -2,7 +2,7 @@
  * fastcgi: a body is the same through whatever window it is read, wherever its records begin; and what a connection is good for
  * after it.  Over a socketpair.
  */
-#include "fcgi-app/fastcgi.h"
+#include "fcgi-app/fastcgi/fastcgi.h"
 
 #include "shared/buf.h"
 #include "shared/cleanup.h"

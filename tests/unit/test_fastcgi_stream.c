@@ -2,7 +2,7 @@
  * fastcgi_stream: what a web server sends becomes a request, however it is cut; what nobody should send is answered or refused,
  * and costs no more than its bytes.
  */
-#include "fcgi-app/fastcgi_stream.h"
+#include "fcgi-app/fastcgi/fastcgi_stream.h"
 
 #include "shared/buf.h"
 #include "shared/cleanup.h"

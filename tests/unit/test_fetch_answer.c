@@ -1,7 +1,7 @@
 /*
  * fetch_answer: what the fields of an answer say, and what they do not.
  */
-#include "worker/fetch_answer.h"
+#include "worker/source/fetch_answer.h"
 
 #include <string.h>
 

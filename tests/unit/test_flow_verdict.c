@@ -1,8 +1,8 @@
 /*
  * flow: what an answer says of the endpoint, and that it says nothing of it where one object is at fault.
  */
-#include "worker/expect.h"
-#include "worker/flow.h"
+#include "worker/http/expect.h"
+#include "worker/flow/flow.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

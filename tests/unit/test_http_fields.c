@@ -1,10 +1,10 @@
 /*
  * The values of Idempotency-Key, Prefer, traceparent, tracestate, X-Request-Id and If-None-Match.
  */
-#include "fcgi-app/etag.h"
-#include "fcgi-app/idempotency_key.h"
-#include "fcgi-app/prefer.h"
-#include "fcgi-app/trace.h"
+#include "fcgi-app/http/etag.h"
+#include "fcgi-app/upload/idempotency_key.h"
+#include "fcgi-app/http/prefer.h"
+#include "fcgi-app/http/trace.h"
 
 #include <stdio.h>
 #include <string.h>

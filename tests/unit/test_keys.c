@@ -1,7 +1,7 @@
 /*
  * keys: what services and files say becomes keys, or is refused without a word of what is secret.
  */
-#include "worker/keys.h"
+#include "worker/keys/keys.h"
 
 #include <string.h>
 

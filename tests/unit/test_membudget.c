@@ -1,5 +1,5 @@
 /* membudget: who gets memory, in which order, and that nobody waits for ever. */
-#include "worker/membudget.h"
+#include "worker/flow/membudget.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,7 +1,7 @@
 /*
  * multipart: forms become the same events however they are cut; broken ones are refused; the work is linear.
  */
-#include "fcgi-app/multipart.h"
+#include "fcgi-app/upload/multipart.h"
 
 #include "shared/cleanup.h"
 

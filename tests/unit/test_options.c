@@ -1,7 +1,7 @@
 /*
  * options: from query, headers and form fields to a job, or a refusal that names the option.
  */
-#include "fcgi-app/options.h"
+#include "fcgi-app/upload/options.h"
 
 #include "shared/cleanup.h"
 

@@ -1,7 +1,7 @@
 /*
  * options_ties: group, parent, unique key and batch, from the request to the job, or a refusal that says what is allowed.
  */
-#include "fcgi-app/options_ties.h"
+#include "fcgi-app/upload/options_ties.h"
 
 #include "shared/cleanup.h"
 

@@ -1,7 +1,7 @@
 /*
  * policy: nothing that is not signed is read, nothing but one algorithm counts, and what is signed is obeyed to the letter.
  */
-#include "fcgi-app/policy.h"
+#include "fcgi-app/auth/policy.h"
 
 #include "shared/cleanup.h"
 

@@ -1,7 +1,7 @@
 /*
  * presign: what ?presign= asks for, and what it is answered.
  */
-#include "fcgi-app/presign.h"
+#include "fcgi-app/jobs/presign.h"
 
 #include "shared/cleanup.h"
 

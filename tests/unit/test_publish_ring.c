@@ -1,7 +1,7 @@
 /*
  * publish_ring: what goes together in one call, what is opened before it and closed behind it, and what does not fit.
  */
-#include "fcgi-app/publish_ring.h"
+#include "fcgi-app/publish/publish_ring.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * publish_tickets: who waits for what Redis says of a job learns just that.
  */
-#include "fcgi-app/publish_tickets.h"
+#include "fcgi-app/publish/publish_tickets.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,7 +1,7 @@
 /*
  * request: CGI parameters become a method, decoded segments, a query and a length, or a clear refusal.
  */
-#include "fcgi-app/request.h"
+#include "fcgi-app/http/request.h"
 
 #include "shared/cleanup.h"
 

@@ -1,7 +1,7 @@
 /*
  * response: heads and problem bodies, byte for byte; nothing from outside can add a header.
  */
-#include "fcgi-app/response.h"
+#include "fcgi-app/http/response.h"
 
 #include <string.h>
 

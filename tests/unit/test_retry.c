@@ -1,7 +1,7 @@
 /*
  * retry: the class of every outcome worth a name, and the bounds of the wait.
  */
-#include "worker/retry.h"
+#include "worker/flow/retry.h"
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /*
  * retry_budget: how many requests may be sent again.
  */
-#include "worker/retry_budget.h"
+#include "worker/flow/retry_budget.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,7 +1,7 @@
 /*
  * router: method and path find their route; what is not there is told apart from what is not allowed.
  */
-#include "fcgi-app/router.h"
+#include "fcgi-app/http/router.h"
 
 #include "shared/cleanup.h"
 

@@ -1,5 +1,5 @@
 /* s3_answer: what a HEAD proves, and what it does not. */
-#include "worker/s3_answer.h"
+#include "worker/s3/s3_answer.h"
 
 #include <stdio.h>
 

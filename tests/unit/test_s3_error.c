@@ -1,7 +1,7 @@
 /*
  * s3_error: the answers of S3 and its likes, and what else may come in their place.
  */
-#include "worker/s3_error.h"
+#include "worker/s3/s3_error.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * s3_object: Content-Disposition and tags.
  */
-#include "worker/s3_object.h"
+#include "worker/s3/s3_object.h"
 
 #include "shared/cleanup.h"
 

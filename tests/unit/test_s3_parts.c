@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "worker/s3_lists.h"
-#include "worker/s3_plan.h"
-#include "worker/s3_sums.h"
+#include "worker/s3/s3_lists.h"
+#include "worker/s3/s3_plan.h"
+#include "worker/s3/s3_sums.h"
 
 #define MIB INT64_C(1048576)
 

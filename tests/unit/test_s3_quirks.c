@@ -1,7 +1,7 @@
 /*
  * s3_quirks: what a store's answers say of the store.
  */
-#include "worker/s3_quirks.h"
+#include "worker/s3/s3_quirks.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /*
  * shares: strict order, weights, and what becomes of a share that is not used.
  */
-#include "worker/shares.h"
+#include "worker/queue/shares.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,7 +1,7 @@
 /*
  * sift: how much is claimed from a queue most of whose jobs cannot run.
  */
-#include "worker/sift.h"
+#include "worker/queue/sift.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,9 +1,9 @@
 /*
  * sniff: what a file is by its first bytes, and that no bytes do harm.
  */
-#include "fcgi-app/sniff.h"
+#include "fcgi-app/upload/sniff.h"
 
-#include "fcgi-app/ingest.h"
+#include "fcgi-app/upload/ingest.h"
 #include "shared/clock.h"
 #include "shared/config.h"
 

@@ -1,7 +1,7 @@
 /*
  * source_command_errors: whatever a command writes on its standard error becomes text.
  */
-#include "worker/source_command_errors.h"
+#include "worker/source/source_command_errors.h"
 
 #include "shared/cleanup.h"
 #include "shared/job.h"

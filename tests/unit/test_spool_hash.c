@@ -1,5 +1,5 @@
 /* What the digests of a body that passes say, and which of them are taken. */
-#include "worker/spool_hash.h"
+#include "worker/source/spool_hash.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,7 +1,7 @@
 /*
  * status: the words and shapes of php-fpm's status page.
  */
-#include "fcgi-app/status.h"
+#include "fcgi-app/fastcgi/status.h"
 
 #include "shared/cleanup.h"
 

@@ -1,7 +1,7 @@
 /*
  * waits: how long Redis may take to tell of its replicas, and how many wait for that.
  */
-#include "fcgi-app/waits.h"
+#include "fcgi-app/jobs/waits.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,7 +1,7 @@
 /*
  * water: marks with hysteresis, rates, the verdict, and what Redis says of its memory.
  */
-#include "fcgi-app/water.h"
+#include "fcgi-app/publish/water.h"
 
 #include <math.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  * One row for each kind of body, each of MIB MiB (256), fed in chunks as the responder does; the best of five runs, by
  * processor time.
  */
-#include "fcgi-app/multipart.h"
+#include "fcgi-app/upload/multipart.h"
 
 #include "shared/cleanup.h"
 
