@@ -14,6 +14,7 @@
 #include "fcgi-app/http/router.h"
 #include "fcgi-app/thread.h"
 #include "fcgi-app/upload/uploads.h"
+#include "fcgi-app/web/assets.h"
 #include "shared/cleanup.h"
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -45,6 +46,8 @@ const struct route handlers_routes[] = {
     {METHOD_GET, "status", ACCESS_ADMIN, handlers_status},
     {METHOD_GET, "healthz", ACCESS_OPEN, health_live},
     {METHOD_GET, "readyz", ACCESS_OPEN, health_ready},
+    {METHOD_GET, "", ACCESS_OPEN, asset_answer},
+    {METHOD_GET, "ui/{}", ACCESS_OPEN, asset_answer},
 };
 const size_t handlers_route_count = sizeof handlers_routes / sizeof handlers_routes[0];
 

@@ -64,7 +64,7 @@ bool response_reserve(struct response *r, size_t body_bytes)
            buf_reserve(&r->body, body_bytes < most ? body_bytes : most);
 }
 
-void response_begin(struct response *r, int status, const char *type)
+static void begin(struct response *r, int status, const char *type, const char *cache)
 {
     r->status = status;
     r->has_etag = false;
@@ -72,8 +72,19 @@ void response_begin(struct response *r, int status, const char *type)
     buf_clear(&r->body);
     if (type)
         response_header(r, "Content-Type", type);
-    buf_puts(&r->head,
-             "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+    buf_puts_all(&r->head, (const char *const[]){
+                               "Cache-Control: ", cache,
+                               "\r\nX-Content-Type-Options: nosniff\r\n", NULL});
+}
+
+void response_begin(struct response *r, int status, const char *type)
+{
+    begin(r, status, type, "no-store");
+}
+
+void response_begin_kept(struct response *r, int status, const char *type)
+{
+    begin(r, status, type, "no-cache");
 }
 
 void response_header(struct response *r, const char *name, const char *value)

@@ -8,7 +8,8 @@
  *
  * X-Request-Id, and in a problem "request_id", tell the request; with has_etag a 200 carries an ETag (etag.h).
  * With cors_origin it also carries Access-Control-Allow-Origin and -Expose-Headers, with varies `Vary: Origin`.
- * Every response carries `Cache-Control: no-store`, `X-Content-Type-Options: nosniff` and its Content-Length.
+ * Every response carries `Cache-Control: no-store` (unless it is begun as one to keep), `X-Content-Type-Options: nosniff`
+ * and its Content-Length.
  * Reusable: begin forgets what was there.  A body that did not fit, or a header that holds control characters, makes
  * it a 500.
  */
@@ -50,6 +51,8 @@ bool response_reserve(struct response *r, size_t body_bytes);
 
 /* type NULL: no body will come. */
 void response_begin(struct response *r, int status, const char *type);
+/* One that a browser may keep, and asks each time whether it is still the same: `Cache-Control: no-cache`. */
+void response_begin_kept(struct response *r, int status, const char *type);
 void response_header(struct response *r, const char *name, const char *value);
 /* The whole of a problem answer (RFC 9457), Retry-After included where the table has one; then retry_after counts, if it is
  * above 0. */

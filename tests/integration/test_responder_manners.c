@@ -4,6 +4,7 @@
  */
 #include "fcgi-app/fastcgi/handlers.h"
 #include "fcgi-app/http/router.h"
+#include "fcgi-app/web/assets.h"
 #include "shared/cleanup.h"
 #include "tests/integration/responder_rig.h"
 #include "tests/support/wait_until.h"
@@ -69,7 +70,8 @@ static const char *path_of(const struct route *route, const char *job,
     const char *hole = strstr(route->pattern, "{}");
     const char *what = strncmp(route->pattern, "v1/jobs", 7) == 0       ? job
                        : strncmp(route->pattern, "v1/batches", 10) == 0 ? batch
-                                                                        : "default";
+                       : strncmp(route->pattern, "ui/", 3) == 0 ? "dashboard.css"
+                                                                : "default";
 
     if (!hole)
         (void)snprintf(path, sizeof path, "/%s", route->pattern);
