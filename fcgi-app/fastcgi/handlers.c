@@ -11,6 +11,7 @@
 #include "fcgi-app/auth/policies.h"
 #include "fcgi-app/jobs/queue_bulk.h"
 #include "fcgi-app/jobs/queues.h"
+#include "fcgi-app/jobs/workers.h"
 #include "fcgi-app/http/router.h"
 #include "fcgi-app/thread.h"
 #include "fcgi-app/upload/uploads.h"
@@ -43,6 +44,7 @@ const struct route handlers_routes[] = {
     {METHOD_POST, "v1/queues/{}/resume", ACCESS_ADMIN, queues_resume},
     {METHOD_POST, "v1/queues/{}/retry", ACCESS_ADMIN, queue_bulk_retry},
     {METHOD_POST, "v1/queues/{}/purge", ACCESS_ADMIN, queue_bulk_purge},
+    {METHOD_GET, "v1/workers", ACCESS_READ, workers_list},
     {METHOD_GET, "status", ACCESS_ADMIN, handlers_status},
     {METHOD_GET, "healthz", ACCESS_OPEN, health_live},
     {METHOD_GET, "readyz", ACCESS_OPEN, health_ready},

@@ -68,6 +68,7 @@ static void begin(struct response *r, int status, const char *type, const char *
 {
     r->status = status;
     r->has_etag = false;
+    r->weak[0] = '\0';
     buf_clear(&r->head);
     buf_clear(&r->body);
     if (type)
@@ -116,13 +117,22 @@ void response_problem(struct response *r, enum problem p, const char *detail,
     buf_puts(&r->body, "}\n");
 }
 
+void response_tag(struct response *r, const void *bytes, size_t len)
+{
+    struct err e = ERR_INIT;
+    r->has_etag = etag_make(bytes, len, r->weak, &e) == ERR_OK;
+}
+
 /* The tag; whoever has it already needs no body. */
 static void add_etag(struct response *r)
 {
-    char etag[ETAG_SIZE];
+    char etag[sizeof "W/" + ETAG_SIZE] = "W/";
     struct err e = ERR_INIT;
-    if (!r->has_etag || r->status != 200 ||
-        etag_make(r->body.data, r->body.len, etag, &e))
+    if (!r->has_etag || r->status != 200)
+        return;
+    if (r->weak[0])
+        memcpy(etag + strlen("W/"), r->weak, sizeof r->weak);
+    else if (etag_make(r->body.data, r->body.len, etag, &e))
         return;
     response_header(r, "ETag", etag);
     if (!r->if_none_match || !etag_is_in(etag, r->if_none_match))

@@ -16,6 +16,7 @@
 #ifndef HOIST_FCGI_RESPONSE_H
 #define HOIST_FCGI_RESPONSE_H
 
+#include "fcgi-app/http/etag.h"
 #include "fcgi-app/http/problem.h"
 #include "shared/buf.h"
 
@@ -40,6 +41,8 @@ struct response {
     const char *preference;    /* Preference-Applied; NULL: none was */
     bool
         has_etag; /* a 200 gets an ETag, and is a 304 for who has it; begin forgets it */
+    char weak
+        [ETAG_SIZE]; /* with has_etag, where it is not the bytes' own: response_tag */
 };
 
 void response_init(struct response *r);
@@ -54,6 +57,9 @@ void response_begin(struct response *r, int status, const char *type);
 /* One that a browser may keep, and asks each time whether it is still the same: `Cache-Control: no-cache`. */
 void response_begin_kept(struct response *r, int status, const char *type);
 void response_header(struct response *r, const char *name, const char *value);
+/* The ETag is a weak one of these bytes: what the body says beside them (an age) is no change for who has it.  After
+ * response_begin. */
+void response_tag(struct response *r, const void *bytes, size_t len);
 /* The whole of a problem answer (RFC 9457), Retry-After included where the table has one; then retry_after counts, if it is
  * above 0. */
 void response_problem(struct response *r, enum problem p, const char *detail,

@@ -3,108 +3,61 @@
 #include "fcgi-app/http/body.h"
 #include "fcgi-app/jobs/job_store.h"
 #include "fcgi-app/jobs/queue_limits.h"
-#include "shared/clock.h"
+#include "fcgi-app/jobs/queues_write.h"
 #include "shared/queue.h"
 
 #include <string.h>
 
-static void add_queue(struct buf *b, const char *name, const struct queue_status *s,
-                      const struct redis_value *limits)
-{
-    const struct {
-        const char *name;
-        int64_t n;
-    } members[] = {
-        {"ready", s->ready},
-        {"scheduled", s->scheduled},
-        {"running", s->running},
-        {"dead", s->dead},
-        {"done", s->done},
-        {"grouped", s->grouped},
-        {"behind", s->behind},
-        {"bytes", s->bytes},
-        {"enqueued_total", s->enqueued_total},
-        {"done_total", s->done_total},
-        {"failed_total", s->failed_total},
-        {"retried_total", s->retried_total},
-        {"dead_total", s->dead_total},
-        {"cancelled_total", s->cancelled_total},
-        {"crashed_total", s->crashed_total},
-    };
-    int64_t age_ms = s->oldest_created > 0 ? clock_wall_ms() - s->oldest_created : 0;
-    buf_printf(b, "{\"name\":\"%s\"", name);
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
-        buf_printf(b, ",\"%s\":%lld", members[i].name, (long long)members[i].n);
-    buf_printf(b, ",\"oldest_age_seconds\":%lld.%03lld,\"paused\":%s,\"limits\":{",
-               (long long)(age_ms > 0 ? age_ms / 1000 : 0),
-               (long long)(age_ms > 0 ? age_ms % 1000 : 0),
-               s->paused ? "true" : "false");
-    queue_limits_add(b, limits);
-    buf_puts(b, "}}");
-}
+enum { TAG_BYTES_MAX = RESPONSE_BODY_MAX };
 
-/* The status and the limits of count queues, one after the other, in one pipeline. */
+/* The status, limits and minutes of count queues in one pipeline. */
 static enum err_code ask(struct exchange *x, const struct config_queue *queues,
-                         size_t count, struct redis_value **ret_replies, struct err *e)
+                         size_t count, struct queues_picture *ret, struct err *e)
 {
-    struct redis_cmd cmds[2 * CONFIG_QUEUES_MAX] = {{.count = 0}};
-    for (size_t i = 0; i < count; i++) {
-        redis_cmd_init(&cmds[2 * i]);
-        redis_cmd_init(&cmds[2 * i + 1]);
-        queue_status_cmd(&cmds[2 * i], queues[i].name);
-        queue_limits_cmd(&cmds[2 * i + 1], queues[i].name);
-    }
-    enum err_code code = exchange_ask(x, cmds, 2 * count, ret_replies, e);
-    for (size_t i = 0; i < 2 * count; i++)
+    struct redis_cmd cmds[QUEUES_CMDS * CONFIG_QUEUES_MAX] = {{.count = 0}};
+    size_t cmd_count = QUEUES_CMDS * count;
+    for (size_t i = 0; i < cmd_count; i++)
+        redis_cmd_init(&cmds[i]);
+    queues_cmds(queues, count, cmds, ret);
+    enum err_code code = exchange_ask(x, cmds, cmd_count, ret->replies, e);
+    for (size_t i = 0; i < cmd_count; i++)
         redis_cmd_release(&cmds[i]);
-    return code;
+    return code ? code : queues_check(ret, e);
 }
 
-static enum err_code add_all(struct exchange *x, const struct config_queue *queues,
-                             size_t count, struct redis_value *const *replies,
-                             struct err *e)
+/* The queues that the client may use, once more without their ages: for the tag. */
+static void add_tag(struct exchange *x, const struct queues_picture *p,
+                    bool with_history)
 {
-    struct buf *b = &x->response.body;
-    bool first = true;
-    for (size_t i = 0; i < count; i++) {
-        struct queue_status s;
-        if (!access_may_use_queue(&x->access, x->app->config, &queues[i]))
-            continue;
-        if (queue_parse_status(replies[2 * i], &s, e))
-            return e->code;
-        if (!first)
-            buf_putc(b, ',');
-        first = false;
-        add_queue(b, queues[i].name, &s, replies[2 * i + 1]);
-    }
-    return ERR_OK;
+    CLEANUP(buf_release) struct buf b = BUF_INIT(TAG_BYTES_MAX);
+    for (size_t i = 0; i < p->count; i++)
+        if (access_may_use_queue(&x->access, x->app->config, &p->queues[i]) &&
+            !queues_write_one(p, i, with_history, false, &b))
+            return;
+    response_tag(&x->response, b.data, b.len);
 }
 
-/* Answer with count queues between these texts. */
-static void answer(struct exchange *x, const struct config_queue *queues, size_t count,
-                   const char *const around[2])
+static bool wants_history(const struct exchange *x)
 {
-    struct redis_value *replies[2 * CONFIG_QUEUES_MAX] = {NULL};
-    struct err e = ERR_INIT;
-    enum err_code code = ask(x, queues, count, replies, &e);
-    if (!code) {
-        response_begin(&x->response, 200, "application/json");
-        x->response.has_etag = true;
-        buf_puts(&x->response.body, around[0]);
-        code = add_all(x, queues, count, replies, &e);
-        buf_puts(&x->response.body, around[1]);
-    }
-    if (code)
-        exchange_refuse(x, PROBLEM_UNAVAILABLE, &e);
-    for (size_t i = 0; i < 2 * count; i++)
-        redis_reply_free(replies[i]);
+    const struct request_text *s = request_query(&x->request, "history");
+    return s && s->len == 1 && s->s[0] == '1';
 }
 
 void queues_list(struct exchange *x)
 {
+    CLEANUP(queues_picture_release) struct queues_picture p = {.count = 0};
     const struct config *config = x->app->config;
-    answer(x, config->queues, config->queue_count,
-           (const char *const[]){"{\"queues\":[", "]}\n"});
+    const struct queues_view view = {config, &x->access, wants_history(x)};
+    struct err e = ERR_INIT;
+    if (ask(x, config->queues, config->queue_count, &p, &e)) {
+        exchange_refuse(x, PROBLEM_UNAVAILABLE, &e);
+        return;
+    }
+    response_begin(&x->response, 200, "application/json");
+    if (!queues_write(&p, &view, &x->response.body))
+        x->response.body.failed = true;
+    buf_putc(&x->response.body, '\n');
+    add_tag(x, &p, view.with_history);
 }
 
 enum problem queues_find(const struct exchange *x, const struct config_queue **ret,
@@ -123,10 +76,21 @@ enum problem queues_find(const struct exchange *x, const struct config_queue **r
 static void show(struct exchange *x, const struct config_queue *queue, enum problem p,
                  const struct err *e)
 {
-    if (p)
+    CLEANUP(queues_picture_release) struct queues_picture picture = {.count = 0};
+    struct err why = ERR_INIT;
+    if (!p && ask(x, queue, 1, &picture, &why)) {
+        p = PROBLEM_UNAVAILABLE;
+        e = &why;
+    }
+    if (p) {
         exchange_refuse(x, p, e);
-    else
-        answer(x, queue, 1, (const char *const[]){"", "\n"});
+        return;
+    }
+    response_begin(&x->response, 200, "application/json");
+    if (!queues_write_one(&picture, 0, true, true, &x->response.body))
+        x->response.body.failed = true;
+    buf_putc(&x->response.body, '\n');
+    add_tag(x, &picture, true);
 }
 
 void queues_show(struct exchange *x)
