@@ -17,7 +17,7 @@ elseif has_ended(record) then
   drop_ended(id)
   return {'MISSING', '', ''}
 end
-count('failed')
+count_class('failed', class)
 if not fault then
   note_arrived(ARGV[8])
   if (ARGV[7] or '') ~= '' then

@@ -81,6 +81,15 @@ local function drop_ended(id)
   free_slot(id)
 end
 
+-- One more of these, and among them of those of this class; shared/queue_classes.c has the same list.
+local CLASSES = ' transient throttled config refresh resolve never fetch command converter record crashed '
+local function count_class(name, class)
+  count(name)
+  if string.find(class, '^%l+$') and string.find(CLASSES, ' ' .. class .. ' ', 1, true) then
+    count(name .. '_' .. class)
+  end
+end
+
 -- Back into the line.
 local function to_ready(id, record)
   redis.call('HSET', job, 'state', 'waiting')
@@ -122,7 +131,7 @@ local function bury(id, record, why, class)
   leave_lines(id, record or {})
   drop_lease(id)
   settle(id, record or {}, 'dead')
-  count('dead')
+  count_class('dead', class)
   event(id, 'dead')
   return {'CONFLICT', 'dead', why}
 end

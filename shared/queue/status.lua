@@ -1,5 +1,6 @@
 -- status: how long the queue is, in O(log n).  Returns {ready, scheduled, running, dead, done, paused,
 -- {counters, as queue_status names them}, {the first id of each priority that has one}, behind a group, behind a parent}.
+-- ARGV: the names of further counters, which stand behind those that all want.
 local oldest = {}
 
 for priority = 0, 9 do
@@ -10,7 +11,7 @@ for priority = 0, 9 do
   end
 end
 local counters = redis.pcall('HMGET', stats, 'enqueued', 'done', 'failed', 'retried', 'dead', 'cancelled', 'crashed',
-  'started', 'bytes')
+  'started', 'bytes', unpack(ARGV))
 if counters.err then
   counters = {}
 end

@@ -3,6 +3,7 @@
 #include "tests/integration/queue_look.h"
 
 #include "shared/clock.h"
+#include "shared/queue_classes.h"
 #include "tests/support/wait_until.h"
 
 #include <criterion/criterion.h>
@@ -289,4 +290,79 @@ Test(queue_ends, a_crash_in_the_last_attempt_is_dead)
     cr_expect(reap(&j.id) == QUEUE_CONFLICT);
     cr_expect(field_is(&j.id, "error", "its worker died in attempt 1 of 1"));
     job_release(&j);
+}
+
+/* --- classes of errors --- */
+
+static enum queue_answer fail_as(const char *class, int64_t retry_ms)
+{
+    struct job_id id = add(0, 0);
+    struct queue_lease l = claim_and_start();
+    struct redis_cmd c;
+
+    redis_cmd_init(&c);
+    queue_fail_cmd(
+        &c,
+        &(struct queue_fail){
+            .lease = l, .error = "no", .error_class = class, .retry_ms = retry_ms},
+        &h.worker);
+    cr_assert(same(&l.id, &id));
+    return run_answer(&c);
+}
+
+static struct queue_classes classes(void)
+{
+    struct redis_cmd c;
+    struct queue_status s;
+    struct queue_classes ret;
+    struct err e = ERR_INIT;
+
+    redis_cmd_init(&c);
+    queue_classes_cmd(&c, "q");
+    struct redis_value *v = run(&c);
+    cr_assert(queue_parse_status(v, &s, &e) == ERR_OK, "%s", e.text);
+    queue_parse_classes(v, &s, &ret);
+    redis_reply_free(v);
+    return ret;
+}
+
+Test(queue_ends, failures_and_deaths_count_by_the_class_of_their_error)
+{
+    const size_t other = QUEUE_CLASSES - 1;
+    struct queue_classes n = classes();
+    for (size_t i = 0; i < QUEUE_CLASSES; i++)
+        cr_expect(n.failed[i] == 0 && n.dead[i] == 0, "%s", queue_class_names[i]);
+    for (size_t i = 0; i < QUEUE_CLASSES; i++) {
+        cr_expect(fail_as(queue_class_names[i], 3600000) == QUEUE_OK);
+        for (size_t k = 0; k <= i; k++)
+            cr_expect(fail_as(queue_class_names[i], -1) == QUEUE_CONFLICT);
+    }
+    cr_expect(fail_as("config refresh", -1) == QUEUE_CONFLICT);
+    cr_expect(fail_as("", -1) == QUEUE_CONFLICT);
+    n = classes();
+    for (size_t i = 0; i < other; i++)
+        cr_expect(n.failed[i] == (int64_t)i + 2 && n.dead[i] == (int64_t)i + 1,
+                  "%s: %lld, %lld", queue_class_names[i], (long long)n.failed[i],
+                  (long long)n.dead[i]);
+    cr_expect(n.failed[other] == QUEUE_CLASSES + 3 &&
+                  n.dead[other] == QUEUE_CLASSES + 2,
+              "what is not listed is the rest");
+    cr_expect(redis_fixture_ask_int(&h.server, "HLEN", "hoist:{q}:stats", NULL) < 64,
+              "one field for each class, whatever workers send");
+}
+
+Test(queue_ends, a_job_whose_worker_died_counts_as_crashed)
+{
+    struct job_id id = add(0, 0);
+
+    for (int i = 0; i < 3; i++) {
+        (void)claim_and_start();
+        expire(&id);
+        (void)reap(&id);
+    }
+    struct queue_classes n = classes();
+    cr_expect(stands(&id, "dead", "dead"));
+    for (size_t i = 0; i < QUEUE_CLASSES; i++)
+        cr_expect(n.dead[i] == (strcmp(queue_class_names[i], "crashed") == 0), "%s",
+                  queue_class_names[i]);
 }
