@@ -1,5 +1,6 @@
 # Makes generated/web_assets.c, the files that hoist-fcgi serves by itself; run at build time:
-#   cmake -D SOURCE=fcgi-app/web/assets -D "FILES=index.html ui/page.css" -D OUT=generated -P cmake/assets.cmake
+#   cmake -D SOURCE=fcgi-app/web -D "FILES=index.html ui/page.css" -D OUT=generated -P cmake/assets.cmake
+# They are below SOURCE/assets; hoist.js, which is also a package of its own, is in SOURCE/npm.
 # Each file goes in twice, as it is and as `gzip -9` makes it (only once, where that saves nothing), with a strong ETag of its
 # bytes for either; fcgi-app/web/assets.h says how they are found.
 cmake_minimum_required(VERSION 3.25)
@@ -8,6 +9,7 @@ cmake_minimum_required(VERSION 3.25)
 set(type_html "text/html; charset=utf-8")
 set(type_css "text/css; charset=utf-8")
 set(type_js "text/javascript; charset=utf-8")
+set(type_mjs "text/javascript; charset=utf-8")
 set(type_json "application/json")
 set(type_svg "image/svg+xml")
 set(type_png "image/png")
@@ -29,18 +31,22 @@ function(add_bytes variable file tail)
 endfunction()
 
 file(MAKE_DIRECTORY ${OUT})
-set(c "/* Made by cmake/assets.cmake from fcgi-app/web/assets/. */\n#include \"fcgi-app/web/assets.h\"\n\n")
+set(c "/* Made by cmake/assets.cmake from fcgi-app/web/. */\n#include \"fcgi-app/web/assets.h\"\n\n")
 set(rows "")
 set(i 0)
 foreach(file ${FILES})
   cmake_path(GET file EXTENSION LAST_ONLY kind)
   string(SUBSTRING "${kind}" 1 -1 kind)
   if(NOT DEFINED type_${kind})
-    message(FATAL_ERROR "${SOURCE}/${file}: cmake/assets.cmake has no media type for .${kind}")
+    message(FATAL_ERROR "${file}: cmake/assets.cmake has no media type for .${kind}")
+  endif()
+  set(plain ${SOURCE}/assets/${file})
+  if(NOT EXISTS ${plain})
+    set(plain ${SOURCE}/npm/${file})
   endif()
   set(packed ${OUT}/web_asset.gz)
-  execute_process(COMMAND ${GZIP} -9 -n -c INPUT_FILE ${SOURCE}/${file} OUTPUT_FILE ${packed} COMMAND_ERROR_IS_FATAL ANY)
-  add_bytes(plain_${i} ${SOURCE}/${file} "")
+  execute_process(COMMAND ${GZIP} -9 -n -c INPUT_FILE ${plain} OUTPUT_FILE ${packed} COMMAND_ERROR_IS_FATAL ANY)
+  add_bytes(plain_${i} ${plain} "")
   file(SIZE ${packed} packed_len)
   set(packed_row "NULL, 0, \"\"")
   if(packed_len LESS plain_${i}_len)

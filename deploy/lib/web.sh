@@ -67,6 +67,9 @@ with_socket() {
 
 web_write_nginx() {
     local tmp=$area/tmp user='' address=$listen_host:$listen_port
+    mkdir -p "$area/www/example"
+    install -m 0644 "$root/deploy/example/index.html" "$area/www/example/"
+    chmod 0755 "$area/www" "$area/www/example"
     [ -z "$listen_path" ] || address=unix:$listen_path
     [ "$(id -u)" != 0 ] || user='user www-data;'
     {
@@ -79,7 +82,8 @@ web_write_nginx() {
             "client_body_temp_path $tmp;" "fastcgi_temp_path $tmp;" "proxy_temp_path $tmp;" \
             "uwsgi_temp_path $tmp;" "scgi_temp_path $tmp;"
         with_socket nginx/hoist-upstream.conf
-        printf '%s\n' 'server {' "listen $address;" 'server_name hoist;'
+        printf '%s\n' 'server {' "listen $address;" 'server_name hoist;' \
+            "location /example/ { root $area/www; types { text/html html; } charset utf-8; }"
         with_socket nginx/hoist.conf
         [ -z "$bodies" ] || with_socket nginx/hoist-bodies.conf
         printf '}\n}\n'

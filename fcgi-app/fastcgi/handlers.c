@@ -49,6 +49,8 @@ const struct route handlers_routes[] = {
     {METHOD_GET, "healthz", ACCESS_OPEN, health_live},
     {METHOD_GET, "readyz", ACCESS_OPEN, health_ready},
     {METHOD_GET, "", ACCESS_OPEN, asset_answer},
+    {METHOD_GET, "hoist.js", ACCESS_OPEN, asset_answer},
+    {METHOD_GET, "hoist.mjs", ACCESS_OPEN, asset_answer},
     {METHOD_GET, "ui/{}", ACCESS_OPEN, asset_answer},
 };
 const size_t handlers_route_count = sizeof handlers_routes / sizeof handlers_routes[0];

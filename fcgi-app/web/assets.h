@@ -3,6 +3,7 @@
  *
  *     fcgi-app/web/assets/index.html   --cmake/assets.cmake-->   generated/web_assets.c   -->   GET /
  *                         ui/NAME                                                                GET /ui/NAME
+ *     fcgi-app/web/npm/hoist.js, hoist.mjs                                                       GET /hoist.js, /hoist.mjs
  *
  * A new file is a line in fcgi-app/CMakeLists.txt.  Every file has a strong ETag of its bytes, another one packed by gzip,
  * and is sent packed to whoever accepts that.  Answers are `Cache-Control: no-cache`: a browser keeps them and asks each time
@@ -30,7 +31,7 @@ struct asset_bytes {
 };
 
 struct asset {
-    const char *path; /* below fcgi-app/web/assets: "ui/page.css" */
+    const char *path; /* of the request, below "/": "ui/page.css" */
     const char *type; /* media type */
     struct asset_bytes plain, packed;
 };
