@@ -41,6 +41,8 @@ bool etag_is_in(const char *etag, const char *list)
 {
     const char *s = list + strspn(list, " \t");
 
+    if (strncmp(etag, "W/", 2) == 0)
+        etag += 2;
     if (*s == '*')
         return s[1 + strspn(s + 1, " \t")] == '\0';
     for (;;) {

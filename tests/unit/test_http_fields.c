@@ -119,6 +119,9 @@ Test(http_fields, a_tag_is_found_in_its_list)
     cr_expect(etag_is_in(etag, list));
     cr_expect(not(etag_is_in(other, list)));
     cr_expect(not(etag_is_in(etag, "x")));
+    char weak[ETAG_SIZE + 2] = "W/";
+    memcpy(weak + 2, etag, ETAG_SIZE);
+    cr_expect(etag_is_in(weak, list) && etag_is_in(weak, etag));
     cr_expect(not(etag_is_in(etag, "\"x\" \"y\"")));
     cr_expect(not(etag_is_in(etag, "")));
 }
