@@ -13,6 +13,7 @@
 #include "fcgi-app/upload/room.h"
 #include "fcgi-app/jobs/waits.h"
 #include "shared/config.h"
+#include "shared/histogram.h"
 #include "shared/redis.h"
 #include "shared/spool.h"
 
@@ -20,6 +21,7 @@ struct handlers;
 struct waiters;
 struct quotas;
 struct sniffer;
+struct metrics;
 
 struct app {
     const struct config *config;
@@ -36,6 +38,8 @@ struct app {
     struct waits waits;
     struct body_files bodies;
     struct breaker breaker; /* on what requests ask of Redis */
+    struct metrics *metrics;
+    struct histogram redis_us; /* round trips, of all threads */
 };
 
 /* Fill in app->redis.  ERR_CONFIG: the url is none. */

@@ -5,6 +5,7 @@
 #include "fcgi-app/auth/policies.h"
 #include "fcgi-app/auth/quota.h"
 #include "fcgi-app/upload/sniff.h"
+#include "fcgi-app/metrics/metrics.h"
 #include "fcgi-app/thread.h"
 #include "fcgi-app/jobs/waiters.h"
 #include "shared/cleanup.h"
@@ -116,15 +117,15 @@ static enum err_code start(struct server *s, const struct listener *listener,
     if (body_files_init(app->config, app->spool, &app->bodies, e) ||
         open_sniffer(app, e) || app_set_redis(&s->app, &s->app.config->redis, e) ||
         gate_open(&options, &s->app.gate, e) ||
-        publisher_start(
-            &(struct publisher_options){app->config, &app->redis, &app->waits},
-            &app->publisher, e) ||
+        publisher_start(&(struct publisher_options){app->config, &app->redis,
+                                                    &app->waits, &app->redis_us},
+                        &app->publisher, e) ||
         rooms_open(app->config, &app->redis, &app->breaker, &app->rooms, e) ||
         quotas_open(app->config, &app->quotas, e) ||
         marks_start(&(struct marks_options){app->config, app->spool, &app->redis,
                                             &app->breaker},
                     &app->marks, e) ||
-        waiters_start(&s->app, &s->app.waiters, e) ||
+        metrics_open(&app->metrics, e) || waiters_start(&s->app, &s->app.waiters, e) ||
         handlers_start(&s->app, (size_t)http->threads, (size_t)http->max_threads,
                        &s->handlers, e) ||
         thread_start(&s->gate_thread, "gate", run_gate, s, e))
@@ -173,6 +174,7 @@ static void stop(struct server *s)
     waiters_stop(s->app.waiters); /* answers what they have parked */
     publisher_stop(s->app.publisher, s->flush_ms);
     marks_stop(s->app.marks);
+    metrics_close(s->app.metrics);
     rooms_close(s->app.rooms);
     quotas_close(s->app.quotas);
     sniffer_close(s->app.sniffer);

@@ -276,7 +276,8 @@ struct config_converter {
 enum config_scope {
     CONFIG_SCOPE_UPLOAD = 1,
     CONFIG_SCOPE_READ = 2,
-    CONFIG_SCOPE_ADMIN = 4
+    CONFIG_SCOPE_ADMIN = 4,
+    CONFIG_SCOPE_METRICS = 8
 };
 
 /* A client of the responder: fcgi-app/auth/access.h. */

@@ -169,17 +169,19 @@ static enum err_code check_keys(const struct auth *t, struct err *e)
 
 static enum err_code take_scopes(const struct auth *t, struct err *e)
 {
-    static const char *const words[] = {"upload", "read", "admin"}; /* bits, in order */
+    static const char *const words[] = {"upload", "read", "admin",
+                                        "metrics"}; /* bits, in order */
+    const size_t count = sizeof words / sizeof words[0];
     const char *at = t->a->scopes;
     size_t len;
 
     for (at += strspn(at, separators); (len = strcspn(at, separators)) > 0;
          at += len, at += strspn(at, separators)) {
         size_t i = 0;
-        while (i < 3 && (strlen(words[i]) != len || memcmp(words[i], at, len) != 0))
+        while (i < count && (strlen(words[i]) != len || memcmp(words[i], at, len) != 0))
             i++;
-        if (i == 3) {
-            err_set(e, ERR_CONFIG, "'%.*s' is not one of upload, read, admin",
+        if (i == count) {
+            err_set(e, ERR_CONFIG, "'%.*s' is not one of upload, read, admin, metrics",
                     (int)(len < 60 ? len : 60), at);
             return blame(t, "scopes", e);
         }
@@ -187,9 +189,11 @@ static enum err_code take_scopes(const struct auth *t, struct err *e)
     }
     if (t->a->scope_bits & CONFIG_SCOPE_ADMIN)
         t->a->scope_bits |= CONFIG_SCOPE_UPLOAD | CONFIG_SCOPE_READ;
+    if (t->a->scope_bits & CONFIG_SCOPE_READ)
+        t->a->scope_bits |= CONFIG_SCOPE_METRICS;
     if (t->a->scope_bits)
         return ERR_OK;
-    err_set(e, ERR_CONFIG, "is empty: upload, read and admin are allowed");
+    err_set(e, ERR_CONFIG, "is empty: upload, read, admin and metrics are allowed");
     return blame(t, "scopes", e);
 }
 

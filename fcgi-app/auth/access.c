@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const scope_names[] = {"upload", "read", "admin"};
+static const char *const scope_names[] = {"upload", "read", "admin", "metrics"};
 static const char challenge[] = "Bearer realm=\"hoist\"";
 
 /* --- Who --- */
@@ -27,10 +27,11 @@ static enum problem identify_local(struct exchange *x, struct err *e)
         return problem_set(e, PROBLEM_FORBIDDEN,
                            "only clients on the server itself are served until the "
                            "operator configures an [auth NAME] section with a token");
-    access_set(x, &(struct access){.scopes = ACCESS_UPLOAD | ACCESS_READ |
-                                             ACCESS_ADMIN | ACCESS_SEND | ACCESS_LOOK,
-                                   .queues = UINT64_MAX,
-                                   .destinations = UINT64_MAX});
+    access_set(x,
+               &(struct access){.scopes = ACCESS_UPLOAD | ACCESS_READ | ACCESS_ADMIN |
+                                          ACCESS_METRICS | ACCESS_SEND | ACCESS_LOOK,
+                                .queues = UINT64_MAX,
+                                .destinations = UINT64_MAX});
     return PROBLEM_NONE;
 }
 

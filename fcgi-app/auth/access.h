@@ -44,7 +44,8 @@ enum access_scope {
     ACCESS_UPLOAD = CONFIG_SCOPE_UPLOAD,
     ACCESS_READ = CONFIG_SCOPE_READ,
     ACCESS_ADMIN = CONFIG_SCOPE_ADMIN,
-    ACCESS_OPEN = 8, /* of a route: everybody, known or not */
+    ACCESS_METRICS = CONFIG_SCOPE_METRICS,
+    ACCESS_OPEN = 64, /* of a route: everybody, known or not */
     /* Parts of upload and read, which is all that a policy brings. */
     ACCESS_SEND = 16, /* upload bytes */
     ACCESS_LOOK = 32  /* look at one job */

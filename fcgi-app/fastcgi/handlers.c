@@ -13,6 +13,7 @@
 #include "fcgi-app/jobs/queues.h"
 #include "fcgi-app/jobs/workers.h"
 #include "fcgi-app/http/router.h"
+#include "fcgi-app/metrics/metrics.h"
 #include "fcgi-app/thread.h"
 #include "fcgi-app/upload/uploads.h"
 #include "fcgi-app/web/assets.h"
@@ -46,6 +47,7 @@ const struct route handlers_routes[] = {
     {METHOD_POST, "v1/queues/{}/purge", ACCESS_ADMIN, queue_bulk_purge},
     {METHOD_GET, "v1/workers", ACCESS_READ, workers_list},
     {METHOD_GET, "status", ACCESS_ADMIN, handlers_status},
+    {METHOD_GET, "metrics", ACCESS_METRICS, metrics_show},
     {METHOD_GET, "healthz", ACCESS_OPEN, health_live},
     {METHOD_GET, "readyz", ACCESS_OPEN, health_ready},
     {METHOD_GET, "", ACCESS_OPEN, asset_answer},
@@ -54,6 +56,8 @@ const struct route handlers_routes[] = {
     {METHOD_GET, "ui/{}", ACCESS_OPEN, asset_answer},
 };
 const size_t handlers_route_count = sizeof handlers_routes / sizeof handlers_routes[0];
+_Static_assert(sizeof handlers_routes / sizeof handlers_routes[0] <= METER_ROUTES_MAX,
+               "struct meter has a place for each");
 
 static void answer_allowed(struct exchange *x, unsigned allowed)
 {
@@ -88,6 +92,7 @@ static void route(struct exchange *x)
         cors_check(&config->http, config->auth_count > 0, &x->request, &cors, &e);
     x->response.cors_origin = cors.origin;
     if (p) {
+        atomic_store(&x->route, NULL);
         exchange_refuse(x, p, &e);
         return;
     }
@@ -126,10 +131,12 @@ void handlers_serve(struct handler *h, bool may_read)
     exchange_begin(x);
     enum problem p = request_parse(&x->request, fastcgi_params(x->web), &e);
     exchange_read_head(x);
-    if (p)
+    if (p) {
+        atomic_store(&x->route, NULL);
         exchange_refuse(x, p, &e);
-    else
+    } else {
         route(x);
+    }
     if (!x->parked) {
         (void)exchange_request_id(x);
         struct exchange_end end = {
@@ -163,14 +170,16 @@ static void *run(void *arg)
     struct exchange *x = &h->exchange;
     atomic_store(&h->thread_id, gettid());
     while ((x->conn = gate_take(x->app->gate, &x->web))) {
-        int64_t now = clock_mono_ms();
+        int64_t began_us = clock_mono_us(), now = began_us / 1000;
         atomic_store(&x->since_ms, now);
         atomic_store(&h->began_ms, now);
         handlers_serve(h, true);
         atomic_store(&x->since_ms, 0);
         atomic_store(&h->began_ms, 0);
         atomic_store(&h->served, atomic_load(&h->served) + 1);
-        handlers_status_slow(h, clock_mono_ms() - now);
+        int64_t took_us = clock_mono_us() - began_us;
+        handlers_note(h, took_us);
+        handlers_status_slow(h, took_us / 1000);
         log_set_request(NULL, NULL);
         if (is_surplus(h->all))
             break;
@@ -182,6 +191,7 @@ static void *run(void *arg)
 static enum err_code start_one(struct handlers *all, struct handler *h, struct err *e)
 {
     h->all = all;
+    h->meter = &all->meters[h - all->list];
     if (exchange_init(&h->exchange, all->app, e))
         return e->code;
     atomic_store(&h->exchange.since_ms, 0);
@@ -210,7 +220,9 @@ enum err_code handlers_start(struct app *app, size_t threads, size_t max_threads
     struct handlers *h = calloc(1, sizeof *h);
     if (max_threads < threads)
         max_threads = threads;
-    if (!h || !(h->list = calloc(max_threads, sizeof *h->list))) {
+    if (!h || !(h->list = calloc(max_threads, sizeof *h->list)) ||
+        !(h->meters = calloc(max_threads + 1, sizeof *h->meters))) {
+        free(h ? h->list : NULL);
         free(h);
         return err_set(e, ERR_NOMEM, "handlers: out of memory");
     }
@@ -292,5 +304,6 @@ void handlers_join(struct handlers *h)
             join_one(&h->list[i]);
     handlers_reserve_join(h);
     free(h->list);
+    free(h->meters);
     free(h);
 }

@@ -11,8 +11,8 @@
  * max_threads in all; when there are more than that again, some end with the request they are at.  The last `threads` of
  * max_threads never wait for a client's body: an upload that they would have to read is answered 503.
  *
- * Should all max_threads be busy all the same (a disk that stands still, say), one more thread stands in: it answers /status
- * and /healthz, and sets what else comes aside until there is a thread for it.
+ * Should all max_threads be busy all the same (a disk that stands still, say), one more thread stands in: it answers /status,
+ * /healthz and /metrics, and sets what else comes aside until there is a thread for it.
  */
 #ifndef HOIST_FCGI_HANDLERS_H
 #define HOIST_FCGI_HANDLERS_H
@@ -37,6 +37,18 @@ MUST_CHECK enum err_code handlers_start(struct app *app, size_t threads,
                                         struct handlers **ret_handlers, struct err *e);
 /* GET /status: status.h says what it says. */
 void handlers_status(struct exchange *x);
+
+/* For /metrics. */
+struct handlers_figures {
+    int64_t busy, idle, limit;
+    int64_t exhausted; /* how often all were busy, and there could be no more */
+    int64_t slow, accepted;
+    int64_t listen_queue; /* connections not accepted yet; -1: unknown */
+};
+struct handlers_figures handlers_figures(const struct handlers *h);
+struct meter_sum;
+/* Add what all of them, and those that have ended, have answered. */
+void handlers_meter(const struct handlers *h, struct meter_sum *to);
 
 /* From the gate thread, once in a while (gate.h, on_tick). */
 void handlers_tick(struct handlers *h);

@@ -1,6 +1,6 @@
 /*
- * handlers_internal: what handlers.c (the threads), handlers_reserve.c (the one for when all are busy) and handlers_status.c
- * (what is said of them) share.  Nobody else includes it.
+ * handlers_internal: what handlers.c (the threads), handlers_reserve.c (the one for when all are busy), handlers_status.c
+ * and handlers_figures.c (what is said of them) share.  Nobody else includes it.
  *
  * A struct handler's exchange belongs to its thread; the atomics are for everybody to read.
  */
@@ -9,6 +9,7 @@
 
 #include "fcgi-app/http/exchange.h"
 #include "fcgi-app/fastcgi/handlers.h"
+#include "fcgi-app/metrics/meter.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,6 +25,7 @@ struct handler {
     atomic_llong started_ms; /* the thread; the clock is clock_mono_ms here and below */
     atomic_llong began_ms;   /* its request; 0: none is under way */
     atomic_llong served;
+    struct meter *meter; /* its own, of all->meters */
 };
 
 struct reserve {
@@ -43,6 +45,7 @@ struct handlers {
     long max_readers;
     bool complained;      /* that max_threads are not enough */
     struct handler *list; /* max_threads of them */
+    struct meter *meters; /* the same, and one of the reserve */
     struct reserve reserve;
     int64_t start_wall_ms, start_ms;
     atomic_llong slow, max_reached, max_active, max_queue;
@@ -61,5 +64,7 @@ void handlers_reserve_join(struct handlers *all);
 void handlers_status_look(struct handlers *all, size_t active, int64_t now);
 /* A request has taken so long: count and log it, if that is slow. */
 void handlers_status_slow(struct handler *h, int64_t took_ms);
+/* For its meter: the request that h has answered, or parked, took so long.  h's thread. */
+void handlers_note(struct handler *h, int64_t took_us);
 
 #endif

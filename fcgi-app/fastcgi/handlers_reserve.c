@@ -22,7 +22,7 @@ static bool all_are_busy(const struct handlers *all)
     return true;
 }
 
-/* Of what neither reads nor waits for anything. */
+/* Of what neither reads nor waits, but for Redis for a moment: who looks at the figures wants to just now. */
 static bool is_for_reserve(struct exchange *x)
 {
     struct err e = ERR_INIT;
@@ -30,6 +30,7 @@ static bool is_for_reserve(struct exchange *x)
     return request_parse(r, fastcgi_params(x->web), &e) == PROBLEM_NONE &&
            r->segment_count == 1 &&
            (strcmp(r->segments[0].s, "status") == 0 ||
+            strcmp(r->segments[0].s, "metrics") == 0 ||
             strcmp(r->segments[0].s, "healthz") == 0);
 }
 
@@ -52,7 +53,9 @@ static bool stand_in(struct reserve *r, size_t room)
         if (!x->conn)
             continue;
         if (is_for_reserve(x)) {
+            int64_t began_us = clock_mono_us();
             handlers_serve(&r->handler, false);
+            handlers_note(&r->handler, clock_mono_us() - began_us);
             log_set_request(NULL, NULL);
         } else {
             r->list[r->count++] = (struct aside){x->conn, x->web};
@@ -90,6 +93,7 @@ enum err_code handlers_reserve_start(struct handlers *all, struct err *e)
     struct reserve *r = &all->reserve;
     thread_init_lock(&r->lock, &r->changed);
     r->handler.all = all;
+    r->handler.meter = &all->meters[all->max_threads];
     r->list = calloc((size_t)all->app->config->http.max_connections, sizeof *r->list);
     if (!r->list)
         return err_set(e, ERR_NOMEM, "handlers: out of memory");

@@ -206,7 +206,11 @@ enum err_code exchange_ask(struct exchange *x, const struct redis_cmd *cmds,
         return err_set(e, ERR_RETRY, "redis is away");
     if (open_redis(x, e))
         return e->code;
+    int64_t began_us = clock_mono_us();
     enum err_code code = redis_pipeline(x->redis, cmds, count, ret_replies, e);
+    if (!code)
+        histogram_note_shared(&x->app->redis_us, &histogram_redis_us,
+                              clock_mono_us() - began_us);
     x->gave_up = x->hurry && code;
     if (!code)
         breaker_close(breaker);

@@ -75,6 +75,14 @@ bool waiters_park(struct waiters *w, struct exchange *x, struct job *job,
     return true;
 }
 
+size_t waiters_count(struct waiters *w)
+{
+    (void)pthread_mutex_lock(&w->lock);
+    size_t count = w->total;
+    (void)pthread_mutex_unlock(&w->lock);
+    return count;
+}
+
 /* --- The thread --- */
 
 /* Take new ones in; waits while there is nothing to do.  False: time to end. */

@@ -25,6 +25,9 @@ MUST_CHECK enum err_code waiters_start(struct app *app, struct waiters **ret_wai
 /* Answer whoever is still parked, end the thread, free.  Takes NULL. */
 void waiters_stop(struct waiters *w);
 
+/* How many requests are parked. */
+size_t waiters_count(struct waiters *w);
+
 /* What is waited for, and how it is answered: the job's status, 200. */
 struct waiters_wish {
     int64_t seconds;

@@ -29,6 +29,8 @@ struct marks {
     pthread_mutex_t lock; /* for everything below */
     pthread_cond_t changed;
     struct err why; /* of WATER_UNUSABLE */
+    bool has_usage;
+    struct spool_usage usage;
     bool stopping;
 };
 
@@ -69,6 +71,16 @@ static void note_count(struct marks *m, struct spool_usage *u, bool counted)
     u->data_bytes = m->counted_bytes + atomic_load(&m->accepted_bytes) - m->noted_bytes;
 }
 
+/* NULL: it cannot be measured. */
+static void keep_usage(struct marks *m, const struct spool_usage *usage)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    m->has_usage = usage != NULL;
+    if (usage)
+        m->usage = *usage;
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
 static enum err_code look_at_spool(struct marks *m, bool may_count, struct err *e)
 {
     int64_t start_ms = clock_mono_ms();
@@ -79,6 +91,7 @@ static enum err_code look_at_spool(struct marks *m, bool may_count, struct err *
     struct spool_usage usage;
     if (spool_check(m->options.spool, e) ||
         spool_measure(m->options.spool, count, &usage, e)) {
+        keep_usage(m, NULL);
         waters_note_spool(&m->waters, NULL, start_ms);
         return e->code;
     }
@@ -87,6 +100,7 @@ static enum err_code look_at_spool(struct marks *m, bool may_count, struct err *
         m->noted_bytes = bytes;
     }
     note_count(m, &usage, count);
+    keep_usage(m, &usage);
     int64_t now_ms = clock_mono_ms();
     waters_note_spool(&m->waters, &usage, now_ms);
     if (count) {
@@ -287,6 +301,18 @@ void marks_note_upload(struct marks *m, int64_t files, int64_t bytes)
     atomic_fetch_add(&m->accepted_bytes, bytes);
     atomic_fetch_sub(&m->room_files, files);
     atomic_fetch_sub(&m->room_bytes, bytes);
+}
+
+struct marks_figures marks_figures(struct marks *m)
+{
+    struct marks_figures f = {.what = (enum water_what)atomic_load(&m->what),
+                              .accepted_files = atomic_load(&m->accepted_files),
+                              .accepted_bytes = atomic_load(&m->accepted_bytes)};
+    (void)pthread_mutex_lock(&m->lock);
+    f.has_usage = m->has_usage;
+    f.usage = m->usage;
+    (void)pthread_mutex_unlock(&m->lock);
+    return f;
 }
 
 int marks_retry_after(const struct marks *m)

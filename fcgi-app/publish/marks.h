@@ -67,6 +67,15 @@ void marks_note_upload(struct marks *m, int64_t files, int64_t bytes);
 /* For an upload that found no space although it was welcome. */
 int marks_retry_after(const struct marks *m);
 
+/* For /metrics.  Takes a lock. */
+struct marks_figures {
+    enum water_what what;
+    int64_t accepted_files, accepted_bytes; /* ever */
+    bool has_usage;                         /* the spool could be measured */
+    struct spool_usage usage;
+};
+struct marks_figures marks_figures(struct marks *m);
+
 /* For people: what the verdict is about, and why in words.  Takes a lock. */
 enum water_what marks_reason(struct marks *m, struct err *ret_why);
 

@@ -124,7 +124,11 @@ static enum err_code call(struct publisher *p, const struct redis_cmd *c,
                           struct redis_value **ret_reply, struct err *e)
 {
     struct redis_value *reply = NULL;
+    int64_t began_us = clock_mono_us();
     enum err_code code = c ? redis_call(p->redis, c, &reply, e) : ERR_OK;
+    if (c && !code && p->redis_us)
+        histogram_note_shared(p->redis_us, &histogram_redis_us,
+                              clock_mono_us() - began_us);
     if (ret_reply)
         *ret_reply = reply;
     else

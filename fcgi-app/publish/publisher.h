@@ -24,6 +24,7 @@
 #include "fcgi-app/jobs/waits.h"
 #include "shared/config.h"
 #include "shared/err.h"
+#include "shared/histogram.h"
 #include "shared/job.h"
 #include "shared/redis.h"
 
@@ -39,6 +40,7 @@ struct publisher_options { /* what they point at must outlive the publisher */
     const struct config *config;
     const struct redis_options *redis;
     struct waits *waits;
+    struct histogram *redis_us; /* round trips are noted there; NULL: nowhere */
 };
 
 /* Start the thread. */

@@ -16,8 +16,9 @@
 struct publisher {
     const struct config *config;
     struct waits *waits;
-    struct redis *redis;   /* the thread's */
-    struct redis_cmd call; /* the thread's */
+    struct histogram *redis_us; /* may be NULL */
+    struct redis *redis;        /* the thread's */
+    struct redis_cmd call;      /* the thread's */
     pthread_t thread;
     struct log_limit said; /* the thread's */
     bool is_away;          /* the thread's: it has complained of Redis */

@@ -1,0 +1,191 @@
+#include "fcgi-app/metrics/metrics_write.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct route routes[] = {
+    {METHOD_POST, "v1/uploads", 0, NULL},
+    {METHOD_GET, "v1/jobs/{}", 0, NULL},
+    {METHOD_GET, "", 0, NULL},
+};
+
+static struct metrics_view view;
+static struct buf out = BUF_INIT(METRICS_TEXT_MAX);
+static struct meter meter;
+
+static void up(void)
+{
+    view = (struct metrics_view){.routes = routes,
+                                 .route_count = 3,
+                                 .now_ms = 10000,
+                                 .marks = {.usage = {.files = -1}},
+                                 .handlers = {.listen_queue = -1}};
+}
+
+TestSuite(metrics_write, .init = up, .timeout = 10);
+
+static const char *text(void)
+{
+    struct exposition x = {.out = &out};
+    buf_clear(&out);
+    view.meter = (struct meter_sum){.parked = 0};
+    meter_read(&meter, &view.meter);
+    metrics_write(&view, &x);
+    cr_assert_not(out.failed);
+    return out.data;
+}
+
+static bool has(const char *line)
+{
+    const char *at = strstr(text(), line);
+    bool found = at && (at == out.data || at[-1] == '\n') && at[strlen(line)] == '\n';
+    if (!found)
+        cr_log_error("no line: %s\n%s", line, out.data);
+    return found;
+}
+
+Test(metrics_write, a_request_counts_in_its_route_its_class_and_its_bucket)
+{
+    meter_note(&meter, 0, 202, 400);
+    meter_note(&meter, 0, 202, 20000000);
+    meter_note(&meter, 0, 507, 2000);
+    meter_note(&meter, 1, 304, 600);
+    meter_note_parked(&meter);
+    cr_expect(has("hoist_http_requests_total{route=\"/v1/"
+                  "uploads\",method=\"POST\",code=\"2xx\"} 2"));
+    cr_expect(has("hoist_http_requests_total{route=\"/v1/"
+                  "uploads\",method=\"POST\",code=\"4xx\"} 0"));
+    cr_expect(has("hoist_http_requests_total{route=\"/v1/"
+                  "uploads\",method=\"POST\",code=\"5xx\"} 1"));
+    cr_expect(has("hoist_http_requests_total{route=\"/v1/jobs/"
+                  "{}\",method=\"GET\",code=\"3xx\"} 1"));
+    cr_expect(has("hoist_http_request_duration_seconds_bucket{route=\"/v1/"
+                  "uploads\",method=\"POST\",le=\"0.0005\"} 1"));
+    cr_expect(has("hoist_http_request_duration_seconds_bucket{route=\"/v1/"
+                  "uploads\",method=\"POST\",le=\"10\"} 2"));
+    cr_expect(has("hoist_http_request_duration_seconds_bucket{route=\"/v1/"
+                  "uploads\",method=\"POST\",le=\"+Inf\"} 3"));
+    cr_expect(has("hoist_http_request_duration_seconds_sum{route=\"/v1/"
+                  "uploads\",method=\"POST\"} 20.0024"));
+    cr_expect(has("hoist_http_waits_total 1"));
+    cr_expect_not(strstr(out.data, "route=\"/\""), "what nobody asked for");
+}
+
+Test(metrics_write, what_met_no_route_is_other_and_an_impossible_status_a_5xx)
+{
+    meter_note(&meter, METER_OTHER, 404, 100);
+    meter_note(&meter, METER_OTHER + 5, 0, 100);
+    meter_note(&meter, 2, 200, 100);
+    cr_expect(has(
+        "hoist_http_requests_total{route=\"other\",method=\"other\",code=\"4xx\"} 1"));
+    cr_expect(has(
+        "hoist_http_requests_total{route=\"other\",method=\"other\",code=\"5xx\"} 1"));
+    cr_expect(
+        has("hoist_http_requests_total{route=\"/\",method=\"GET\",code=\"2xx\"} 1"));
+}
+
+Test(metrics_write, a_queue_is_told_by_state_and_by_class_of_errors)
+{
+    view.queue_count = 1;
+    view.queues[0] =
+        (struct metrics_queue){.name = "media",
+                               .status = {.ready = 1,
+                                          .scheduled = 2,
+                                          .running = 3,
+                                          .dead = 4,
+                                          .done = 5,
+                                          .grouped = 6,
+                                          .behind = 7,
+                                          .oldest_created = 8500,
+                                          .paused = true,
+                                          .enqueued_total = 11,
+                                          .started_total = 12,
+                                          .bytes = 1 << 20},
+                               .classes = {.failed = {9}, .dead = {0, 0, 8}}};
+    static const char *const lines[] = {
+        "hoist_queue_jobs{queue=\"media\",state=\"ready\"} 1",
+        "hoist_queue_jobs{queue=\"media\",state=\"scheduled\"} 2",
+        "hoist_queue_jobs{queue=\"media\",state=\"running\"} 3",
+        "hoist_queue_jobs{queue=\"media\",state=\"dead\"} 4",
+        "hoist_queue_jobs{queue=\"media\",state=\"done\"} 5",
+        "hoist_queue_jobs{queue=\"media\",state=\"grouped\"} 6",
+        "hoist_queue_jobs{queue=\"media\",state=\"behind\"} 7",
+        "hoist_queue_oldest_age_seconds{queue=\"media\"} 1.5",
+        "hoist_queue_bytes{queue=\"media\"} 1048576",
+        "hoist_queue_paused{queue=\"media\"} 1",
+        "hoist_jobs_enqueued_total{queue=\"media\"} 11",
+        "hoist_jobs_started_total{queue=\"media\"} 12",
+        "hoist_jobs_failed_total{queue=\"media\",class=\"transient\"} 9",
+        "hoist_jobs_failed_total{queue=\"media\",class=\"other\"} 0",
+        "hoist_jobs_dead_total{queue=\"media\",class=\"config\"} 8",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        cr_expect(has(lines[i]));
+    view.queues[0].status.oldest_created = 12000; /* of a clock that goes ahead */
+    cr_expect(has("hoist_queue_oldest_age_seconds{queue=\"media\"} 0"));
+    view.queues[0].status.oldest_created = 0;
+    cr_expect(has("hoist_queue_oldest_age_seconds{queue=\"media\"} 0"));
+}
+
+Test(metrics_write, what_is_not_known_is_left_out)
+{
+    cr_expect(has("hoist_redis_up 0"));
+    cr_expect_not(strstr(out.data, "hoist_queue_"));
+    cr_expect_not(strstr(out.data, "hoist_jobs_"));
+    cr_expect_not(strstr(out.data, "hoist_spool_disk_"));
+    cr_expect_not(strstr(out.data, "hoist_spool_files"));
+    cr_expect_not(strstr(out.data, "hoist_connections_queued"));
+    view.marks.has_usage = true;
+    view.marks.usage.bytes = 5;
+    cr_expect(has("hoist_spool_disk_used_bytes 5"));
+    cr_expect_not(strstr(out.data, "inodes"), "this file system does not count them");
+    cr_expect_not(strstr(out.data, "hoist_spool_files"), "nobody counts them");
+    view.marks.usage.files = 3;
+    view.handlers.listen_queue = 0;
+    cr_expect(has("hoist_spool_files 3"));
+    cr_expect(has("hoist_connections_queued 0"));
+}
+
+Test(metrics_write, why_uploads_are_refused_is_one_of_three)
+{
+    static const struct {
+        enum water_what what;
+        int unusable, full, redis;
+    } rows[] = {{WATER_NOTHING, 0, 0, 0},
+                {WATER_UNUSABLE, 1, 0, 0},
+                {WATER_INODES, 0, 1, 0},
+                {WATER_MAX_FILES, 0, 1, 0},
+                {WATER_REDIS, 0, 0, 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char lines[200];
+        (void)snprintf(lines, sizeof lines,
+                       "hoist_spool_refuses{reason=\"unusable\"} %d\n"
+                       "hoist_spool_refuses{reason=\"full\"} %d\n"
+                       "hoist_spool_refuses{reason=\"redis\"} %d",
+                       rows[i].unusable, rows[i].full, rows[i].redis);
+        view.marks.what = rows[i].what;
+        cr_expect(has(lines), "row %zu", i);
+    }
+}
+
+/* The longest that can be: all queues and all routes, with long names and large numbers. */
+Test(metrics_write, the_most_there_can_be_fits)
+{
+    static const char name[] = "abcdefghijklmnopqrstuvwxyz012345";
+    static struct route many[METER_ROUTES_MAX];
+    view.routes = many;
+    view.route_count = METER_ROUTES_MAX;
+    for (size_t i = 0; i < METER_ROUTES_MAX; i++)
+        many[i] = (struct route){METHOD_DELETE, "v1/queues/{}/something/{}", 0, NULL};
+    for (size_t i = 0; i < METER_ROUTES; i++)
+        meter_note(&meter, i, 200, INT64_MAX);
+    view.queue_count = CONFIG_QUEUES_MAX;
+    for (size_t i = 0; i < CONFIG_QUEUES_MAX; i++) {
+        memset(&view.queues[i], 0x3f, sizeof view.queues[i]);
+        view.queues[i].name = name;
+        view.queues[i].status.paused = true;
+    }
+    cr_expect(gt(sz, strlen(text()), 300 * 1024));
+}
