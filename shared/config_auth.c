@@ -189,8 +189,6 @@ static enum err_code take_scopes(const struct auth *t, struct err *e)
     }
     if (t->a->scope_bits & CONFIG_SCOPE_ADMIN)
         t->a->scope_bits |= CONFIG_SCOPE_UPLOAD | CONFIG_SCOPE_READ;
-    if (t->a->scope_bits & CONFIG_SCOPE_READ)
-        t->a->scope_bits |= CONFIG_SCOPE_METRICS;
     if (t->a->scope_bits)
         return ERR_OK;
     err_set(e, ERR_CONFIG, "is empty: upload, read, admin and metrics are allowed");

@@ -35,7 +35,8 @@
     {AUTH(
         CONFIG_TEXT, scopes, "upload, read",
         "What it may do: upload (make jobs, and steer its own), read (look at its own),\n"
-        "admin (everything, with all jobs), metrics (GET /metrics; read has it, too).")},
+        "admin (everything, with all jobs),\n"
+        "metrics (GET /metrics, which tells of all queues; so read may, where queues = *).")},
     {AUTH(CONFIG_TEXT, queues, "*",
           "The queues it may use: names with commas between them, or * for all.")},
     {AUTH(CONFIG_TEXT, destinations, "*",

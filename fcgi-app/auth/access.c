@@ -39,6 +39,8 @@ struct access access_of(const struct config_auth *auth)
 {
     unsigned parts = (auth->scope_bits & ACCESS_UPLOAD ? ACCESS_SEND : 0) |
                      (auth->scope_bits & ACCESS_READ ? ACCESS_LOOK : 0);
+    if (auth->scope_bits & ACCESS_READ && auth->queue_bits == UINT64_MAX)
+        parts |= ACCESS_METRICS; /* they tell of all queues */
     return (struct access){.name = auth->name,
                            .auth = auth,
                            .scopes = auth->scope_bits | parts,

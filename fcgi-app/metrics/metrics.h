@@ -3,7 +3,8 @@
  *
  *     scraper --GET /metrics--> the text of up to METRICS_KEEP_MS ago --or--> look anew: 1 read-only script a queue
  *
- * For whoever has the scope metrics, which read and admin bring along; without any [auth] for clients on this machine.
+ * For whoever has the scope metrics, which read and admin bring along where all queues
+ * may be used; without any [auth] for clients on this machine.
  * Redis is asked in one pipeline, O(log n) in jobs, at most once in METRICS_KEEP_MS however many ask; who comes while
  * somebody looks has the text of before.  A Redis that is away is no error: the rest is told, hoist_redis_up is 0.
  */

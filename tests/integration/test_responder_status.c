@@ -103,6 +103,7 @@ Test(responder_status,
     for (int i = 0; i < 20; i++) {
         cr_assert(says("/status?json&full", "\"state\":\"Running\""));
         cr_assert(eq(int, responder_status(&live), 200));
+        cr_assert(says("/metrics", "\nhoist_handlers{state=\"busy\"} 1\n"));
     }
     cr_expect(says("/status?full", "\nrequest uri:          v1/uploads/{}\n"));
     cr_expect(says("/status?full", "\nrequest method:       PUT\n"));
