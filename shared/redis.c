@@ -11,16 +11,6 @@
 #include <sys/un.h>
 #include <time.h>
 
-struct redis {
-    struct redis_target target;
-    int connect_timeout_ms, timeout_ms;
-    struct redis_link link;
-    struct redis_lookup *lookup;
-    int64_t last_ok_ms, connections;
-    struct redis_facts facts;
-    int64_t facts_ms; /* when it told them */
-};
-
 /* --- Life cycle --- */
 
 enum err_code redis_open(const struct redis_options *o, struct redis **ret_redis,
@@ -225,7 +215,7 @@ static bool is_usable(const struct redis *r)
     return r->link.fd >= 0 && r->link.fed == 0 && poll(&p, 1, 0) == 0;
 }
 
-static enum err_code connect_if_needed(struct redis *r, struct err *e)
+enum err_code redis_connect_if_needed(struct redis *r, struct err *e)
 {
     int64_t now_ms = clock_mono_ms(), deadline_ms = now_ms + r->connect_timeout_ms;
 
@@ -308,7 +298,7 @@ static enum err_code run(struct redis *r, const struct redis_cmd *cmds, size_t c
     for (size_t i = 0; i < count; i++)
         if (cmds[i].failed || cmds[i].count == 0)
             return err_set(e, ERR_NOMEM, "redis: the command does not fit");
-    enum err_code rc = connect_if_needed(r, e);
+    enum err_code rc = redis_connect_if_needed(r, e);
     if (rc != ERR_OK)
         return rc;
     int64_t deadline_ms = clock_mono_ms() + r->timeout_ms + wait_ms;

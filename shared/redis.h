@@ -152,6 +152,16 @@ MUST_CHECK enum err_code redis_call_wait(struct redis *r, const struct redis_cmd
 MUST_CHECK enum err_code redis_pipeline(struct redis *r, const struct redis_cmd *cmds,
                                         size_t count, struct redis_value **ret_replies,
                                         struct err *e);
+/* One command whose reply is awaited elsewhere, as with epoll: redis_ask connects if it must (within the time-outs) and
+ * writes; then redis_answer, whenever redis_fd is readable, until *ret_reply is set (an error reply is an error of the call).
+ * No other call between the two.  After anything but ERR_OK no reply comes.  No scripts: a NOSCRIPT is not seen to. */
+MUST_CHECK enum err_code redis_ask(struct redis *r, const struct redis_cmd *c,
+                                   struct err *e);
+MUST_CHECK enum err_code redis_answer(struct redis *r, struct redis_value **ret_reply,
+                                      struct err *e);
+int redis_fd(const struct redis *r); /* -1: not connected */
+/* Hang up; the next call connects anew. */
+void redis_disconnect(struct redis *r);
 void redis_reply_free(struct redis_value *v); /* takes NULL */
 
 /* Time of the last successful exchange (clock_mono_ms), 0 for never. */

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 struct sockaddr_un;
+struct redis_lookup;
 
 /* --- Targets --- */
 
@@ -99,5 +100,20 @@ MUST_CHECK enum err_code redis_link_read(struct redis_link *l, struct err *e);
  * REDIS_REPLY_BYTES_MAX, is ERR_RETRY: the link is then to be closed. */
 MUST_CHECK enum err_code redis_link_next(struct redis_link *l, struct redis_value **ret,
                                          struct err *e);
+
+/* --- The blocking connection: redis.c and redis_ask.c --- */
+
+struct redis {
+    struct redis_target target;
+    int connect_timeout_ms, timeout_ms;
+    struct redis_link link;
+    struct redis_lookup *lookup;
+    int64_t last_ok_ms, connections;
+    struct redis_facts facts;
+    int64_t facts_ms; /* when it told them */
+};
+
+/* One that can be used: the one there is, or a new one. */
+MUST_CHECK enum err_code redis_connect_if_needed(struct redis *r, struct err *e);
 
 #endif
