@@ -1,5 +1,6 @@
 #include "fcgi-app/fastcgi/fastcgi.h"
 
+#include "fcgi-app/fastcgi/fastcgi_later.h"
 #include "fcgi-app/fastcgi/fastcgi_stream.h"
 #include "shared/clock.h"
 
@@ -302,6 +303,15 @@ static void use_up(struct fastcgi *f)
     do {
         n = use_fed(f, rest, sizeof rest);
     } while (n == sizeof rest);
+}
+
+bool fastcgi_leave(const struct fastcgi *f, struct fastcgi_later *ret)
+{
+    if (!fastcgi_body_is_complete(f) || f->later_len > 0 ||
+        !fastcgi_stream_is_whole(&f->stream))
+        return false;
+    *ret = (struct fastcgi_later){.id = f->stream.id, .keep = f->stream.keep};
+    return true;
 }
 
 enum fastcgi_end fastcgi_end(struct fastcgi *f, bool drain, int64_t body_bytes)

@@ -39,6 +39,7 @@ enum {
 };
 
 struct fastcgi;
+struct fastcgi_later;
 
 /* max_connections: what GET_VALUES is told.  NULL: no memory. */
 struct fastcgi *fastcgi_new(size_t max_connections);
@@ -71,6 +72,10 @@ bool fastcgi_body_is_complete(const struct fastcgi *f);
 
 /* Buffered; an error is remembered and told by fastcgi_end. */
 void fastcgi_write(struct fastcgi *f, const void *data, size_t len);
+
+/* What is left of a request whose body has been read and to which nothing has been written: f is free for another one, and
+ * fastcgi_end is not called.  False: its body is not complete, or more has come than that. */
+bool fastcgi_leave(const struct fastcgi *f, struct fastcgi_later *ret);
 
 enum fastcgi_end {
     FASTCGI_KEEP, /* all is read and written, and the web server wants to go on using the connection */

@@ -46,7 +46,7 @@ static void set_accepting(struct gate *g, bool on)
 
 static void link_free_list(struct gate *g)
 {
-    for (size_t i = g->options.max_connections; i-- > 0;) {
+    for (size_t i = g->conn_count; i-- > 0;) {
         g->conns[i].fd = -1;
         g->conns[i].next = g->free_list;
         g->free_list = &g->conns[i];
@@ -66,7 +66,8 @@ enum err_code gate_open(const struct gate_options *o, struct gate **ret_gate,
     g->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     g->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     g->scratch = malloc(GATE_SCRATCH_BYTES);
-    g->conns = calloc(o->max_connections, sizeof *g->conns);
+    g->conn_count = o->max_connections + o->max_parked;
+    g->conns = calloc(g->conn_count, sizeof *g->conns);
     if (!g->scratch || !g->conns || g->work_fd < 0 || g->gate_fd < 0 ||
         g->wake_fd < 0 || g->end_fd < 0 || !watch_listener(g) ||
         !watch(g->gate_fd, g->wake_fd, &g->wake_fd) ||
@@ -85,7 +86,7 @@ void gate_close(struct gate *g)
 {
     if (!g)
         return;
-    for (size_t i = 0; g->conns && i < g->options.max_connections; i++)
+    for (size_t i = 0; g->conns && i < g->conn_count; i++)
         if (atomic_load(&g->conns[i].state) != CONN_FREE) {
             (void)close(g->conns[i].fd);
             fastcgi_free(g->conns[i].web);
@@ -173,7 +174,8 @@ static void throw_away(struct gate *g, struct gate_conn *c)
 static bool has_room(struct gate *g)
 {
     (void)pthread_mutex_lock(&g->lock);
-    bool room = g->free_list != NULL;
+    bool room =
+        g->free_list && g->open_count - g->parked_count < g->options.max_connections;
     (void)pthread_mutex_unlock(&g->lock);
     return room;
 }
@@ -292,7 +294,7 @@ static void sweep_half(struct gate *g, struct gate_conn *c, int64_t now, bool st
 static void sweep(struct gate *g, int64_t now)
 {
     bool stopping = atomic_load(&g->stopping);
-    for (size_t i = 0; i < g->options.max_connections; i++) {
+    for (size_t i = 0; i < g->conn_count; i++) {
         struct gate_conn *c = &g->conns[i];
         int state = atomic_load(&c->state);
         if (state == CONN_IDLE)
@@ -355,7 +357,7 @@ void gate_cut(struct gate *g)
     uint64_t one = 1;
     atomic_store(&g->cut, true);
     (void)pthread_mutex_lock(&g->lock);
-    for (size_t i = 0; i < g->options.max_connections; i++)
+    for (size_t i = 0; i < g->conn_count; i++)
         if (atomic_load(&g->conns[i].state) == CONN_BUSY)
             (void)shutdown(g->conns[i].fd, SHUT_RDWR);
     (void)pthread_mutex_unlock(&g->lock);

@@ -26,7 +26,10 @@
  * then on, and who had connected before is served; one that was inherited is left as it is: who waits there is the next
  * process's.
  *
- * Bounds: max_connections (further ones wait in the listen queue); out of descriptors, accepting pauses for 100 ms;
+ * A request that is answered by and by (gate_park) is BUSY and nobody's thread.  Its connection is not counted in
+ * max_connections: those who listen for hours keep no upload out.
+ *
+ * Bounds: max_connections (further ones wait in the listen queue) and max_parked besides; out of descriptors, accepting pauses for 100 ms;
  * an idle connection is closed after twice the receive time-out (the web server's own keep-alive should end first),
  * one with half a head after the receive time-out.  Time-outs are set on each accepted socket.
  *
@@ -54,6 +57,7 @@ struct gate_options {
     const struct peers
         *peers; /* others are closed at once; NULL: everybody may connect */
     size_t max_connections;
+    size_t max_parked; /* so many are not counted in it */
     int64_t receive_timeout_ms, send_timeout_ms;
     int64_t drain_ms; /* after gate_stop: how long requests under way may take */
     /* On the gate thread, every GATE_TICK_MS while there are connections. */
@@ -97,6 +101,8 @@ struct gate_conn *gate_take_within(struct gate *g, struct fastcgi **io_web,
 /* A request that was taken and not looked at further is for somebody else; web, which has read its head, goes with it. */
 void gate_put_back(struct gate *g, struct gate_conn *c, struct fastcgi *web);
 int gate_conn_fd(const struct gate_conn *c);
+/* The caller's for long from now on, until gate_give_back; see above. */
+void gate_park(struct gate *g, struct gate_conn *c);
 void gate_give_back(struct gate *g, struct gate_conn *c, enum gate_end end);
 
 #endif

@@ -57,7 +57,7 @@ struct gate_conn *gate_conn_new(struct gate *g, int fd)
     c->fd = fd;
     c->drained = 0;
     c->web = NULL;
-    c->used = c->is_shared = false;
+    c->used = c->is_shared = c->is_parked = false;
     atomic_store(&c->state, CONN_NEW);
     set_deadline(c, g->options.receive_timeout_ms);
     return c;
@@ -295,8 +295,29 @@ int gate_conn_fd(const struct gate_conn *c)
     return c->fd;
 }
 
+void gate_park(struct gate *g, struct gate_conn *c)
+{
+    (void)pthread_mutex_lock(&g->lock);
+    bool fits = !c->is_parked && g->parked_count < g->options.max_parked;
+    c->is_parked = c->is_parked || fits;
+    g->parked_count += fits;
+    (void)pthread_mutex_unlock(&g->lock);
+    if (fits && !atomic_load(&g->accepting))
+        gate_wake(g);
+}
+
+static void unpark(struct gate *g, struct gate_conn *c)
+{
+    (void)pthread_mutex_lock(&g->lock);
+    g->parked_count -= c->is_parked;
+    c->is_parked = false;
+    (void)pthread_mutex_unlock(&g->lock);
+}
+
 void gate_give_back(struct gate *g, struct gate_conn *c, enum gate_end end)
 {
+    if (c->is_parked) /* only its owner changes that */
+        unpark(g, c);
     if (end == GATE_KEEP) {
         set_deadline(c, 2 * g->options.receive_timeout_ms);
         c->used = true;

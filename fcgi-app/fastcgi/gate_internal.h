@@ -43,6 +43,7 @@ struct gate_conn {
         web; /* owned.  HALF: has read the part of a head; NEW, IDLE: all of it, or NULL */
     bool used;              /* it had a request before */
     bool is_shared;         /* handed over: whoever did may have it open still */
+    bool is_parked;         /* under the gate's lock */
     size_t drained;         /* LINGER: bytes thrown away */
     struct gate_conn *next; /* free list */
 };
@@ -63,11 +64,12 @@ struct gate {
     bool backlog_done;        /* stopping: who had connected is accepted; likewise */
     char *scratch;            /* GATE_SCRATCH_BYTES; the gate thread's */
     atomic_size_t half_count; /* connections in HALF */
-    struct gate_conn *conns;  /* max_connections of them */
+    struct gate_conn *conns;  /* conn_count of them */
+    size_t conn_count;        /* max_connections and max_parked */
 
     pthread_mutex_t lock; /* of what follows, and of giving away and closing */
     struct gate_conn *free_list;
-    size_t open_count;
+    size_t open_count, parked_count;
 };
 
 void gate_wake(struct gate *g);
