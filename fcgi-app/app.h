@@ -18,7 +18,7 @@
 #include "shared/spool.h"
 
 struct handlers;
-struct waiters;
+struct listeners;
 struct quotas;
 struct sniffer;
 struct metrics;
@@ -29,7 +29,7 @@ struct app {
     struct spool *spool;
     struct gate *gate;
     struct publisher *publisher;
-    struct waiters *waiters;
+    struct listeners *listeners;
     struct handlers *handlers;
     struct rooms *rooms;
     struct quotas *quotas;

@@ -1,13 +1,13 @@
 #include "fcgi-app/server.h"
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/events/listeners.h"
 #include "fcgi-app/fastcgi/handlers.h"
 #include "fcgi-app/auth/policies.h"
 #include "fcgi-app/auth/quota.h"
 #include "fcgi-app/upload/sniff.h"
 #include "fcgi-app/metrics/metrics.h"
 #include "fcgi-app/thread.h"
-#include "fcgi-app/jobs/waiters.h"
 #include "shared/cleanup.h"
 #include "shared/log.h"
 #include "shared/peers.h"
@@ -18,11 +18,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 30000, FLUSH_MS = 2000, SNIFFERS = 4 };
+enum { DRAIN_MS = 30000, FLUSH_MS = 2000, SNIFFERS = 4, OTHER_FDS = 128 };
 
 struct server {
     struct app app;
@@ -95,6 +96,23 @@ static enum err_code open_sniffer(struct app *app, struct err *e)
     return ERR_OK;
 }
 
+/* A connection is a descriptor, an upload under way three more; what login shells and init give is 1024. */
+static void raise_descriptors(const struct config_http *http)
+{
+    struct rlimit limit;
+    rlim_t want = (rlim_t)(http->max_connections + http->max_waiters +
+                           http->max_listeners + 3 * http->max_threads + OTHER_FDS);
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
+        return;
+    bool enough = limit.rlim_max >= want;
+    limit.rlim_cur = enough ? want : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || !enough)
+        log_warn("server",
+                 "too few descriptors for max_connections, max_waiters and "
+                 "max_listeners",
+                 LOG_INT("limit", limit.rlim_cur), LOG_INT("wanted", want));
+}
+
 static enum err_code start(struct server *s, const struct listener *listener,
                            struct err *e)
 {
@@ -102,11 +120,13 @@ static enum err_code start(struct server *s, const struct listener *listener,
     if (listener->fd >= 0 && peers_init(&s->peers, http->peer_users, http->web_servers,
                                         getenv("FCGI_WEB_SERVER_ADDRS"), e))
         return e->code;
+    raise_descriptors(http);
     struct gate_options options = {
         .peers = &s->peers,
         .listen_fd = listener->fd,
         .own_listener = listener->path != NULL,
         .max_connections = (size_t)http->max_connections,
+        .max_parked = (size_t)(http->max_waiters + http->max_listeners),
         .receive_timeout_ms = http->receive_timeout_seconds * 1000,
         .send_timeout_ms = http->send_timeout_seconds * 1000,
         .drain_ms = DRAIN_MS,
@@ -125,7 +145,8 @@ static enum err_code start(struct server *s, const struct listener *listener,
         marks_start(&(struct marks_options){app->config, app->spool, &app->redis,
                                             &app->breaker},
                     &app->marks, e) ||
-        metrics_open(&app->metrics, e) || waiters_start(&s->app, &s->app.waiters, e) ||
+        metrics_open(&app->metrics, e) ||
+        listeners_start(&s->app, &s->app.listeners, e) ||
         handlers_start(&s->app, (size_t)http->threads, (size_t)http->max_threads,
                        &s->handlers, e) ||
         thread_start(&s->gate_thread, "gate", run_gate, s, e))
@@ -170,8 +191,8 @@ static void stop(struct server *s)
         gate_stop(s->app.gate);
         gate_cut(s->app.gate);
     }
-    handlers_join(s->handlers);   /* they may still park requests and push jobs */
-    waiters_stop(s->app.waiters); /* answers what they have parked */
+    handlers_join(s->handlers);       /* they may still park requests and push jobs */
+    listeners_stop(s->app.listeners); /* answers what they have parked */
     publisher_stop(s->app.publisher, s->flush_ms);
     marks_stop(s->app.marks);
     metrics_close(s->app.metrics);

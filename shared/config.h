@@ -131,7 +131,8 @@ struct config_http {
     int64_t max_field_bytes;         /* 4K: one text field */
     int64_t max_part_headers;        /* 16: lines */
     int64_t max_preamble_bytes;      /* 64K: and as many of the epilogue */
-    int64_t max_waiters;             /* 256: ?wait= requests parked at the same time */
+    int64_t max_waiters;             /* 2048: ?wait= requests parked at the same time */
+    int64_t max_listeners;           /* 2048: event streams open at the same time */
     int64_t wait_max_seconds;        /* 60 */
 
     char *peer_users; /* who may connect to a unix socket (peers.h); empty: not asked */

@@ -79,7 +79,8 @@
           "holds up."),
      RANGE(1, 4096)},
     {HTTP(CONFIG_NUMBER, max_connections, "1024",
-          "Connections from the web server that may be open, idle ones included."),
+          "Connections from the web server that may be open, idle ones included, besides\n"
+          "those of max_waiters and max_listeners."),
      RANGE(1, 65536)},
     {HTTP(CONFIG_SECONDS, receive_timeout_seconds, "60",
           "A request whose body stands still for so long is given up."),
@@ -99,8 +100,13 @@
     {HTTP(CONFIG_SIZE, max_preamble_bytes, "64K",
           "Bytes before the first part of a form, and as many after the last."),
      RANGE(0, K(1024 * 1024))},
-    {HTTP(CONFIG_NUMBER, max_waiters, "256",
-          "Requests with ?wait= or Prefer: wait that may be parked at the same time."),
+    {HTTP(CONFIG_NUMBER, max_waiters, "2048",
+          "Requests with ?wait= or Prefer: wait that may be parked at the same time;\n"
+          "max_connections does not count them."),
+     RANGE(0, 65536)},
+    {HTTP(CONFIG_NUMBER, max_listeners, "2048",
+          "Event streams (GET /v1/events, /v1/jobs/{id}/events) that may be open at the\n"
+          "same time; max_connections does not count them.  0: there are none."),
      RANGE(0, 65536)},
     {HTTP(CONFIG_SECONDS, wait_max_seconds, "60",
           "The longest ?wait= or Prefer: wait that is granted."),

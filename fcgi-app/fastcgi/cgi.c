@@ -52,6 +52,7 @@ static void make_small(struct config *c)
     at_most(&c->http.max_threads, 4);
     at_most(&c->http.max_connections, 1);
     at_most(&c->http.max_waiters, 1);
+    at_most(&c->http.max_listeners, 0);
     at_most(&c->redis.connect_timeout_ms, REDIS_MS);
     at_most(&c->redis.timeout_ms, REDIS_MS);
     c->spool.max_bytes = c->spool.max_files = 0; /* or each would walk all of jobs/ */

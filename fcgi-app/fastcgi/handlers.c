@@ -1,5 +1,6 @@
 #include "fcgi-app/fastcgi/handlers_internal.h"
 
+#include "fcgi-app/events/events.h"
 #include "fcgi-app/jobs/batches.h"
 #include "fcgi-app/http/cors.h"
 #include "fcgi-app/http/exchange.h"
@@ -30,6 +31,7 @@ const struct route handlers_routes[] = {
     {METHOD_GET, "v1/jobs", ACCESS_READ, job_list},
     {METHOD_POST, "v1/jobs", ACCESS_UPLOAD, jobs_create},
     {METHOD_GET, "v1/jobs/{}", ACCESS_LOOK, jobs_show},
+    {METHOD_GET, "v1/jobs/{}/events", ACCESS_LOOK, events_job},
     {METHOD_DELETE, "v1/jobs/{}", ACCESS_UPLOAD, jobs_cancel},
     {METHOD_POST, "v1/jobs/{}/retry", ACCESS_UPLOAD, jobs_retry},
     {METHOD_POST, "v1/jobs/{}/priority", ACCESS_UPLOAD, jobs_prioritize},

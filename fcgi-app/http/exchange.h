@@ -3,7 +3,7 @@
  *
  * A handler thread has one of these and uses it again and again, with its buffers.  The function reads x->request (and
  * the body, through x->web), fills in x->response and returns; the handler sends it.  Only a parked request (parked
- * is true: waiters.h took web and conn over) is answered elsewhere.
+ * is true: listeners.h took conn over) is answered elsewhere.
  */
 #ifndef HOIST_FCGI_EXCHANGE_H
 #define HOIST_FCGI_EXCHANGE_H
@@ -29,8 +29,7 @@ struct route;
 
 struct exchange {
     struct app *app;
-    struct fastcgi
-        *web; /* owned; NULL before the first request and after a parked one */
+    struct fastcgi *web;    /* owned; NULL before the first request */
     struct gate_conn *conn; /* of the request under way */
     struct request request;
     struct response response;

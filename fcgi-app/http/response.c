@@ -45,7 +45,7 @@ void response_init(struct response *r)
     r->cors_origin = NULL;
     r->request_id[0] = '\0';
     r->if_none_match = r->preference = NULL;
-    r->has_etag = false;
+    r->has_etag = r->is_stream = false;
     r->varies = false;
     buf_init(&r->head, RESPONSE_HEAD_MAX);
     buf_init(&r->body, RESPONSE_BODY_MAX);
@@ -67,7 +67,7 @@ bool response_reserve(struct response *r, size_t body_bytes)
 static void begin(struct response *r, int status, const char *type, const char *cache)
 {
     r->status = status;
-    r->has_etag = false;
+    r->has_etag = r->is_stream = false;
     r->weak[0] = '\0';
     buf_clear(&r->head);
     buf_clear(&r->body);
@@ -165,7 +165,9 @@ void response_finish(struct response *r, bool head_only)
         response_header(r, "X-Request-Id", r->request_id);
     if (r->preference)
         response_header(r, "Preference-Applied", r->preference);
-    if (r->status != 204 && r->status != 304)
+    if (r->is_stream)
+        buf_puts(&r->head, "X-Accel-Buffering: no\r\n");
+    else if (r->status != 204 && r->status != 304)
         buf_printf(&r->head, "Content-Length: %zu\r\n", r->body.len);
     /* The last one: HAProxy makes 302 of whatever came before a Location. */
     buf_printf(&r->head, "Status: %d %s\r\n\r\n", r->status, reason_of(r->status));

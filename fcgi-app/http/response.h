@@ -8,7 +8,8 @@
  *
  * X-Request-Id, and in a problem "request_id", tell the request; with has_etag a 200 carries an ETag (etag.h).
  * With cors_origin it also carries Access-Control-Allow-Origin and -Expose-Headers, with varies `Vary: Origin`.
- * Every response carries `Cache-Control: no-store` (unless it is begun as one to keep), `X-Content-Type-Options: nosniff`
+ * One that is_stream has no length; nginx passes it on as it comes (X-Accel-Buffering).
+ * Every other response carries `Cache-Control: no-store` (unless it is begun as one to keep), `X-Content-Type-Options: nosniff`
  * and its Content-Length.
  * Reusable: begin forgets what was there.  A body that did not fit, or a header that holds control characters, makes
  * it a 500.
@@ -41,6 +42,8 @@ struct response {
     const char *preference;    /* Preference-Applied; NULL: none was */
     bool
         has_etag; /* a 200 gets an ETag, and is a 304 for who has it; begin forgets it */
+    bool
+        is_stream; /* its body has no end yet: neither length nor tag; begin forgets it */
     char weak
         [ETAG_SIZE]; /* with has_etag, where it is not the bytes' own: response_tag */
 };

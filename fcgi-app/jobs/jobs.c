@@ -1,9 +1,9 @@
 #include "fcgi-app/jobs/jobs.h"
 
+#include "fcgi-app/events/listeners.h"
 #include "fcgi-app/http/body.h"
 #include "fcgi-app/jobs/job_store.h"
 #include "fcgi-app/jobs/presign.h"
-#include "fcgi-app/jobs/waiters.h"
 #include "shared/cleanup.h"
 #include "shared/clock.h"
 
@@ -70,8 +70,9 @@ void jobs_show(struct exchange *x)
                 fastcgi_drain(x->web, x->request.content_length);
     if (wait > 0 && x->prefer.wait_seconds > 0 && !request_query(&x->request, "wait"))
         x->response.preference = "wait";
-    const struct waiters_wish wish = {.seconds = wait};
-    if (park && waiters_park(x->app->waiters, x, &j, &wish))
+    const struct listener_wish wish = {
+        .kind = LISTENER_WAITS, .job = &j, .seconds = wait};
+    if (park && listeners_park(x->app->listeners, x, &wish))
         return;
     jobs_answer(&x->response, 200, &j);
 }

@@ -26,7 +26,7 @@ enum {
 struct meter { /* all zero: nothing yet */
     struct histogram latency_us[METER_ROUTES];
     _Atomic uint64_t classes[METER_ROUTES][METER_CLASSES];
-    _Atomic uint64_t parked; /* answered elsewhere, later (waiters.h) */
+    _Atomic uint64_t parked; /* answered elsewhere, later (listeners.h) */
 };
 
 struct meter_sum { /* all zero: nothing yet */

@@ -1,7 +1,7 @@
 #include "fcgi-app/metrics/metrics.h"
 
 #include "fcgi-app/fastcgi/handlers.h"
-#include "fcgi-app/jobs/waiters.h"
+#include "fcgi-app/events/listeners.h"
 #include "fcgi-app/metrics/metrics_write.h"
 #include "shared/clock.h"
 #include "shared/process_figures.h"
@@ -89,7 +89,7 @@ static void look(struct exchange *x, struct metrics_view *v)
     v->handlers = handlers_figures(app->handlers);
     v->publisher = publisher_stats(app->publisher);
     v->marks = marks_figures(app->marks);
-    v->waiters = waiters_count(app->waiters);
+    v->waiters = listeners_count(app->listeners, LISTENER_WAITS);
     v->breaker_open = breaker_is_open(&app->breaker);
     v->redis_us = (struct histogram_sum){.sum = 0};
     histogram_read(&app->redis_us, &v->redis_us);

@@ -1,9 +1,9 @@
 #include "fcgi-app/upload/accept.h"
 
+#include "fcgi-app/events/listeners.h"
 #include "fcgi-app/upload/enlist.h"
 #include "fcgi-app/jobs/jobs.h"
 #include "fcgi-app/auth/policy_uses.h"
-#include "fcgi-app/jobs/waiters.h"
 #include "shared/cleanup.h"
 #include "shared/http_digest.h"
 #include "shared/log.h"
@@ -97,15 +97,17 @@ static bool wait_for_end(struct exchange *x)
     CLEANUP(job_release) struct job j = JOB_INIT;
     struct err e = ERR_INIT;
     int64_t max = x->app->config->http.wait_max_seconds, wish = x->prefer.wait_seconds;
-    const struct waiters_wish wait = {.seconds = wish < max ? wish : max,
-                                      .is_new = true};
+    const struct listener_wish wait = {.kind = LISTENER_WAITS,
+                                       .job = &j,
+                                       .seconds = wish < max ? wish : max,
+                                       .is_new = true};
     if (wait.seconds <= 0 || x->batch.count != 1 ||
         job_copy(&x->batch.jobs[0], &j, &e) ||
         !fastcgi_drain(x->web, x->request.content_length))
         return false;
     j.state = j.due > 0 ? JOB_SCHEDULED : JOB_WAITING;
     x->response.preference = "wait";
-    if (waiters_park(x->app->waiters, x, &j, &wait))
+    if (listeners_park(x->app->listeners, x, &wait))
         return true;
     x->response.preference = NULL;
     return false;

@@ -8,7 +8,7 @@
  * is the one of then (idempotency.h).
  *
  * With Prefer: wait=N a request that makes one job is parked until that has ended or N seconds, at most [http]
- * wait_max_seconds, are over (waiters.h), and is then answered with the job's status: 200 when it has ended, done or not, else 202, with
+ * wait_max_seconds, are over (listeners.h), and is then answered with the job's status: 200 when it has ended, done or not, else 202, with
  * Preference-Applied: wait.  It is answered at once where it makes several jobs, was answered before (Idempotency-Key), or
  * too many wait already.
  *

@@ -210,8 +210,8 @@ static int64_t gather(struct points *p)
 }
 
 /* Threads of the responder that have no part in an upload before its answer. */
-static const char *const others[] = {"hoist-fcgi", "gate",    "publisher",
-                                     "marks",      "waiters", NULL};
+static const char *const others[] = {"hoist-fcgi", "gate",   "publisher",
+                                     "marks",      "events", NULL};
 
 /* False: the answer had been read before the nth call; it was cut there. */
 static bool cut_at(struct points *p, bool form, int64_t n)

@@ -63,6 +63,16 @@ struct queue_lease worker_take(const char *queue)
     return claimed.leases[0];
 }
 
+void worker_beat(const struct queue_lease *l, int64_t sent)
+{
+    const struct queue_beat beat = {.lease = *l, .sent = sent, .phase = "uploading"};
+    struct redis_cmd c;
+
+    redis_cmd_init(&c);
+    queue_beat_cmd(&c, l->id.queue, &me, &beat, 1);
+    redis_reply_free(call(&c));
+}
+
 void worker_done(const struct queue_lease *l)
 {
     struct queue_end end = {.lease = *l, .state = JOB_DONE, .attempts = 1};

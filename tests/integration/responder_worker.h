@@ -12,6 +12,8 @@
 
 /* The next job of the queue, which must have one within 5 s. */
 struct queue_lease worker_take(const char *queue);
+/* Its beat, with so many bytes sent. */
+void worker_beat(const struct queue_lease *l, int64_t sent);
 void worker_done(const struct queue_lease *l);
 void worker_bury(const struct queue_lease *l);
 /* Promote whatever is due: children whose parent has ended. */

@@ -1,4 +1,4 @@
-#include "fcgi-app/jobs/waiters_streams.h"
+#include "fcgi-app/events/streams.h"
 
 #include "shared/job.h"
 #include "shared/queue.h"
@@ -21,34 +21,13 @@ static struct stream *find_or_add(struct streams *s, const char *queue)
     if (one || s->count == STREAMS_MAX || len > ID_QUEUE_MAX)
         return one;
     one = &s->list[s->count++];
-    *one = (struct stream){.used = true};
+    *one = (struct stream){.last = ""};
     memcpy(one->queue, queue, len);
     return one;
 }
 
-void streams_forget(struct streams *s)
+void streams_position_cmd(const char *queue, struct redis_cmd *ret)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < s->count; i++) {
-        if (!s->list[i].used)
-            continue;
-        s->list[kept] = s->list[i];
-        s->list[kept++].used = false;
-    }
-    s->count = kept;
-}
-
-void streams_use(struct streams *s, const char *queue)
-{
-    struct stream *one = find(s, queue, strlen(queue));
-    if (one)
-        one->used = true;
-}
-
-void streams_position_cmd(const struct streams *s, const char *queue,
-                          struct redis_cmd *ret)
-{
-    (void)s;
     redis_cmd_begin(ret, "XREVRANGE");
     queue_add_key(ret, queue, "events");
     redis_cmd_add_str(ret, "+");
@@ -71,13 +50,16 @@ void streams_set_position(struct streams *s, const char *queue,
                           const struct redis_value *reply)
 {
     struct stream *one = find_or_add(s, queue);
-    if (!one)
-        return;
-    one->used = true;
-    if (one->last[0] != '\0' || redis_value_type(reply) != REDIS_ARRAY)
+    if (!one || redis_value_type(reply) != REDIS_ARRAY)
         return;
     memcpy(one->last, "0-0", sizeof "0-0"); /* an empty stream: whatever comes is new */
     set_last(one, redis_value_at(redis_value_at(reply, 0), 0));
+}
+
+bool streams_has(struct streams *s, const char *queue)
+{
+    const struct stream *one = find(s, queue, strlen(queue));
+    return one && one->last[0];
 }
 
 bool streams_read_cmd(const struct streams *s, int block_ms, struct redis_cmd *ret)
@@ -90,29 +72,27 @@ bool streams_read_cmd(const struct streams *s, int block_ms, struct redis_cmd *r
     redis_cmd_add_int(ret, block_ms);
     redis_cmd_add_str(ret, "STREAMS");
     for (size_t i = 0; i < s->count; i++)
-        if (s->list[i].used && s->list[i].last[0]) {
+        if (s->list[i].last[0]) {
             queue_add_key(ret, s->list[i].queue, "events");
             any = true;
         }
     for (size_t i = 0; i < s->count; i++)
-        if (s->list[i].used && s->list[i].last[0])
+        if (s->list[i].last[0])
             redis_cmd_add_str(ret, s->list[i].last);
     return any;
 }
 
 /* uuid, state, uuid, state ... */
 static void parse_event(const struct stream *one, const struct redis_value *pairs,
-                        void (*on_end)(void *ctx, const char *queue, const char *uuid),
-                        void *ctx)
+                        const struct streams_sink *sink)
 {
     for (size_t i = 0; i + 1 < redis_value_len(pairs); i += 2) {
         size_t len, id_len;
         const char *id = redis_value_str(redis_value_at(pairs, i), &id_len);
         const char *word = redis_value_str(redis_value_at(pairs, i + 1), &len);
         enum job_state state;
-        if (id_is_uuid(id, id_len) && job_state_parse(word, len, &state) &&
-            job_state_is_final(state))
-            on_end(ctx, one->queue, id);
+        if (id_is_uuid(id, id_len) && job_state_parse(word, len, &state))
+            sink->on_event(sink->ctx, one->queue, id, state);
     }
 }
 
@@ -126,10 +106,10 @@ static struct stream *find_by_key(struct streams *s, const struct redis_value *k
                                          : NULL;
 }
 
-void streams_parse(struct streams *s, const struct redis_value *reply,
-                   void (*on_end)(void *ctx, const char *queue, const char *uuid),
-                   void *ctx)
+bool streams_parse(struct streams *s, const struct redis_value *reply,
+                   const struct streams_sink *sink)
 {
+    bool more = false;
     for (size_t i = 0; i < redis_value_len(reply); i++) {
         const struct redis_value *pair = redis_value_at(reply, i);
         struct stream *one = find_by_key(s, redis_value_at(pair, 0));
@@ -137,7 +117,9 @@ void streams_parse(struct streams *s, const struct redis_value *reply,
         for (size_t k = 0; one && k < redis_value_len(events); k++) {
             const struct redis_value *event = redis_value_at(events, k);
             set_last(one, redis_value_at(event, 0));
-            parse_event(one, redis_value_at(event, 1), on_end, ctx);
+            parse_event(one, redis_value_at(event, 1), sink);
         }
+        more = more || redis_value_len(events) >= STREAMS_READ_MAX;
     }
+    return more;
 }

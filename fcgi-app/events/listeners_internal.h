@@ -1,0 +1,101 @@
+/*
+ * listeners_internal: what listeners.c (the thread), listeners_park.c (who comes), listeners_send.c (what goes out, who
+ * leaves) and listeners_jobs.c (watched jobs) share.  Nobody else includes it.
+ *
+ * A listener is on the heap.  It belongs to the thread that parks it until it is in the inbox, then to the listeners' thread.
+ * One that has left (gone) is freed at the end of the turn, since events of epoll may still name it.
+ */
+#ifndef HOIST_FCGI_LISTENERS_INTERNAL_H
+#define HOIST_FCGI_LISTENERS_INTERNAL_H
+
+#include "fcgi-app/events/listeners.h"
+#include "fcgi-app/events/outbox.h"
+#include "fcgi-app/events/reader.h"
+#include "fcgi-app/events/watches.h"
+#include "fcgi-app/fastcgi/fastcgi_later.h"
+
+#include <pthread.h>
+
+struct listener {
+    enum listener_kind kind;
+    struct gate_conn *conn;
+    struct fastcgi_later later;
+    struct outbox out;
+    struct listener *next; /* inbox, or those that are gone */
+    size_t place;          /* in list */
+    bool wants_out;        /* epoll tells when the socket takes more */
+    bool ending;           /* nothing comes behind what is in out */
+    bool gone;
+    int64_t until_ms; /* answered, or ended, then */
+    int64_t moved_ms; /* the socket took something, or out was empty */
+    int64_t heard_ms; /* something was put into out */
+
+    struct job job; /* until there is a watch */
+    struct watch *watch;
+    struct listener *watch_next;
+    char told[SSE_ID_SIZE];
+
+    /* Of one that waits, for its answer (response.h); owned but for preference. */
+    bool is_new;
+    const char *preference; /* a literal */
+    char *cors_origin, *if_none_match;
+    char *request_id;
+};
+
+struct listeners {
+    struct app *app;
+    int epoll_fd, wake_fd;
+    pthread_t thread;
+    size_t max[LISTENER_KINDS]; /* JOB and FEED: together, by that of JOB */
+
+    /* The thread's. */
+    struct reader reader;
+    struct redis *redis;   /* for records */
+    int64_t redis_from_ms; /* it was away: not before */
+    struct watches watches;
+    struct listener **list; /* all, max of them */
+    size_t count;
+    struct listener *gone;
+    int64_t tick_ms;
+    struct response response;
+    struct buf status, text, wire; /* of a job; of an event; of its records */
+
+    pthread_mutex_t lock; /* for everything below */
+    struct listener *inbox;
+    size_t totals[LISTENER_KINDS]; /* parked and not yet let go */
+    bool stopping;
+};
+
+/* listeners_park.c: one that has left its lists, and whose connection has been given back. */
+void listener_free(struct listener *one);
+
+/* listeners_send.c */
+struct message *listeners_make(struct listeners *l, const struct listener *one,
+                               const struct buf *text, bool is_end);
+/* m may be NULL (no memory): then, and when too much waits already, it is dropped. */
+void listeners_send(struct listeners *l, struct listener *one, struct message *m);
+/* Send what the socket takes. */
+void listeners_flush(struct listeners *l, struct listener *one);
+/* The stream is over, once all has been sent. */
+void listeners_end(struct listeners *l, struct listener *one);
+/* Of one that waits: the job as known. */
+void listeners_answer(struct listeners *l, struct listener *one);
+/* At once, without another word. */
+void listeners_drop(struct listeners *l, struct listener *one);
+/* What came from its web server. */
+void listeners_on_input(struct listeners *l, struct listener *one);
+
+/* listeners_jobs.c */
+/* Into the watch of its job.  False: no memory. */
+bool listeners_watch(struct listeners *l, struct listener *one);
+void listeners_unwatch(struct listeners *l, struct listener *one);
+void listeners_on_event(void *ctx, const char *queue, const char *uuid,
+                        enum job_state state);
+/* Look at all of them: anything may have happened. */
+void listeners_hurry_all(struct listeners *l);
+/* Those whose time has come become urgent. */
+void listeners_check(struct listeners *l, int64_t now);
+/* Look at some of those that are urgent. */
+void listeners_look(struct listeners *l, int64_t now);
+
+#endif
