@@ -211,6 +211,8 @@ void transfer_abort(struct transfer *t, enum transfer_abort why)
         t->abort = why;
     if (t->state == TRANSFER_RUNNING) {
         destination_abort(t->destination, t->run);
+    } else if (t->state == TRANSFER_READY) {
+        transfer_report_aborted(t);
     } else if (t->state == TRANSFER_PARKED && why == ABORT_LOST) {
         transfer_drop_lost(t);
     }

@@ -2,10 +2,13 @@
  * transfer: one job in this worker, from its lease to its end.
  *
  *   add --> STARTING --record--> RUNNING --outcome--> REPORTING --OK--> REMOVING --> gone
- *              |                   |  ^ abort             |  ^             (spool files of a done or cancelled job)
- *              |                   v  |                   v  |
- *              '--- nothing to --> REPORTING           PARKED: Redis is away; told again when it is back
+ *              |        |  ^       |  ^ abort             |  ^             (spool files of a done or cancelled job)
+ *              |        v  |       v  |                   v  |
+ *              |       READY     REPORTING             PARKED: Redis is away; told again when it is back
+ *              '--- nothing to --> REPORTING
  *                   upload
+ *
+ * READY: claimed ahead (ahead.h), and as many run as may run at once; the first that was claimed runs next.
  *
  * All that one reply brought is begun by one start script (begin.c).  Ends, done or cancelled, go through the turns of their
  * queue (turns.h), many in one call; fail and release go alone, pipelined, and are parked when no answer comes.
@@ -23,7 +26,8 @@
  *     spool is not where it was.
  *   - What became of a job is kept until Redis knows it, as long as this process lives.
  *
- * The set holds at most `capacity` transfers; those that occupy a slot (all but REPORTING) are counted for the claimer.
+ * The set holds at most `capacity` transfers; those that occupy a slot (all but REPORTING) are counted for the claimer, which
+ * claims as many as may run at once, and those ahead.
  * A struct transfer is addressed over time by (index, serial): serial is never used twice, so an answer that comes
  * after its transfer has gone finds nothing.  Everything belongs to the loop's thread.
  */
@@ -35,9 +39,11 @@
 #include "worker/env.h"
 #include "worker/flow/flow.h"
 #include "worker/progress.h"
+#include "worker/queue/ahead.h"
 
 enum transfer_state {
     TRANSFER_STARTING,  /* start was sent */
+    TRANSFER_READY,     /* its turn has not come */
     TRANSFER_RUNNING,   /* a destination has the bytes */
     TRANSFER_REPORTING, /* finish, fail or release was sent, or waits for its turn */
     TRANSFER_PARKED,    /* fail or release could not be sent, or no answer came */
@@ -91,6 +97,8 @@ struct transfer {
     int64_t retry_ms; /* of a failure; -1: dead */
     int64_t hold_ms;  /* of RELEASE_LATER: not claimed again before */
     int64_t began_ms; /* monotonic */
+    int64_t ready_us; /* monotonic: its record was here */
+    int64_t run_us;   /* monotonic: a destination had the bytes */
     struct progress_meter meter;
     enum queue_answer mark;    /* what start said, while its record is on its way */
     struct transfer *next_end; /* behind it among the ends of its queue */
@@ -110,8 +118,11 @@ struct transfers {
     struct transfer **slots; /* capacity pointers, NULL where free */
     size_t capacity;
     size_t count;    /* transfers alive */
-    size_t occupied; /* those that count against concurrency */
-    size_t latest;   /* the slot that was taken last */
+    size_t occupied; /* those that the claimer counts */
+    size_t running;  /* TRANSFER_RUNNING: at most concurrency */
+    size_t ready;    /* TRANSFER_READY */
+    struct ahead ahead;
+    size_t latest; /* the slot that was taken last */
     uint64_t next_serial;
     bool draining;
     struct log_limit said; /* of what goes wrong with all of them at once */
@@ -137,7 +148,9 @@ size_t transfers_free(const struct transfers *s);
 
 /* Redis is (again) ready, or some time has passed: tell it what could not be told. */
 void transfers_resume(struct transfers *s);
-/* Abort whoever has not renewed its lease in time. */
+/* As many of those that are READY as may run now, in the order they were claimed. */
+void transfers_run_ready(struct transfers *s);
+/* Abort whoever has not renewed its lease in time, and give back what waits for its turn for too long. */
 void transfers_check_leases(struct transfers *s);
 /* Begin no more; what is claimed from now on is given back.  on_empty is called when nothing is left, perhaps at once. */
 void transfers_drain(struct transfers *s);
@@ -150,10 +163,12 @@ void transfers_abort_all(struct transfers *s);
 
 /* Send start for count, 1 .. QUEUE_BATCH_MAX, new transfers of one queue. */
 void transfer_begin(struct transfer *const *new, size_t count);
+/* The job's turn has come, its record is here: let the bytes go, or report why not. */
+void transfer_go(struct transfer *t);
 
 /* --- one transfer (transfer.c) --- */
 
-/* The job has begun, its record is here: let the bytes go, or report why not. */
+/* Let the bytes go, or report why not. */
 void transfer_run(struct transfer *t);
 /* It fails without a byte having been sent. */
 void transfer_fail_early(struct transfer *t, enum retry_class class, const char *text);

@@ -1,5 +1,6 @@
 #include "worker/transfer.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "shared/clock.h"
@@ -8,8 +9,8 @@
 #include "worker/queue/claimer.h"
 
 enum transfer_limits {
-    /* Leases that arrive while as many ends are unanswered, and one full claim on top. */
-    ROOM_FACTOR = 2,
+    /* Those that run, those claimed ahead, as many whose ends are unanswered, and one full claim on top. */
+    ROOM_FACTOR = 3,
     ROOM_EXTRA = QUEUE_BATCH_MAX
 };
 
@@ -40,11 +41,29 @@ struct transfer *transfers_find(const struct transfers *s, size_t index,
 
 size_t transfers_free(const struct transfers *s)
 {
-    size_t limit = (size_t)s->env->config->worker.concurrency;
+    size_t concurrency = (size_t)s->env->config->worker.concurrency;
+    size_t limit = concurrency + ahead_count(&s->ahead, concurrency);
     size_t room = s->capacity - s->count;
     size_t free = s->occupied < limit ? limit - s->occupied : 0;
 
     return free < room ? free : room;
+}
+
+/* Whether a transfer in this state counts against the concurrency. */
+static bool occupies(enum transfer_state state)
+{
+    return state != TRANSFER_REPORTING;
+}
+
+/* One more, or with SIZE_MAX one less, is in this state. */
+static void count(struct transfers *s, enum transfer_state state, size_t one)
+{
+    if (occupies(state))
+        s->occupied += one;
+    if (state == TRANSFER_RUNNING)
+        s->running += one;
+    if (state == TRANSFER_READY)
+        s->ready += one;
 }
 
 /* There is one: not all are taken.  Begins behind the latest, so that it is soon found. */
@@ -78,7 +97,7 @@ static struct transfer *add_one(struct transfers *s, const struct queue_lease *l
     transfer_renewed(t, sent_ms);
     s->slots[t->index] = t;
     s->count++;
-    s->occupied++;
+    count(s, t->state, 1);
     return t;
 }
 
@@ -102,18 +121,18 @@ void transfers_add(struct transfers *s, const struct queue_lease *leases, size_t
     transfer_begin(new, added);
 }
 
-/* Whether a transfer in this state counts against the concurrency. */
-static bool occupies(enum transfer_state state)
-{
-    return state != TRANSFER_REPORTING;
-}
-
 void transfer_set_state(struct transfer *t, enum transfer_state state)
 {
-    if (occupies(t->state) && !occupies(state))
-        t->set->occupied--;
-    if (!occupies(t->state) && occupies(state))
-        t->set->occupied++;
+    int64_t now = 0;
+
+    if (t->state == TRANSFER_RUNNING || state == TRANSFER_RUNNING)
+        now = clock_mono_us();
+    if (t->state == TRANSFER_RUNNING && state != TRANSFER_RUNNING)
+        ahead_note(&t->set->ahead, now - t->run_us);
+    if (state == TRANSFER_RUNNING)
+        t->run_us = now;
+    count(t->set, t->state, SIZE_MAX);
+    count(t->set, state, 1);
     t->state = state;
 }
 
@@ -121,8 +140,7 @@ void transfer_free(struct transfer *t)
 {
     struct transfers *s = t->set;
 
-    if (occupies(t->state))
-        s->occupied--;
+    count(s, t->state, SIZE_MAX);
     flow_job_end(&t->flow);
     s->slots[t->index] = NULL;
     s->count--;
@@ -131,6 +149,45 @@ void transfer_free(struct transfer *t)
     free(t);
     claimer_slot_free(s->claimer);
     transfers_check_empty(s);
+}
+
+/* The one that was claimed first; NULL: none is. */
+static struct transfer *first_ready(const struct transfers *s)
+{
+    struct transfer *first = NULL;
+
+    for (size_t i = 0; i < s->capacity; i++) {
+        struct transfer *t = s->slots[i];
+        if (t && t->state == TRANSFER_READY && (!first || t->serial < first->serial))
+            first = t;
+    }
+    return first;
+}
+
+void transfers_run_ready(struct transfers *s)
+{
+    size_t concurrency = (size_t)s->env->config->worker.concurrency;
+
+    while (s->ready > 0 && s->running < concurrency) {
+        struct transfer *t = first_ready(s);
+        transfer_set_state(t, TRANSFER_STARTING);
+        transfer_go(t);
+    }
+}
+
+/* Somebody else may have a slot for it. */
+static void give_back_late(struct transfers *s)
+{
+    int64_t now = clock_mono_us();
+
+    for (size_t i = 0; i < s->capacity && s->ready > 0; i++) {
+        struct transfer *t = s->slots[i];
+        if (!t || t->state != TRANSFER_READY ||
+            now - t->ready_us < (int64_t)AHEAD_WAIT_MS * 1000)
+            continue;
+        ahead_forget(&s->ahead);
+        transfer_report(t, REPORT_RELEASE);
+    }
 }
 
 void transfers_resume(struct transfers *s)
@@ -150,6 +207,7 @@ void transfers_check_leases(struct transfers *s)
             transfer_is_late(t))
             transfer_abort(t, ABORT_DEADLINE);
     }
+    give_back_late(s);
 }
 
 void transfers_drain(struct transfers *s)
@@ -157,6 +215,9 @@ void transfers_drain(struct transfers *s)
     if (s->draining)
         return;
     s->draining = true;
+    for (size_t i = 0; i < s->capacity && s->ready > 0; i++)
+        if (s->slots[i] && s->slots[i]->state == TRANSFER_READY)
+            transfer_abort(s->slots[i], ABORT_DRAIN);
     transfers_check_empty(s);
 }
 

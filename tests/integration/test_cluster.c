@@ -67,7 +67,7 @@ static void move(struct load *l, size_t queue, size_t to)
     cluster_fixture_begin_move(&f, slot, to);
     do {
         size_t before = calls_of_all(l);
-        (void)WAIT_UNTIL(calls_of_all(l) > before, 4); /* all may be waiting for us */
+        (void)WAIT_STAYS(calls_of_all(l) <= before, 4); /* all may be waiting for us */
     } while (cluster_fixture_move_keys(&f, slot, MOVED_AT_ONCE) > 0);
     cluster_fixture_end_move(&f, slot);
     cr_expect(eq(sz, owner(queues[queue]), to));

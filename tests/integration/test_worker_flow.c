@@ -1,6 +1,7 @@
 /* What hoist-worker does when a store is down, slow to take requests, or asks to be left alone. */
 #include "tests/integration/worker_rig.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "shared/clock.h"
 #include "tests/support/wait_until.h"
+#include "worker/queue/ahead.h"
 
 static struct worker_rig rig;
 
@@ -243,4 +245,62 @@ Test(worker_flow, probes_cost_a_job_no_attempt)
     cr_assert(rig_wait_state(&rig, &id, "done", 20000));
     cr_expect(ge(int, s3_faulty_count(rig.s3, "PUT"), 5));
     cr_expect(eq(i64, rig_number(&rig, &id, "attempts"), 2), "the first, and the last");
+}
+
+/* --- Claiming ahead (ahead.h) --- */
+
+enum { SLOTS = 2 };
+
+/* A worker that runs SLOTS jobs at the gate of the store, and holds as many that it claimed ahead. */
+static struct spawn *hold_ahead(struct job_id *ids, int count)
+{
+    rig_up_s3(&rig, "concurrency = 2\nlease_ms = 10000\n" TO_S3);
+    for (int i = 0; i < AHEAD_SAMPLES; i++)
+        (void)put_to("s3", "default");
+    struct spawn *w = rig_start(&rig, "a");
+    cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{default}:done") == AHEAD_SAMPLES, 10000));
+    s3_faulty_close_gate(rig.s3);
+    for (int i = 0; i < count; i++)
+        ids[i] = put_to("s3", "default");
+    cr_assert(WAIT_UNTIL(s3_faulty_waiting(rig.s3) == SLOTS, 10000));
+    return w;
+}
+
+Test(worker_flow, what_was_claimed_ahead_and_waits_goes_back_to_its_place)
+{
+    enum { COUNT = 8 };
+    static struct job_id ids[COUNT];
+
+    struct spawn *w = hold_ahead(ids, COUNT);
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "released") == SLOTS, 10000));
+    cr_expect(eq(int, s3_faulty_waiting(rig.s3), SLOTS),
+              "no more than may run at once");
+    cr_expect(eq(int, ask("ZCARD", "hoist:{default}:leased"), SLOTS));
+    cr_expect(eq(int, ask("ZCARD", "hoist:{default}:ready"), COUNT - SLOTS));
+    cr_expect(eq(i64, attempts_of(ids, COUNT), 0));
+    char *next = redis_fixture_ask(&rig.redis, "ZRANGE", "hoist:{default}:ready", "0",
+                                   "0", NULL);
+    cr_expect(strstr(next, ids[SLOTS].uuid.text) != NULL, "the third is the next: %s",
+              next);
+    free(next);
+    s3_faulty_open_gate(rig.s3);
+    cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{default}:done") == AHEAD_SAMPLES + COUNT,
+                         10000));
+    cr_expect(eq(i64, attempts_of(ids, COUNT), COUNT));
+}
+
+Test(worker_flow, what_was_claimed_ahead_goes_back_when_the_worker_is_told_to_stop)
+{
+    enum { COUNT = 3 * SLOTS };
+    static struct job_id ids[COUNT];
+
+    struct spawn *w = hold_ahead(ids, COUNT);
+    (void)kill(w->pid, SIGTERM);
+    cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{default}:leased") == SLOTS, 10000));
+    cr_expect(eq(int, rig_log_count(w, "lost lease"), 0));
+    s3_faulty_open_gate(rig.s3);
+    cr_assert(spawn_stop(w, 10000));
+    cr_expect(eq(int, ask("ZCARD", "hoist:{default}:ready"), COUNT - SLOTS));
+    cr_expect(eq(int, s3_faulty_objects(rig.s3), AHEAD_SAMPLES + SLOTS));
+    cr_expect(eq(i64, attempts_of(ids, COUNT), SLOTS), "no attempt was counted");
 }

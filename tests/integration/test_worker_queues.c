@@ -116,9 +116,9 @@ Test(worker_queues, a_queue_that_is_not_asked_for_is_left_alone)
     struct job_id id = rig_put(&rig, &(struct rig_job){.data = "x"});
 
     cr_assert(rig_wait_state(&rig, &id, "done", 5000));
-    cr_expect(not(WAIT_UNTIL(rig_is_leased(&rig, &other) ||
-                                 strcmp(rig_field(&rig, &other, "state"), "done") == 0,
-                             6000)));
+    cr_expect(WAIT_STAYS(!rig_is_leased(&rig, &other) &&
+                             strcmp(rig_field(&rig, &other, "state"), "done") != 0,
+                         6000));
 }
 
 Test(worker_queues, more_queues_than_there_can_be_are_told_once_and_the_rest_go_on)

@@ -43,7 +43,19 @@ static inline void wait_a_moment(void)
         wait_met_;                                                                     \
     })
 
-/* The same with a function: until(ctx) is true. */
+/* For what must not happen: the condition holds all the while, so many milliseconds, to which no patience is added. */
+#define WAIT_STAYS(condition, for_ms)                                                  \
+    __extension__({                                                                    \
+        int64_t stay_end_ = wait_now_ms() + (for_ms);                                  \
+        bool stays_ = (condition);                                                     \
+        while (stays_ && wait_now_ms() < stay_end_) {                                  \
+            wait_a_moment();                                                           \
+            stays_ = (condition);                                                      \
+        }                                                                              \
+        stays_;                                                                        \
+    })
+
+/* WAIT_UNTIL with a function: until(ctx) is true. */
 static inline bool wait_until(bool (*until)(void *ctx), void *ctx, int64_t deadline_ms)
 {
     return WAIT_UNTIL(until(ctx), deadline_ms);

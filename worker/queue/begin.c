@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/clock.h"
 #include "shared/log.h"
 
 /* A start under way; freed with the last of its replies.  Names its transfers so that one that has gone is not found. */
@@ -85,7 +86,7 @@ static void free_key(const struct transfer *t)
     redis_cmd_release(&cmd);
 }
 
-static void begun(struct transfer *t)
+void transfer_go(struct transfer *t)
 {
     if (t->job.unique && t->job.unique_until &&
         strcmp(t->job.unique_until, "start") == 0)
@@ -96,6 +97,20 @@ static void begun(struct transfer *t)
         transfer_report_aborted(t);
     else
         transfer_run(t);
+}
+
+static void begun(struct transfer *t)
+{
+    struct transfers *s = t->set;
+
+    if (t->abort == ABORT_NONE &&
+        (s->ready > 0 || s->running >= (size_t)s->env->config->worker.concurrency)) {
+        t->ready_us = clock_mono_us();
+        transfer_set_state(t, TRANSFER_READY);
+        transfers_run_ready(s);
+    } else {
+        transfer_go(t);
+    }
 }
 
 /* reply is NULL when the key holds no hash. */

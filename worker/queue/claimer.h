@@ -9,7 +9,8 @@
  *                                                     '-> expired: reap each      the scripts check again)
  *
  * Guarantees
- *   - Never claims more than there are free slots; slots asked for in calls under way are reserved.
+ *   - Never claims more than there are free slots, and what may be claimed ahead (ahead.h); slots asked for in calls under way
+ *     are reserved.
  *   - Ends are sent in the iteration of the loop in which they come, in one call per queue, at most QUEUE_BATCH_MAX; while
  *     a call of that queue is under way they wait for its reply.
  *   - Without weights, strict order: a queue is asked only when those before it are not known to have work.  With

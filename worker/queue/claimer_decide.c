@@ -82,6 +82,7 @@ static void decide(struct claimer *c)
 {
     size_t slots[CONFIG_QUEUES_MAX];
 
+    transfers_run_ready(c->transfers);
     if (c->on_closed || !redis_async_is_ready(c->env->redis))
         return;
     repeat_unheard(c);
