@@ -184,6 +184,18 @@ export const tests = {
     rig.equal(shown[1], ['GET', 'Bearer token-2']);
   },
 
+  async 'a page of another origin that is listed may use it'({page, system, sink, expected}) {
+    expected.push(/\/events/, /422/);
+    sink.page = `<!DOCTYPE html><title>elsewhere</title><script src="${system.url}hoist.js"></script>`;
+    await page.goto(sink.url);
+    const got = await page.evaluate(async () => {
+      const job = await hoist.upload('some text', {name: 'elsewhere.txt', onProgress: () => {}});
+      const error = await hoist.upload('some text', {to: 'nowhere'}).catch((e) => e);
+      return [hoist.url, job.state, job.name, error.type];
+    });
+    rig.equal(got, [system.url, 'done', 'elsewhere.txt', 'unknown-destination']);
+  },
+
   async 'many at once leave the browser connections to send'({page, system, sink, expected}) {
     expected.push(/\/events/);
     await open({page, system});

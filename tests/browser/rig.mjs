@@ -72,6 +72,7 @@ export class Sink {
   #holds = false;
   #status = 0;
   objects = new Map(); /* path -> {size, album}: of X-Hoist-Meta-Album */
+  page = '<!DOCTYPE html><title>elsewhere</title>'; /* of every GET: a page of another origin, which hoist is told to trust */
 
   async listen() {
     this.server = http.createServer((request, response) => this.#take(request, response));
@@ -82,6 +83,7 @@ export class Sink {
 
   #take(request, response) {
     let size = 0;
+    if (request.method === 'GET') return void response.writeHead(200, {'Content-Type': 'text/html'}).end(this.page);
     request.on('error', () => {});
     request.on('data', (bytes) => {
       size += bytes.length;

@@ -12,6 +12,8 @@ const wanted = process.argv[2] ?? '';
 const TEST_MS = 40000, ALL_MS = 240000;
 
 const conf = (sink) => `
+[http]
+cors_origins = ${sink.url}
 [worker]
 queues = *
 lease_ms = 3000
