@@ -65,11 +65,15 @@ with_socket() {
     sed -e "s|/run/hoist/fcgi\\.sock|$fcgi_socket|g" -e "s|/var/spool/hoist/bodies;|$bodies;|g" "$root/deploy/$1"
 }
 
-web_write_nginx() {
-    local tmp=$area/tmp user='' address=$listen_host:$listen_port
+# The page of deploy/example, where the web server's unprivileged processes can read it.
+example_make() {
     mkdir -p "$area/www/example"
     install -m 0644 "$root/deploy/example/index.html" "$area/www/example/"
     chmod 0755 "$area/www" "$area/www/example"
+}
+
+web_write_nginx() {
+    local tmp=$area/tmp user='' address=$listen_host:$listen_port
     [ -z "$listen_path" ] || address=unix:$listen_path
     [ "$(id -u)" != 0 ] || user='user www-data;'
     {
@@ -97,7 +101,7 @@ web_write_apache() {
         printf '%s\n' "ServerRoot \"$state/run/web\"" "DefaultRuntimeDir \"$area/tmp\"" "Mutex file:$area/tmp default" \
             "PidFile \"$state/run/web/apache.pid\"" "ErrorLog \"$state/log/web.log\"" 'LogLevel warn' 'ServerName hoist' \
             'ServerTokens Prod' 'ServerSignature Off'
-        for module in mpm_event authz_core env setenvif unique_id proxy proxy_fcgi; do
+        for module in mpm_event authz_core env setenvif unique_id alias dir proxy proxy_fcgi; do
             printf 'LoadModule %s_module %s/mod_%s.so\n' "$module" "$modules" "$module"
         done
         [ "$(id -u)" != 0 ] || printf '%s\n' 'User www-data' 'Group www-data'
@@ -105,7 +109,8 @@ web_write_apache() {
             'MaxRequestWorkers 512' 'StartServers 2' 'KeepAlive On' 'MaxKeepAliveRequests 0' 'KeepAliveTimeout 65' \
             'Timeout 75' 'LogFormat "%h [%{%FT%T%z}t] \"%r\" %>s %B %D" hoist' \
             "CustomLog \"$state/log/access.log\" hoist" \
-            "DocumentRoot \"$area/empty\""
+            "DocumentRoot \"$area/empty\"" "Alias \"/example/\" \"$area/www/example/\"" 'ProxyPass "/example/" "!"' \
+            "<Directory \"$area/www/example\">" 'Require all granted' 'ForceType "text/html; charset=utf-8"' '</Directory>'
         with_socket apache/hoist.conf
     } >"$state/run/web/apache.conf"
     web_command=(apache2 -f "$state/run/web/apache.conf" -D FOREGROUND)
@@ -128,6 +133,8 @@ web_write_lighttpd() {
         fi
         [ "$(id -u)" != 0 ] || printf '%s\n' 'server.username = "www-data"' 'server.groupname = "www-data"'
         with_socket lighttpd/hoist.conf
+        printf '%s\n' "\$HTTP[\"url\"] =~ \"^/example/\" {" 'fastcgi.server = ( )' "server.document-root = \"$area/www\"" \
+            'index-file.names = ( "index.html" )' 'mimetype.assign = ( ".html" => "text/html; charset=utf-8" )' '}'
     } >"$state/run/web/lighttpd.conf"
     web_command=(lighttpd -D -f "$state/run/web/lighttpd.conf")
 }
@@ -136,7 +143,8 @@ web_write_caddy() {
     local host=${listen_host#[}
     {
         printf '%s\n' '{' 'admin off' 'auto_https off' "default_bind ${host%]}" 'grace_period 5s' '}'
-        with_socket caddy/Caddyfile | sed "s|^:8080 {|:$listen_port {|"
+        with_socket caddy/Caddyfile |
+            sed "s|^:8080 {|:$listen_port {\nhandle_path /example/* {\nroot * $area/www/example\nfile_server\n}|"
     } >"$area/tmp/Caddyfile"
     web_command=(env "HOME=$area/tmp" "XDG_CONFIG_HOME=$area/tmp" "XDG_DATA_HOME=$area/tmp"
         caddy run --adapter caddyfile --config "$area/tmp/Caddyfile")
@@ -145,11 +153,13 @@ web_write_caddy() {
 }
 
 web_write_haproxy() {
+    local page
     {
         printf '%s\n' global 'maxconn 2048' 'log stdout format raw local0'
         [ "$(id -u)" != 0 ] || printf '%s\n' 'user www-data' 'group www-data'
         printf '%s\n' '' defaults 'log global' 'option httplog' ''
-        with_socket haproxy/haproxy.cfg | sed "s|bind :8080|bind $listen_host:$listen_port|"
+        page="http-request return status 200 content-type text/html file $area/www/example/index.html if { path /example/ }"
+        with_socket haproxy/haproxy.cfg | sed "s|bind :8080|bind $listen_host:$listen_port\n    $page|"
     } >"$state/run/web/haproxy.cfg"
     web_command=(haproxy -db -f "$state/run/web/haproxy.cfg")
 }
@@ -168,6 +178,7 @@ web_start() {
             rm -f "$listen_path"
         fi
         mkdir -p "$state/run/web"
+        example_make
         rm -f "$state"/run/web/*.pid # Apache does not look whether the process in it is an Apache
         log_size=$(stat -c %s "$state/log/web.log" 2>/dev/null) || log_size=0
         "web_write_$web"

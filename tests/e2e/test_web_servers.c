@@ -50,6 +50,10 @@ static void use(struct system *system, bool chunked)
                   "urn:hoist:problem:");
     expect_status(system, &(struct http_request){.method = "GET", .path = "/healthz"},
                   200, NULL);
+    expect_status(system, &(struct http_request){.method = "GET", .path = "/hoist.js"},
+                  200, "hoist.upload(file");
+    expect_status(system, &(struct http_request){.method = "GET", .path = "/example/"},
+                  200, "/hoist.js");
     assert_spool_empty(system);
 }
 
