@@ -35,7 +35,7 @@ import {chromium} from 'playwright-core';
 const source = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '../..');
 const build = path.resolve(process.env.HOIST_BUILD || path.join(source, 'build/dev'));
 export const artefacts = path.join(build, 'browser');
-const DEADLINE_MS = 20000;
+const DEADLINE_MS = 30000;
 
 /* Until work() returns something that is true, which is returned; what it throws is told only at the deadline. */
 export async function until(what, work, deadline_ms = DEADLINE_MS) {

@@ -9,7 +9,7 @@ import * as hoistJs from './hoist_js.mjs';
 
 const suites = [hoistJs];
 const wanted = process.argv[2] ?? '';
-const TEST_MS = 40000, ALL_MS = 240000;
+const TEST_MS = 60000, ALL_MS = 300000;
 
 const conf = (sink) => `
 [http]
