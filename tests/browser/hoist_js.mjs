@@ -61,6 +61,8 @@ export const tests = {
     rig.equal([job.state, job.size], ['done', 8e6]);
     rig.equal([...sink.objects.values()].at(-1), {size: 8e6, album: '7'});
     const seen = await page.evaluate(() => now.seen);
+    for (const p of seen)
+      if (p.phase !== 'done') rig.truly(Math.abs(p.fraction - (p.loaded + p.sent) / p.total / 2) < 1e-9, JSON.stringify(p));
     seen.forEach((p, i) => rig.truly(i === 0 || p.fraction >= seen[i - 1].fraction, `back: ${JSON.stringify(seen.slice(i - 1, i + 1))}`));
     rig.equal([...new Set(seen.map((p) => p.phase))].filter((one) => ['sending', 'uploading', 'done'].includes(one)),
       ['sending', 'uploading', 'done']);
