@@ -11,6 +11,7 @@
 #include "shared/log.h"
 #include "shared/spool.h"
 #include "worker/queue/reconcile_once.h"
+#include "worker/top/top.h"
 #include "worker/worker.h"
 
 enum { EXIT_LEFT = 2 /* jobs that could not be dealt with */ };
@@ -22,6 +23,7 @@ enum mode {
     MODE_RECONCILE,
     MODE_DRY_RUN, /* of reconcile */
     MODE_SHOW,
+    MODE_TOP,
     MODE_HELP,
     MODE_VERSION,
     MODE_WRONG
@@ -29,15 +31,12 @@ enum mode {
 
 static enum mode parse_options(int argc, char **argv, const char **ret_path)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"check", no_argument, NULL, 'k'},
-                                            {"show-config", no_argument, NULL, 's'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'v'},
-                                            {"reconcile", no_argument, NULL, 'r'},
-                                            {"dry-run", no_argument, NULL, 'd'},
-                                            {"once", no_argument, NULL, 'o'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+        {"show-config", no_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {"reconcile", no_argument, NULL, 'r'},
+        {"dry-run", no_argument, NULL, 'd'},      {"once", no_argument, NULL, 'o'},
+        {"top", no_argument, NULL, 't'},          {NULL, 0, NULL, 0}};
     enum mode mode = MODE_RUN;
     bool dry_run = false;
 
@@ -54,6 +53,8 @@ static enum mode parse_options(int argc, char **argv, const char **ret_path)
             dry_run = true;
         else if (c == 'o')
             mode = MODE_ONCE;
+        else if (c == 't')
+            mode = MODE_TOP;
         else if (c == 'h')
             return MODE_HELP;
         else
@@ -67,12 +68,15 @@ static enum mode parse_options(int argc, char **argv, const char **ret_path)
 static void print_usage(FILE *out)
 {
     fputs(
-        "usage: hoist-worker [--config FILE] [--check | --show-config | --once]\n"
+        "usage: hoist-worker [--config FILE] [--check | --show-config | --once | "
+        "--top]\n"
         "       hoist-worker [--config FILE] --reconcile [--dry-run]\n"
         "       hoist-worker --help | --version\n"
         "Takes jobs from Redis and uploads their files.  SIGTERM drains.\n"
         "--once works until no job is ready any more, showing how far each is, and "
         "exits:\n0 all done, 2 a job failed (it is tried again later) or died.\n"
+        "--top shows queues and workers, anew every two seconds, until q; one picture "
+        "where\nits output is no terminal.\n"
         "--reconcile compares the spool with Redis once, repairs, tells each step and "
         "exits:\n0 all is well now, 2 something could not be dealt with.  With "
         "--dry-run it only\ntells what it would do.\n\n",
@@ -144,6 +148,8 @@ int main(int argc, char **argv)
     enum err_code code = config_load(&config, path, environ, &e);
     if (code == ERR_OK && mode == MODE_SHOW) {
         config_show(&config, stdout);
+    } else if (code == ERR_OK && mode == MODE_TOP) {
+        code = top_run(&config, &e);
     } else if (code == ERR_OK) {
         log_set_level(level_of(&config, mode));
         code = run(&config, mode, &status, &e);

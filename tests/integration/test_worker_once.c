@@ -1,10 +1,12 @@
-/* hoist-worker --once: works off what is ready, shows it, and ends. */
+/* hoist-worker --once: works off what is ready, shows it, and ends.  hoist-worker --top: shows queues and workers. */
 #include "tests/integration/worker_rig.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -23,28 +25,33 @@ static void fini(void)
 TestSuite(worker_once, .fini = fini, .timeout = 60);
 
 /* Its output and log are in one file. */
-static struct spawn *start_once(void)
+static struct spawn *start(const char *mode)
 {
     struct spawn *w = &rig.workers[rig.worker_count++];
     struct tmpdir_file log = tmpdir_file(&rig.dir, "once.log");
-    const char *argv[] = {HOIST_WORKER_BIN, "--config", rig.config.path, "--once",
-                          NULL};
+    const char *argv[] = {HOIST_WORKER_BIN, "--config", rig.config.path, mode, NULL};
 
     spawn_start(w, &(struct spawn_options){.argv = argv, .log_path = log.path});
     return w;
 }
 
-/* The same with a terminal of its own. */
-static struct spawn *start_on_terminal(void)
+static struct spawn *start_once(void)
+{
+    return start("--once");
+}
+
+/* The same with a terminal of its own, whose keys come from this descriptor. */
+static struct spawn *start_on_terminal(const char *mode, int keys)
 {
     struct spawn *w = &rig.workers[rig.worker_count++];
     struct tmpdir_file log = tmpdir_file(&rig.dir, "once.log");
     char command[1024];
 
-    (void)snprintf(command, sizeof command, "'%s' --config '%s' --once",
-                   HOIST_WORKER_BIN, rig.config.path);
+    (void)snprintf(command, sizeof command, "'%s' --config '%s' %s", HOIST_WORKER_BIN,
+                   rig.config.path, mode);
     const char *argv[] = {"script", "-qec", command, "/dev/null", NULL};
-    spawn_start(w, &(struct spawn_options){.argv = argv, .log_path = log.path});
+    spawn_start(w, &(struct spawn_options){
+                       .argv = argv, .log_path = log.path, .stdin_fd = keys});
     return w;
 }
 
@@ -111,7 +118,7 @@ Test(worker_once, on_a_terminal_there_are_bars)
                    (struct s3_fault){.kind = S3_FAULT_GATE_IN_BODY, .bytes = BIG / 2});
     s3_faulty_close_gate(rig.s3);
     (void)rig_put(&rig, &(struct rig_job){.size = BIG, .to = "s3"});
-    struct spawn *w = start_on_terminal();
+    struct spawn *w = start_on_terminal("--once", 0);
     bool drawn = WAIT_UNTIL(rig_log_count(w, "of 4.0 MiB") > 1, END_MS);
     s3_faulty_open_gate(rig.s3);
     cr_expect(drawn);
@@ -120,4 +127,66 @@ Test(worker_once, on_a_terminal_there_are_bars)
     cr_expect(gt(int, rig_log_count(w, "\033[1A\033[J"), 0));
     cr_expect(eq(int, rig_log_count(w, "done       default."), 1));
     cr_expect(eq(int, rig_log_count(w, "level=info"), 0));
+}
+
+/* --- top --- */
+
+/* A worker that says that it uploads a file, and whose name would clear the screen. */
+static void pretend_worker(void)
+{
+    static const char jobs[] = "default.01901b2c-3d4e-7f00-8a1b-2c3d4e5f6a7b - - "
+                               "uploading 100 25 0 0 0 1764453423000 a name\n";
+
+    free(redis_fixture_ask(&rig.redis, "ZADD", "hoist:workers", "1764453423123",
+                           "else\033[2Jwhere", NULL));
+    free(redis_fixture_ask(&rig.redis, "HSET", "hoist:worker:else\033[2Jwhere", "seen",
+                           "1764453423123", "slots", "7", "running", "1", "jobs", jobs,
+                           NULL));
+}
+
+Test(worker_once, top_without_a_terminal_is_one_picture)
+{
+    rig_up(&rig, NULL);
+    (void)rig_put(&rig, &(struct rig_job){.data = "waits"});
+    pretend_worker();
+    struct spawn *w = start("--top");
+    cr_expect(eq(int, end_of(w), 0));
+    cr_expect(
+        eq(int,
+           rig_log_count(w, "1 waiting, 0 running, 0 dead   1 worker, 1 of 7 slots\n"),
+           1));
+    cr_expect(eq(
+        int, rig_log_count(w, "\ndefault               1        0      0      0"), 1));
+    cr_expect(eq(int, rig_log_count(w, "\nelse?[2Jwhere "), 1));
+    cr_expect(
+        eq(int, rig_log_count(w, "a name                    uploading   [######"), 1));
+    cr_expect(eq(int, rig_log_count(w, "\033"), 0));
+}
+
+Test(worker_once, top_without_redis_says_so)
+{
+    rig_up(&rig, NULL);
+    redis_fixture_kill(&rig.redis);
+    struct spawn *w = start("--top");
+    cr_expect(eq(int, end_of(w), 1));
+    cr_expect(eq(int, rig_log_count(w, "level=error at=main"), 1));
+}
+
+Test(worker_once, top_on_a_terminal_is_drawn_anew_until_q_and_leaves_it_as_it_was)
+{
+    int keys[2];
+
+    rig_up(&rig, NULL);
+    cr_assert(eq(int, pipe2(keys, O_CLOEXEC), 0));
+    struct spawn *w = start_on_terminal("--top", keys[0]);
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "0 waiting") > 0, END_MS));
+    (void)rig_put(&rig, &(struct rig_job){.data = "waits"});
+    cr_assert(eq(int, (int)write(keys[1], " ", 1), 1), "a key looks at once");
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "1 waiting") > 0, END_MS));
+    cr_assert(eq(int, (int)write(keys[1], "q", 1), 1));
+    cr_expect(eq(int, end_of(w), 0));
+    cr_expect(eq(int, rig_log_count(w, "\033[?1049h\033[?25l"), 1));
+    cr_expect(eq(int, rig_log_count(w, "\033[?25h\033[?1049l"), 1));
+    (void)close(keys[0]);
+    (void)close(keys[1]);
 }
