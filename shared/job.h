@@ -57,7 +57,8 @@ enum {
     JOB_META_BYTES = 2048, /* names and values together: as much as S3 takes */
     JOB_NAME_MAX = 255,    /* bytes of a sanitised file name */
     JOB_KEY_MAX = 1024,    /* bytes of an object key (S3's limit) */
-    JOB_ERROR_MAX = 4352,  /* 4 KiB that a command wrote, and what we say of it */
+    JOB_TRIES_BYTES_MAX = 16 * 1024,
+    JOB_ERROR_MAX = 4352, /* 4 KiB that a command wrote, and what we say of it */
     JOB_SOURCE_MAX = 40,
     JOB_ARRIVED_MAX = TO_LIST_MAX,
     JOB_ARRIVED_URL_MAX = 2048,
@@ -152,6 +153,7 @@ struct job {
     char *sandbox;     /* what held its converters: "landlock,seccomp", or "none" */
     char *error;       /* the latest failure, for people */
     char *error_class; /* the latest failure, one word */
+    char *tries;       /* the attempts that have failed: job_tries.h */
 
     struct job_arrived arrived[JOB_ARRIVED_MAX]; /* job_arrived.h */
     size_t arrived_count;

@@ -1,5 +1,6 @@
 #include "shared/job_fields.h"
 
+#include "shared/job_tries.h"
 #include "shared/url.h"
 
 #include <inttypes.h>
@@ -77,6 +78,7 @@ const struct job_field job_fields[] = {
     {"sandbox",       "sandbox",      JOB_KIND_TEXT,  0,              AT(sandbox),      1, 64,               job_text_is_names},
     {"error",         NULL,           JOB_KIND_NOTE,  0,              AT(error),        1, JOB_ERROR_MAX,    job_text_is_plain},
     {"error_class",   NULL,           JOB_KIND_TEXT,  0,              AT(error_class),  1, 32,               job_text_is_word},
+    {"tries",         NULL,           JOB_KIND_TEXT,  0,              AT(tries),        1, JOB_TRIES_BYTES_MAX, job_tries_is_text},
 };
 /* clang-format on */
 

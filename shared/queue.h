@@ -21,6 +21,7 @@
  *   behind      ZSET "parent:child", all 0                  unique HASH key -> who holds it
  *   batches     HASH uuid -> "open=0 total=5 done=3 dead=0 cancelled=0"        rate HASH buckets
  *   timers      ZSET what a claim does when its ms has come claims HASH worker -> what its last claim brought
+ *   minutes     HASH what the counters were when a minute began (queue_minutes.h)
  *   schedules HASH schedule -> ms of its last tick (worker/queue/scheduler.h)
  * and without a queue: hoist:queues SET, hoist:workers ZSET last seen ms, hoist:worker:<id> HASH (expires).
  *
@@ -335,7 +336,9 @@ struct queue_status {
     bool paused;
     int64_t enqueued_total, done_total, failed_total, retried_total;
     int64_t dead_total, cancelled_total, crashed_total, started_total;
-    int64_t bytes; /* of jobs that have not ended */
+    int64_t bytes;            /* of jobs that have not ended */
+    int64_t done_bytes_total; /* of done jobs: what has left */
+    int64_t now_ms;           /* Redis' own clock; queue_minutes.h has the last hour */
 };
 /* One script, read only, O(log n). */
 void queue_status_cmd(struct redis_cmd *c, const char *queue);

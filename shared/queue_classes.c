@@ -7,7 +7,7 @@
 enum {
     LISTED = QUEUE_CLASSES - 1,
     PLACE = 6, /* of the counters in the reply */
-    BEFORE = 9 /* counters that status always gives */
+    BEFORE = 10 /* counters that status always gives */
 };
 
 const char *const queue_class_names[QUEUE_CLASSES] = {

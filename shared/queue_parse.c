@@ -324,12 +324,13 @@ enum err_code queue_parse_status(const struct redis_value *v, struct queue_statu
 {
     int64_t *const sizes[] = {&ret->ready, &ret->scheduled, &ret->running, &ret->dead,
                               &ret->done};
-    int64_t *const totals[] = {
-        &ret->enqueued_total, &ret->done_total,    &ret->failed_total,
-        &ret->retried_total,  &ret->dead_total,    &ret->cancelled_total,
-        &ret->crashed_total,  &ret->started_total, &ret->bytes};
+    int64_t *const totals[] = {&ret->enqueued_total, &ret->done_total,
+                               &ret->failed_total,   &ret->retried_total,
+                               &ret->dead_total,     &ret->cancelled_total,
+                               &ret->crashed_total,  &ret->started_total,
+                               &ret->bytes,          &ret->done_bytes_total};
 
-    if (redis_value_len(v) != 10)
+    if (redis_value_len(v) != 12)
         return unexpected(e, "status");
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         *sizes[i] = redis_value_int(redis_value_at(v, i));
@@ -340,6 +341,7 @@ enum err_code queue_parse_status(const struct redis_value *v, struct queue_statu
     ret->oldest_created = oldest_of(redis_value_at(v, 7));
     ret->grouped = redis_value_int(redis_value_at(v, 8));
     ret->behind = redis_value_int(redis_value_at(v, 9));
+    ret->now_ms = redis_value_int(redis_value_at(v, 11));
     return ERR_OK;
 }
 

@@ -6,13 +6,14 @@
 #include "fcgi-app/jobs/presign.h"
 #include "shared/cleanup.h"
 #include "shared/clock.h"
+#include "shared/job_tries.h"
 
 #include <string.h>
 
 void jobs_answer(struct response *r, int status, const struct job *j)
 {
     response_begin(r, status, "application/json");
-    if (!job_add_status(&r->body, j))
+    if (!job_add_story(&r->body, j))
         r->body.failed = true;
     buf_putc(&r->body, '\n');
     r->has_etag = true;

@@ -26,7 +26,6 @@ void queues_cmds(const struct config_queue *queues, size_t count,
     for (size_t i = 0; i < count; i++) {
         queue_status_cmd(&cmds[QUEUES_CMDS * i], queues[i].name);
         queue_limits_cmd(&cmds[QUEUES_CMDS * i + 1], queues[i].name);
-        queue_minutes_cmd(&cmds[QUEUES_CMDS * i + 2], queues[i].name);
     }
 }
 
@@ -132,14 +131,12 @@ bool queues_write_one(const struct queues_picture *p, size_t i, bool with_histor
     struct queue_status s;
     struct queue_minutes m;
     struct err e = ERR_INIT;
-    size_t len;
     if (queue_parse_status(replies[0], &s, &e))
         return false; /* queues_check has seen it */
-    const char *places = redis_value_str(replies[2], &len);
-    queue_minutes_parse(places, len, p->at_ms, &m);
+    queue_parse_minutes(replies[0], &s, &m);
     buf_printf(b, "{\"name\":\"%s\"", p->queues[i].name);
     add_counters(b, &s);
-    add_rates(b, &m, p->at_ms);
+    add_rates(b, &m, s.now_ms);
     if (with_history)
         add_history(b, &m);
     if (s.oldest_created > 0) {

@@ -1,7 +1,7 @@
 /*
  * queues_write: a picture of all queues: read from Redis once, then written as JSON for whoever may see what.
  *
- *     queues_read  -- one pipeline, three commands a queue, O(log n) -->  struct queues_picture  -- queues_write -->  {"queues":[…]}
+ *     queues_read  -- one pipeline, two commands a queue, O(log n) -->  struct queues_picture  -- queues_write -->  {"queues":[…]}
  *
  * The JSON, as GET /v1/queues has it; GET /v1/queues/{q} is one element, always with its history:
  *
@@ -28,7 +28,7 @@
 #include "shared/config.h"
 #include "shared/redis.h"
 
-enum { QUEUES_CMDS = 3 /* for each queue */ };
+enum { QUEUES_CMDS = 2 /* for each queue */ };
 
 /* All zero: none yet. */
 struct queues_picture {

@@ -123,6 +123,7 @@ for item = 1, items do
   places[item], ids[item] = at, ARGV[at]
   at = at + 6 + int(ARGV[at + 5])
 end
+ids[items + 1] = '_minute'
 local owners = redis.call('HMGET', owner, unpack(ids))
 for item = 1, items do
   job, at = KEYS[JOBS + item], places[item]
@@ -148,6 +149,7 @@ for batch, changes in pairs(joined) do
   count_in_batch(batch, changes)
 end
 if added > 0 then
+  begin_minute(owners[items + 1])
   count('enqueued', added)
   count('bytes', bytes)
 end

@@ -23,9 +23,10 @@ for item = 1, items do
   places[item], ids[item] = at, ARGV[at]
   at = at + (MORE[ARGV[at + 5]] or 6)
 end
+ids[items + 1] = '_minute'
 local owners = redis.call('HMGET', owner, unpack(ids))
 local linked = redis.call('HLEN', unique) + redis.call('HLEN', batches) > 0
-local answers, said, ended, scores, log, bytes = {}, {}, {}, {}, {}, 0
+local answers, said, ended, scores, log, bytes, done_bytes = {}, {}, {}, {}, {}, 0, 0
 local counts = {done = 0, cancelled = 0}
 local stamp, keep = text(now), text(keep_ms)
 
@@ -55,11 +56,12 @@ end
 local function write(p, since)
   local added
   if since then
-    added = redis.pcall('HSET', job, 'state', ARGV[p + 2], 'ended', stamp, 'attempts', ARGV[p + 3], 'started', since)
+    added = redis.pcall('HSET', job, 'state', ARGV[p + 2], 'ended', stamp, 'attempts', ARGV[p + 3], 'started', since,
+      'worker', worker)
   else
     added = redis.pcall('HSET', job, 'state', ARGV[p + 2], 'ended', stamp)
   end
-  if type(added) == 'table' or added == (since and 4 or 2) then
+  if type(added) == 'table' or added == (since and 5 or 2) then
     redis.call('DEL', job)
     return false
   end
@@ -119,6 +121,9 @@ for item = 1, items do
     ended[n], log[2 * n - 1], log[2 * n] = id, id, state
     counts[state] = counts[state] + 1
     bytes = bytes + int(ARGV[p + 4])
+    if state == 'done' then -- those of another source than the spool are only known now
+      done_bytes = done_bytes + int(MORE[ARGV[p + 5]] and ARGV[p + 10] ~= '' and ARGV[p + 6] or ARGV[p + 4])
+    end
   end
 end
 
@@ -127,12 +132,16 @@ if n > 0 then
     redis.call('ZADD', done, unpack(scores))
   end
   trim_done(MAX_ITEMS + n)
+  begin_minute(owners[items + 1])
   for state, by in pairs(counts) do
     if by > 0 then
       count(state, by)
     end
   end
   count('bytes', -bytes)
+  if done_bytes > 0 then
+    count('done_bytes', done_bytes)
+  end
   event(unpack(log))
   local grouping, parents = redis.call('HLEN', slots) > 0, redis.call('ZCARD', behind) > 0
   for i = 1, (grouping or parents) and n or 0 do

@@ -21,11 +21,13 @@ end
 if fault then
   return bury(id, record, fault, 'record')
 end
-local since = string.match(redis.call('HGET', owner, id) or '', ':%d+:(%d+)$')
+local value = redis.call('HGET', owner, id) or ''
+local since = string.match(value, ':%d+:(%d+)$')
 local crashes = record.crashes
 if since then
   crashes, record.attempts = crashes + 1, record.attempts + 1
-  redis.call('HSET', job, 'crashes', text(crashes), 'attempts', text(record.attempts), 'started', since)
+  redis.call('HSET', job, 'crashes', text(crashes), 'attempts', text(record.attempts), 'started', since,
+    'tries', one_more_try(record, value, since, 'crashed', 'its worker died'))
   count('crashed')
 end
 if record.cancel == '1' then

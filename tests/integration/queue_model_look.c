@@ -82,7 +82,8 @@ static const char look[] =
     "end\n"
     "line('law', s[1] - lines - s[2] - call('ZCARD', 'dead') - s[6], alive - lines,\n"
     "  s[9] - bytes, slots - call('HLEN', 'slots'),\n"
-    "  call('HLEN', 'owner') - call('HEXISTS', 'owner', '_') - call('ZCARD', "
+    "  call('HLEN', 'owner') - call('HEXISTS', 'owner', '_') - call('HEXISTS', "
+    "'owner', '_minute') - call('ZCARD', "
     "'leased'))\n"
     "return table.concat(out, '\\n') .. '\\n' .. table.concat(jobs, '\\n')\n";
 

@@ -251,8 +251,8 @@ Test(queue_bad, members_that_are_no_ids_are_taken_out)
     edit("ZADD", "hoist:{q}:leased", "1", words[1], "1", words[2], NULL);
     cr_expect(claim(10).expired_count == 0);
     cr_expect(card("leased") == 1, "those as long as ids, when their leases are over");
-    cr_expect(redis_fixture_ask_int(&h.server, "HLEN", "hoist:{q}:owner", NULL) == 2,
-              "the note, and the one of the job");
+    cr_expect(redis_fixture_ask_int(&h.server, "HLEN", "hoist:{q}:owner", NULL) == 3,
+              "the note, the minute, and the one of the job");
 }
 
 Test(queue_bad, impossible_times_are_survived)

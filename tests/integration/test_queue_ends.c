@@ -26,7 +26,7 @@ Test(queue_ends, finish_keeps_the_result_and_claims_the_next)
     cr_expect(field_is(&a, "url", "file:///o/x"));
     cr_expect(field_is(&a, "etag", "\"abc\""));
     cr_expect(field_is(&a, "attempts", "1") && field(&a, "started").text[0]);
-    cr_expect(field_is(&a, "worker", "") && field_is(&a, "sent", ""));
+    cr_expect(field_is(&a, "worker", "w1") && field_is(&a, "sent", ""));
     struct job j = JOB_INIT;
     struct err e = ERR_INIT;
     bool missing;

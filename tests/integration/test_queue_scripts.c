@@ -89,9 +89,10 @@ static const char *const calls[] = {
     "(most|MAX_ITEMS)\\)) - 1\\)",
     "^\\('(HSET|HSETNX|HGET|HMGET|HDEL|HLEN|HEXISTS|HINCRBY)', "
     "(job|owner|stats|conf|slots|"
-    "unique|batches|rate|claims)[,)]",
+    "unique|batches|rate|claims|minutes)[,)]",
     "^\\('HGET', KEYS\\[JOBS \\+ items \\+ parent\\], 'state'\\)",
     "^\\('(HGETALL|EXISTS|DEL|PERSIST)', job\\)",
+    "^\\('HGETALL', minutes\\)", /* 64 */
     "^\\('PEXPIRE', job, ",
     "^\\('XADD', events, 'MAXLEN', '~', 10000, ",
     "^\\('(INCR|INCRBY)', (seq|fence)[,)]",
@@ -129,7 +130,7 @@ static void check_key_by_number(const struct redis_script *s, const char *at)
     const char *known =
         s == &queue_script_quota
             ? "^KEYS\\[[12]\\]"
-            : "^KEYS(, 1, 23\\)| - JOBS|\\[JOBS \\+ item(s \\+ parent)?\\])";
+            : "^KEYS(, 1, 24\\)| - JOBS|\\[JOBS \\+ item(s \\+ parent)?\\])";
 
     cr_expect(matches(at, known), "%s: %.40s", s->name, at);
 }
@@ -170,16 +171,16 @@ Test(queue_scripts, calls_declare_as_many_keys_as_lib_lua_names)
     redis_cmd_init(&c);
     queue_claim_cmd(&c, "q", &w, 1, 1);
     /* how many keys, the keys, four arguments */
-    cr_expect(c.count == 1 + 22 + 4, "%zu", c.count);
+    cr_expect(c.count == 1 + 23 + 4, "%zu", c.count);
     redis_cmd_release(&c);
     const char *from = strstr(queue_script_claim.body_7, "local ready,");
-    const char *to = strstr(from, " = unpack(KEYS, 1, 23)");
+    const char *to = strstr(from, " = unpack(KEYS, 1, 24)");
     cr_assert(to && (size_t)(to - from) < sizeof names);
     (void)snprintf(names, sizeof names, "%.*s", (int)(to - from), from);
     for (const char *at = names; (at = strchr(at, ',')); at++)
         n++;
-    cr_expect(n == 23, "22 of the queue, and that of a job");
-    cr_expect(strstr(queue_script_claim.body_7, "local JOBS = 22 "));
+    cr_expect(n == 24, "23 of the queue, and that of a job");
+    cr_expect(strstr(queue_script_claim.body_7, "local JOBS = 23 "));
 }
 
 /* --- Loops --- */

@@ -253,7 +253,7 @@ local function check_unique(name)
 end
 
 local function check_owner(id)
-  if id ~= '_' and not redis.call('ZSCORE', leased, id) then
+  if id ~= '_' and id ~= '_minute' and not redis.call('ZSCORE', leased, id) then
     problem(id, 'has an owner and no lease', 'removed', function() redis.call('HDEL', owner, id) end)
   end
 end
