@@ -56,6 +56,7 @@ const struct route handlers_routes[] = {
     {METHOD_GET, "hoist.js", ACCESS_OPEN, asset_answer},
     {METHOD_GET, "hoist.mjs", ACCESS_OPEN, asset_answer},
     {METHOD_GET, "ui/{}", ACCESS_OPEN, asset_answer},
+    {METHOD_GET, "openapi.json", ACCESS_OPEN, asset_answer},
 };
 const size_t handlers_route_count = sizeof handlers_routes / sizeof handlers_routes[0];
 _Static_assert(sizeof handlers_routes / sizeof handlers_routes[0] <= METER_ROUTES_MAX,
