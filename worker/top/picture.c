@@ -6,8 +6,6 @@
 #include "shared/utf8.h"
 #include "shared/worker_jobs.h"
 
-enum { QUEUE_CMDS = 2 };
-
 static const char *const fields[] = {"seen",    "alive", "slots",
                                      "running", "jobs",  "paused_destinations"};
 enum { SEEN, ALIVE, SLOTS, RUNNING, JOBS, PAUSED, FIELDS };
@@ -35,42 +33,36 @@ void picture_text(const char *s, size_t len, char *ret, size_t size)
 
 /* --- queues --- */
 
-static void take_queue(struct picture_queue *q, struct redis_value *const *replies,
-                       int64_t now_ms)
+static void take_queue(struct picture_queue *q, const struct redis_value *reply)
 {
     struct err e = ERR_INIT;
-    size_t len;
 
     q->trouble = "";
-    if (redis_value_error(replies[0], &e) ||
-        queue_parse_status(replies[0], &q->status, &e)) {
+    if (redis_value_error(reply, &e) || queue_parse_status(reply, &q->status, &e)) {
         picture_text(e.text, strlen(e.text), q->text, sizeof q->text);
         q->trouble = q->text;
         return;
     }
-    const char *places = redis_value_str(replies[1], &len);
-    queue_minutes_parse(places, len, now_ms, &q->minutes);
+    queue_parse_minutes(reply, &q->status, &q->minutes);
 }
 
 static enum err_code read_queues(struct redis *r, const struct config *config,
                                  struct picture *ret, struct err *e)
 {
-    struct redis_cmd cmds[QUEUE_CMDS * CONFIG_QUEUES_MAX];
-    struct redis_value *replies[QUEUE_CMDS * CONFIG_QUEUES_MAX] = {NULL};
+    struct redis_cmd cmds[CONFIG_QUEUES_MAX];
+    struct redis_value *replies[CONFIG_QUEUES_MAX] = {NULL};
     size_t count = config->queue_count;
 
-    for (size_t i = 0; i < QUEUE_CMDS * CONFIG_QUEUES_MAX; i++)
-        redis_cmd_init(&cmds[i]);
     for (size_t i = 0; i < count; i++) {
-        queue_status_cmd(&cmds[QUEUE_CMDS * i], config->queues[i].name);
-        queue_minutes_cmd(&cmds[QUEUE_CMDS * i + 1], config->queues[i].name);
+        redis_cmd_init(&cmds[i]);
+        queue_status_cmd(&cmds[i], config->queues[i].name);
         ret->queues[i].name = config->queues[i].name;
     }
-    enum err_code code = redis_pipeline(r, cmds, QUEUE_CMDS * count, replies, e);
+    enum err_code code = redis_pipeline(r, cmds, count, replies, e);
     for (size_t i = 0; i < count && code == ERR_OK; i++)
-        take_queue(&ret->queues[i], &replies[QUEUE_CMDS * i], ret->at_ms);
+        take_queue(&ret->queues[i], replies[i]);
     ret->queue_count = count;
-    for (size_t i = 0; i < QUEUE_CMDS * count; i++) {
+    for (size_t i = 0; i < count; i++) {
         redis_reply_free(replies[i]);
         redis_cmd_release(&cmds[i]);
     }
