@@ -53,8 +53,9 @@ static enum err_code read_queues(struct redis *r, const struct config *config,
     struct redis_value *replies[CONFIG_QUEUES_MAX] = {NULL};
     size_t count = config->queue_count;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < CONFIG_QUEUES_MAX; i++)
         redis_cmd_init(&cmds[i]);
+    for (size_t i = 0; i < count; i++) {
         queue_status_cmd(&cmds[i], config->queues[i].name);
         ret->queues[i].name = config->queues[i].name;
     }
