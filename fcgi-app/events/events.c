@@ -78,3 +78,13 @@ void events_job(struct exchange *x)
     if (!park(x, &wish))
         refuse_full(x);
 }
+
+void events_feed(struct exchange *x)
+{
+    const struct listener_wish wish = {.kind = LISTENER_FEED};
+    begin(x);
+    if (x->request.method == METHOD_HEAD)
+        return;
+    if (is_by_cgi(x) || !park(x, &wish))
+        refuse_full(x);
+}

@@ -27,7 +27,10 @@ static bool admit(struct listeners *l, struct listener *one)
     l->list[l->count++] = one;
     if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, gate_conn_fd(one->conn), &event) < 0)
         return false;
-    return listeners_watch(l, one);
+    if (one->kind != LISTENER_FEED)
+        return listeners_watch(l, one);
+    feed_join(l, one);
+    return true;
 }
 
 /* False: time to end, and nobody has come. */
@@ -107,6 +110,7 @@ static void tick(struct listeners *l, int64_t now)
     }
     message_drop(beat);
     listeners_check(l, now);
+    feed_tick(l);
 }
 
 static int wait_ms(const struct listeners *l, int64_t now)
@@ -115,6 +119,9 @@ static int wait_ms(const struct listeners *l, int64_t now)
     bool away = now < l->redis_from_ms;
     if (l->watches.urgent_first && !away)
         return 0;
+    int64_t feed = feed_wait_ms(l, now);
+    if (ms >= 0 && feed < ms) /* nobody listens to it where ms is -1 */
+        ms = feed;
     if (l->reader.state != READER_OFF) {
         int64_t left = l->reader.next_ms > now ? l->reader.next_ms - now : 0;
         ms = ms < 0 || left < ms ? left : ms;
@@ -159,16 +166,22 @@ static void on_event(struct listeners *l, const struct epoll_event *event)
 static void turn(struct listeners *l)
 {
     struct epoll_event events[EVENTS_MAX];
+    unsigned failures = l->reader.failures;
     int n = epoll_wait(l->epoll_fd, events, EVENTS_MAX, wait_ms(l, clock_mono_ms()));
     for (int i = 0; i < n; i++)
         on_event(l, &events[i]);
     int64_t now = clock_mono_ms();
     bool was_asked = l->reader.state == READER_ASKED;
-    if (reader_turn(&l->reader, now, l->count > 0))
+    if (reader_turn(&l->reader, now, l->count > 0)) {
         listeners_hurry_all(l);
+        l->feed.next_ms = now;
+    }
+    if (l->reader.failures != failures)
+        l->feed.next_ms = now; /* is Redis away? */
     if (!was_asked && l->reader.state == READER_ASKED)
         watch_reader(l);
     listeners_look(l, now);
+    feed_turn(l, now);
     tick(l, now);
     free_gone(l);
 }
@@ -191,6 +204,7 @@ static void release(struct listeners *l)
     reader_release(&l->reader);
     redis_close(l->redis);
     watches_release(&l->watches);
+    feed_release(&l->feed);
     response_release(&l->response);
     buf_release(&l->status);
     buf_release(&l->text);
@@ -212,7 +226,8 @@ static enum err_code open_all(struct listeners *l, struct err *e)
     l->max[LISTENER_WAITS] = (size_t)http->max_waiters;
     l->max[LISTENER_JOB] = (size_t)http->max_listeners;
     l->list = calloc(max + 1, sizeof(struct listener *));
-    if (!l->list || !watches_init(&l->watches, max))
+    if (!l->list || !watches_init(&l->watches, max) ||
+        !feed_init(&l->feed, l->app->config))
         return err_set(e, ERR_NOMEM, "events: out of memory");
     l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -238,7 +253,7 @@ enum err_code listeners_start(struct app *app, struct listeners **ret, struct er
     l->response.varies = *app->config->http.cors_origins != '\0';
     buf_init(&l->status, TEXT_MAX);
     buf_init(&l->text, TEXT_MAX);
-    buf_init(&l->wire, TEXT_MAX + TEXT_MAX / 2);
+    buf_init(&l->wire, FEED_TEXT_MAX + FEED_TEXT_MAX / 8);
     enum err_code code = open_all(l, e);
     if (!code)
         code = thread_start(&l->thread, "events", run, l, e);

@@ -1,6 +1,6 @@
 /*
  * listeners_internal: what listeners.c (the thread), listeners_park.c (who comes), listeners_send.c (what goes out, who
- * leaves) and listeners_jobs.c (watched jobs) share.  Nobody else includes it.
+ * leaves), listeners_jobs.c (watched jobs) and feed.c (feed.h) share.  Nobody else includes it.
  *
  * A listener is on the heap.  It belongs to the thread that parks it until it is in the inbox, then to the listeners' thread.
  * One that has left (gone) is freed at the end of the turn, since events of epoll may still name it.
@@ -8,6 +8,7 @@
 #ifndef HOIST_FCGI_LISTENERS_INTERNAL_H
 #define HOIST_FCGI_LISTENERS_INTERNAL_H
 
+#include "fcgi-app/events/feed.h"
 #include "fcgi-app/events/listeners.h"
 #include "fcgi-app/events/outbox.h"
 #include "fcgi-app/events/reader.h"
@@ -35,6 +36,12 @@ struct listener {
     struct listener *watch_next;
     char told[SSE_ID_SIZE];
 
+    /* Of the feed. */
+    struct access access;
+    bool joined;    /* and counted there */
+    bool behind;    /* what was told is to be told anew, once out is empty */
+    unsigned round; /* of the feed: served in it */
+
     /* Of one that waits, for its answer (response.h); owned but for preference. */
     bool is_new;
     const char *preference; /* a literal */
@@ -53,6 +60,7 @@ struct listeners {
     struct redis *redis;   /* for records */
     int64_t redis_from_ms; /* it was away: not before */
     struct watches watches;
+    struct feed feed;
     struct listener **list; /* all, max of them */
     size_t count;
     struct listener *gone;
@@ -84,6 +92,20 @@ void listeners_answer(struct listeners *l, struct listener *one);
 void listeners_drop(struct listeners *l, struct listener *one);
 /* What came from its web server. */
 void listeners_on_input(struct listeners *l, struct listener *one);
+
+/* feed.c */
+bool feed_init(struct feed *f, const struct config *config);
+void feed_release(struct feed *f); /* takes a zeroed one */
+void feed_join(struct listeners *l, struct listener *one);
+void feed_leave(struct listeners *l, struct listener *one);
+void feed_on_event(struct listeners *l, const char *queue, const char *uuid,
+                   enum job_state state);
+/* Every 100 ms. */
+void feed_tick(struct listeners *l);
+/* Look and send, where it is time. */
+void feed_turn(struct listeners *l, int64_t now);
+/* Until it is. */
+int64_t feed_wait_ms(const struct listeners *l, int64_t now);
 
 /* listeners_jobs.c */
 /* Into the watch of its job.  False: no memory. */

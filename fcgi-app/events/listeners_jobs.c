@@ -85,7 +85,8 @@ static int64_t pause_ms(struct listeners *l, const struct watch *w)
         int64_t ms = running * 1000 / LOOKS_MAX;
         return ms > PROGRESS_MS ? ms : PROGRESS_MS;
     }
-    if (!reader_sees(&l->reader, w->job.id.queue)) {
+    if (w->job.state == JOB_ACCEPTED || /* to be enqueued is no event */
+        !reader_sees(&l->reader, w->job.id.queue)) {
         int64_t ms = count * 1000 / LOOKS_MAX;
         return ms > BLIND_MS ? ms : BLIND_MS;
     }
@@ -164,8 +165,8 @@ void listeners_on_event(void *ctx, const char *queue, const char *uuid,
                         enum job_state state)
 {
     struct listeners *l = ctx;
-    (void)state; /* the record says more */
     struct watch *w = watches_find(&l->watches, queue, uuid);
+    feed_on_event(l, queue, uuid, state);
     if (w)
         watches_hurry(&l->watches, w);
 }

@@ -59,6 +59,7 @@ static struct listener *make(struct exchange *x, const struct listener_wish *wis
     one->kind = wish->kind;
     one->conn = x->conn;
     one->is_new = wish->is_new;
+    one->access = x->access;
     one->moved_ms = one->heard_ms = now;
     one->until_ms = now + STREAM_MS + (int64_t)((uintptr_t)one / 64 % SPREAD_MS);
     if (wish->kind == LISTENER_WAITS)

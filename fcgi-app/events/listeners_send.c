@@ -14,6 +14,8 @@ static void let_go(struct listeners *l, struct listener *one, enum gate_end end)
         return;
     one->gone = true;
     listeners_unwatch(l, one);
+    if (one->kind == LISTENER_FEED && one->joined)
+        feed_leave(l, one);
     l->list[one->place] = l->list[--l->count];
     l->list[one->place]->place = one->place;
     one->next = l->gone;

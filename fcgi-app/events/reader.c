@@ -32,6 +32,7 @@ static void fail(struct reader *r, int64_t now, const struct err *e)
 {
     log_debug("events", "no events now", LOG_ERR(e));
     redis_disconnect(r->redis);
+    r->failures++;
     r->state = READER_OFF;
     r->next_ms = now + (e->code == ERR_RETRY ? READER_RETRY_MS : BLIND_MS);
 }

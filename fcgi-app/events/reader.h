@@ -24,7 +24,8 @@ struct reader {
     struct redis *redis; /* owned */
     struct streams streams;
     enum { READER_OFF, READER_READY, READER_ASKED } state;
-    int64_t next_ms; /* OFF, READY: to go on then; ASKED: given up then */
+    int64_t next_ms;   /* OFF, READY: to go on then; ASKED: given up then */
+    unsigned failures; /* so far */
 };
 
 MUST_CHECK enum err_code reader_init(struct reader *r, const struct config *config,

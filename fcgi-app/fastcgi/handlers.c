@@ -40,6 +40,7 @@ const struct route handlers_routes[] = {
     {METHOD_POST, "v1/batches", ACCESS_UPLOAD, batches_open},
     {METHOD_GET, "v1/batches/{}", ACCESS_READ, batches_show},
     {METHOD_POST, "v1/batches/{}/close", ACCESS_UPLOAD, batches_close},
+    {METHOD_GET, "v1/events", ACCESS_READ, events_feed},
     {METHOD_GET, "v1/queues", ACCESS_READ, queues_list},
     {METHOD_GET, "v1/queues/{}", ACCESS_READ, queues_show},
     {METHOD_PATCH, "v1/queues/{}", ACCESS_ADMIN, queues_patch},

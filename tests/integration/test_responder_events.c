@@ -1,5 +1,5 @@
 /*
- * GET /v1/jobs/{id}/events: what a stream tells, when it ends, and who is not let in.
+ * GET /v1/jobs/{id}/events and GET /v1/events: what a stream tells, when it ends, and who is not let in; and thousands of them.
  */
 #include "tests/integration/access_rig.h"
 #include "tests/integration/events_rig.h"
@@ -13,10 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 
 static void up(void)
 {
-    access_up_with("queues = default, media\n[http]\nmax_listeners = 3\n");
+    access_up_with("scopes = upload\n[http]\nmax_listeners = 3\n");
 }
 
 TestSuite(responder_events, .init = up, .fini = responder_down, .timeout = 60);
@@ -194,7 +196,7 @@ Test(responder_events, listeners_stay_while_redis_is_away_and_learn_what_happene
     events_open(&s2, &r);
     cr_expect(events_says(&s2, "\"state\":\"waiting\"", 5000));
     redis_fixture_pause(&rig.redis);
-    cr_expect(events_keeps_from(&s, "event: job", 1500));
+    cr_expect(events_keeps_from(&s, "event: job", 700));
     redis_fixture_resume(&rig.redis);
     struct queue_lease l = worker_take("default"), l2 = worker_take("default");
     cr_expect(events_says(&s, "\"state\":\"running\"", 10000));
@@ -225,5 +227,174 @@ Test(responder_events, streams_end_when_the_responder_stops)
     cr_expect(WAIT_UNTIL(!spawn_is_running(&rig.process), 5000));
     cr_expect(lt(i64, wait_now_ms() - start_ms, 5000));
     events_close(&s);
+    free(id);
+}
+
+static struct fcgi_request feed_as(const char *name)
+{
+    struct fcgi_request r = responder_get("/v1/events");
+    r.authorization = bearer(name);
+    return r;
+}
+
+Test(responder_events, the_feed_tells_queues_workers_and_jobs_to_who_may_see_them)
+{
+    struct fcgi_request r = feed_as("boss");
+    struct event_stream *bob = malloc(sizeof s);
+
+    events_open(&s, &r);
+    cr_expect(events_says(&s, "event: queues\ndata: {\"queues\":[{\"name\":\"", 5000));
+    cr_expect(events_says(&s, "\"history\":{", 5000));
+    cr_expect(events_says(&s, "event: workers\ndata: {\"workers\":[", 5000));
+    r = feed_as("alice");
+    events_open(&s2, &r);
+    cr_expect(events_says(&s2, "event: workers", 5000));
+    r = feed_as("bob");
+    events_open(bob, &r);
+    cr_expect(events_says(bob, "event: workers", 5000));
+    cr_expect(strstr(bob->text, "\"name\":\"media\"") != NULL);
+    cr_expect(strstr(bob->text, "\"name\":\"default\"") == NULL, "%s", bob->text);
+    char *id = upload_as("alice"), want[200];
+    (void)snprintf(want, sizeof want,
+                   "event: job\ndata: {\"id\":\"%s\",\"queue\":\"default\","
+                   "\"state\":\"running\"}\n\n",
+                   id);
+    cr_expect(events_says(&s, "{\"name\":\"default\",\"ready\":1,", 5000));
+    cr_expect(events_says(&s2, "{\"name\":\"default\",\"ready\":1,", 5000));
+    struct queue_lease l = worker_take("default");
+    cr_expect(events_says(&s, want, 5000));
+    cr_expect(events_says(&s, "\"running\":1,", 5000));
+    worker_done(&l);
+    cr_expect(events_says(&s, "\"state\":\"done\"}", 5000));
+    cr_expect(events_says(&s, "\"done\":1,", 5000));
+    cr_expect(events_says(&s2, "\"done\":1,", 5000));
+    cr_expect(strstr(s2.text, "event: job") == NULL, "%s", s2.text);
+    cr_expect(strstr(bob->text, "\"name\":\"default\"") == NULL, "%s", bob->text);
+    cr_expect(eq(int, access_status("tester", "GET", "/v1/events"), 403));
+    cr_expect(eq(int, access_status(NULL, "GET", "/v1/events"), 401));
+    cr_expect(eq(int, access_status("boss", "HEAD", "/v1/events"), 200));
+    events_close(bob);
+    events_close(&s);
+    events_close(&s2);
+    free(bob);
+    free(id);
+}
+
+static int64_t commands(void)
+{
+    char *text = redis_fixture_ask(&rig.redis, "INFO", "stats", NULL);
+    const char *at = strstr(text, "total_commands_processed:");
+    int64_t n = at ? strtoll(at + strlen("total_commands_processed:"), NULL, 10) : -1;
+    free(text);
+    return n;
+}
+
+Test(responder_events, an_idle_feed_asks_redis_little_and_says_when_it_is_away)
+{
+    struct fcgi_request r = feed_as("boss");
+
+    events_open(&s, &r);
+    events_open(&s2, &r);
+    cr_expect(events_says(&s, "event: workers", 5000));
+    cr_expect(events_says(&s2, "event: workers", 5000));
+    cr_expect(events_keeps_from(&s, "event: nothing", 300));
+    int64_t before = commands();
+    cr_expect(events_keeps_from(&s, "event: nothing", 1500));
+    cr_expect(le(i64, commands() - before, 1 + 2 + 10 /* pictures may fall into it */));
+    redis_fixture_kill(&rig.redis);
+    cr_expect(events_says(&s, "event: redis\ndata: {\"away\":true}\n\n", 15000));
+    redis_fixture_restart(&rig.redis);
+    cr_expect(events_says(&s, "event: redis\ndata: {\"away\":false}\n\n", 10000));
+    cr_expect(events_says(&s2, "{\"away\":false}", 10000));
+    char *id = upload_as("alice");
+    cr_expect(events_says(&s, "{\"name\":\"default\",\"ready\":1,", 10000));
+    events_close(&s);
+    events_close(&s2);
+    free(id);
+}
+
+/* --- Many --- */
+
+enum { MANY = 2000, MANY_KB = 32 * 1024 };
+
+TestSuite(responder_many, .init = responder_up, .fini = responder_down, .timeout = 120);
+
+static struct fcgi_client many[MANY];
+static bool met[MANY];
+
+static long resident_kb(void)
+{
+    char path[64], line[256];
+    long kb = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)rig.process.pid);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmRSS: %ld", &kb) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return kb;
+}
+
+/* How many have been told part since the last time. */
+static int count_told(const char *part)
+{
+    static char text[70000];
+    int count = 0;
+    for (int i = 0; i < MANY; i++) {
+        ssize_t n = recv(many[i].fd, text, sizeof text - 1, MSG_DONTWAIT);
+        if (n > 0)
+            met[i] = met[i] || memmem(text, (size_t)n, part, strlen(part));
+        count += met[i];
+    }
+    return count;
+}
+
+static bool all_are_told(const char *part)
+{
+    memset(met, 0, sizeof met);
+    return WAIT_UNTIL(count_told(part) == MANY, 30000);
+}
+
+static void open_many(const struct fcgi_request *r)
+{
+    for (int i = 0; i < MANY; i++) {
+        fcgi_client_open(&many[i], rig.socket.path);
+        fcgi_client_request(&many[i], r);
+    }
+}
+
+static void close_many(void)
+{
+    for (int i = 0; i < MANY; i++)
+        fcgi_client_close(&many[i]);
+}
+
+Test(responder_many, two_thousand_listen_in_little_memory_and_uploads_go_on)
+{
+    struct rlimit files = {MANY + 256, MANY + 256};
+    cr_assert(eq(int, setrlimit(RLIMIT_NOFILE, &files), 0));
+    char *id = strdup(responder_upload("/v1/uploads/a"));
+    struct fcgi_request feed = responder_get("/v1/events");
+    struct fcgi_request job = responder_get(responder_job_uri(id, "/events"));
+    long before_kb = resident_kb();
+
+    open_many(&feed);
+    cr_assert(all_are_told("event: workers"));
+    (void)responder_upload("/v1/uploads/b");
+    cr_assert(all_are_told("\"ready\":2,"));
+    cr_expect(lt(int, (int)(resident_kb() - before_kb), MANY_KB));
+    close_many();
+    job.keep = true;
+    cr_assert(WAIT_UNTIL(responder_status(&(struct fcgi_request){
+                             .method = "GET", .uri = "/healthz"}) == 200,
+                         10000));
+    open_many(&job);
+    cr_assert(all_are_told("\"state\":\"waiting\""));
+    cr_expect(lt(int, (int)(resident_kb() - before_kb), MANY_KB));
+    struct queue_lease l = worker_take("default");
+    worker_done(&l);
+    cr_assert(all_are_told("\"state\":\"done\""));
+    close_many();
     free(id);
 }
