@@ -235,8 +235,19 @@ def jobs(c):
     c.rig.redis("HSET", "hoist:{idle}:job:" + signed.partition(".")[2], "state", "done", "url", "s3://bucket/a",
                 "etag", "e", "attempts", "1", "started", "1795374017929", "ended", "1795374018929")
     c.call(200, *show, base + signed + "?presign=60")
+    watched(c, waiting, done)
     steer(c, waiting, done)
     listed(c)
+
+
+def watched(c, waiting, done):
+    watch = ("GET", "/v1/jobs/{id}/events")
+    ended = c.call(200, *watch, f"/v1/jobs/{done}/events").body.decode()
+    last = re.search("^id: (.*)$", ended, re.M).group(1)
+    c.call(204, *watch, f"/v1/jobs/{done}/events", headers={"Last-Event-ID": last})
+    c.call(404, *watch, f"/v1/jobs/{NOBODY}/events")
+    stream = c.rig.begin("GET", f"/v1/jobs/{waiting}/events", token="root")
+    c.note(*watch, 200, stream.answer(events=1))
 
 
 def steer(c, waiting, done):

@@ -84,6 +84,19 @@ class Document:
                 return f"the header {name} is missing"
         return None
 
+    def check_events(self, kinds, text):
+        """Each event is of a kind that the document has, and its data of the schema of that."""
+        for block in text.split("\n\n"):
+            fields = [line.partition(": ")[::2] for line in block.split("\n") if line and not line.startswith(":")]
+            data = "".join(value for name, value in fields if name == "data")
+            kind = dict(fields).get("event")
+            if data and kind not in kinds:
+                return f"the event {kind} is not in the document"
+            fault = self.validate(kinds[kind], json.loads(data)) if data else None
+            if fault:
+                return f"event {kind}: {fault}"
+        return None
+
     def check(self, response, answer):
         """What is wrong with an answer, or None."""
         response = self.resolve(response)
@@ -99,6 +112,8 @@ class Document:
         media = content.get(kind)
         if not media:
             return f"the type {kind} is not in the document"
+        if kind == "text/event-stream":
+            return self.check_events(media["x-events"], answer.body.decode())
         if not kind.split(";")[0].endswith("json"):
             return None
         try:
@@ -205,7 +220,7 @@ class Document:
     def check_job(self):
         """The members of a job are those of its table, and what job_json.c puts together."""
         table = re.findall(r'^    \{"\w+", +"(\w+)", +JOB_KIND', self.code("shared/job_fields.c"), re.M)
-        made = {"id", "queue", "meta", "results", "result", "error", "url"}
+        made = {"id", "queue", "meta", "results", "result", "error", "url", "source", "crashes", "tries"}
         told = set(self.open["components"]["schemas"]["Job"]["properties"])
         return [f"Job: {name} is in one of document and code alone" for name in told ^ (set(table) | made)]
 
