@@ -8,8 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shared/clock.h"
 #include "shared/parts_journal.h"
 #include "shared/spool_parts.h"
+#include "shared/worker_jobs.h"
 #include "tests/support/wait_until.h"
 
 enum { PART = 5 << 20, PARTS = 3, SIZE = (PARTS - 1) * PART + 1234 };
@@ -79,10 +81,41 @@ Test(worker_parts, a_killed_workers_parts_are_not_sent_again_and_no_upload_stays
     cr_expect(eq(int, noted(&id), -1));
 }
 
-Test(worker_parts, a_job_that_is_cancelled_leaves_no_upload)
+/* The one job that the worker says it runs; false: it says none. */
+static bool read_told(struct worker_job *ret)
+{
+    char *text = redis_fixture_ask(&rig.redis, "HGET", "hoist:worker:a", "jobs", NULL);
+    size_t at = 0, len = strlen(text);
+    bool found = worker_jobs_next(text, len, &at, ret);
+    free(text);
+    return found;
+}
+
+static bool is_told(const char *field, const char *want)
+{
+    char *got = redis_fixture_ask(&rig.redis, "HGET", "hoist:worker:a", field, NULL);
+    bool same = strcmp(got, want) == 0;
+
+    free(got);
+    return same;
+}
+
+Test(worker_parts,
+     a_job_that_runs_is_told_of_and_one_that_is_cancelled_leaves_no_upload)
 {
     struct spawn *a;
     struct job_id id = hang_in_last_part(&a);
+    struct worker_job j = {.size = 0};
+
+    cr_assert(WAIT_UNTIL(read_told(&j) && j.parts_done == PARTS - 1, 10000));
+    cr_expect(eq(str, j.id.uuid.text, id.uuid.text));
+    cr_expect(eq(str, j.name, "name.txt"));
+    cr_expect(eq(str, j.phase, "finishing"), "its last bytes have left");
+    cr_expect(eq(i64, j.parts, PARTS));
+    cr_expect(j.size == SIZE && j.sent >= 2 * PART && j.sent <= SIZE);
+    cr_expect(j.started > 0 && j.started <= clock_wall_ms());
+    cr_expect(is_told("running", "1") && !is_told("slots", ""));
+    cr_expect(is_told("queues", "default") && is_told("version", HOIST_VERSION));
     struct redis_cmd cmd;
     struct redis_value *reply = NULL;
     struct err e = ERR_INIT;
@@ -95,6 +128,7 @@ Test(worker_parts, a_job_that_is_cancelled_leaves_no_upload)
     cr_assert(rig_wait_state(&rig, &id, "cancelled", 10000));
     cr_expect(WAIT_UNTIL(s3_faulty_unfinished(rig.s3) == 0, 10000));
     cr_expect(WAIT_UNTIL(noted(&id) == -1, 5000));
+    cr_expect(WAIT_UNTIL(is_told("jobs", "") && is_told("running", "0"), 10000));
 }
 
 /* A journal as of a worker that died between asking for an upload and its answer, of a job that nobody knows any more. */

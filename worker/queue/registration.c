@@ -5,9 +5,17 @@
 
 #include "shared/cleanup.h"
 #include "shared/clock.h"
+#include "shared/worker_jobs.h"
 #include "worker/queue/claimer.h"
+#include "worker/queue/running.h"
 
-enum { EVERY_MS = 15 * 1000, EXPIRE_MS = 3 * EVERY_MS, PAUSED_MAX = 16 * 1024 };
+enum {
+    EVERY_MS = 15 * 1000,
+    EXPIRE_MS = 3 * EVERY_MS,
+    JOBS_EVERY_MS = 2000,
+    PAUSED_MAX = 16 * 1024,
+    FORGET_MS = 7 * 86400 * 1000 /* of those that died without a word */
+};
 
 static void on_told(enum err_code code, const struct redis_value *reply,
                     const struct err *e, void *ctx)
@@ -28,14 +36,46 @@ static void send_and_release(struct registration *r, struct redis_cmd *cmd,
     redis_cmd_release(cmd);
 }
 
+static void begin_hset(const struct registration *r, struct redis_cmd *cmd)
+{
+    redis_cmd_init(cmd);
+    redis_cmd_begin(cmd, "HSET");
+    redis_cmd_add_format(cmd, "hoist:worker:%s", r->env->self.id);
+}
+
+static void add_field(struct redis_cmd *cmd, const char *name, int64_t n)
+{
+    redis_cmd_add_str(cmd, name);
+    redis_cmd_add_int(cmd, n);
+}
+
+/* What does not change: the names of its queues, comma between. */
+static void add_self(struct registration *r, struct redis_cmd *cmd)
+{
+    CLEANUP(buf_release) struct buf names = BUF_INIT(PAUSED_MAX);
+    struct claimer_entry queues[CONFIG_QUEUES_MAX];
+    struct err e = ERR_INIT;
+    size_t count = 0;
+
+    if (claimer_queues(r->env->config, queues, &count, &e) != ERR_OK)
+        return; /* cannot be: the claimer was opened with them */
+    for (size_t i = 0; i < count; i++)
+        BUF_PUTS(&names, i > 0 ? "," : "", queues[i].queue->name);
+    redis_cmd_add_str(cmd, "version");
+    redis_cmd_add_str(cmd, HOIST_VERSION);
+    redis_cmd_add_str(cmd, "queues");
+    redis_cmd_add(cmd, names.data, names.len);
+    add_field(cmd, "slots", r->env->config->worker.concurrency);
+    add_field(cmd, "started", r->started_ms);
+}
+
 /* Beside the fields that every worker has. */
 static void tell_alive(struct registration *r)
 {
     struct redis_cmd cmd;
 
-    redis_cmd_init(&cmd);
-    redis_cmd_begin(&cmd, "HSET");
-    redis_cmd_add_format(&cmd, "hoist:worker:%s", r->env->self.id);
+    begin_hset(r, &cmd);
+    add_self(r, &cmd);
     redis_cmd_add_str(&cmd, "alive");
     redis_cmd_add_str(&cmd, r->is_alive ? "yes" : "no");
     redis_cmd_add_str(&cmd, "paused_destinations");
@@ -80,22 +120,68 @@ static void on_timer(uv_timer_t *timer)
     tell(timer->data);
 }
 
+/* The jobs that run, and once that none does any more. */
+static void tell_jobs(struct registration *r)
+{
+    CLEANUP(buf_release) struct buf jobs = BUF_INIT(WORKER_JOBS_BYTES_MAX);
+    struct redis_cmd cmd;
+
+    if (!redis_async_is_ready(r->env->redis) ||
+        (r->transfers->count == 0 && !r->jobs_told))
+        return;
+    running_describe(r->transfers, &jobs);
+    r->jobs_told = r->transfers->count > 0;
+    begin_hset(r, &cmd);
+    add_field(&cmd, "running", (int64_t)r->transfers->count);
+    add_field(&cmd, "seen", clock_wall_ms());
+    redis_cmd_add_str(&cmd, "jobs");
+    redis_cmd_add(&cmd, jobs.data, jobs.len);
+    send_and_release(r, &cmd, on_told, r);
+    redis_cmd_init(&cmd);
+    redis_cmd_begin(&cmd, "PEXPIRE"); /* it may have expired just before */
+    redis_cmd_add_format(&cmd, "hoist:worker:%s", r->env->self.id);
+    redis_cmd_add_int(&cmd, EXPIRE_MS);
+    send_and_release(r, &cmd, on_told, r);
+}
+
+static void on_jobs_timer(uv_timer_t *timer)
+{
+    tell_jobs(timer->data);
+}
+
+/* Those that died without a word. */
+static void forget_old(struct registration *r)
+{
+    struct redis_cmd cmd;
+
+    redis_cmd_init(&cmd);
+    redis_cmd_begin(&cmd, "ZREMRANGEBYSCORE");
+    redis_cmd_add_str(&cmd, "hoist:workers");
+    redis_cmd_add_str(&cmd, "-inf");
+    redis_cmd_add_int(&cmd, clock_wall_ms() - FORGET_MS);
+    send_and_release(r, &cmd, on_told, r);
+}
+
 void registration_init(struct registration *r, const struct worker_env *env,
-                       const struct transfers *transfers)
+                       struct transfers *transfers)
 {
     *r = (struct registration){.env = env,
                                .transfers = transfers,
                                .is_alive = true,
+                               .started_ms = clock_wall_ms(),
                                .paused = BUF_INIT(PAUSED_MAX)};
     if (gethostname(r->host, sizeof r->host - 1) < 0 || !r->host[0])
         memcpy(r->host, "host", sizeof "host");
     (void)uv_timer_init(env->loop, &r->timer); /* cannot fail */
     r->timer.data = r;
+    (void)uv_timer_init(env->loop, &r->jobs_timer); /* nor this */
+    r->jobs_timer.data = r;
 }
 
 void registration_start(struct registration *r)
 {
     (void)uv_timer_start(&r->timer, on_timer, EVERY_MS, EVERY_MS);
+    (void)uv_timer_start(&r->jobs_timer, on_jobs_timer, JOBS_EVERY_MS, JOBS_EVERY_MS);
 }
 
 void registration_announce(struct registration *r)
@@ -105,6 +191,7 @@ void registration_announce(struct registration *r)
     size_t count = 0;
 
     tell(r);
+    forget_old(r);
     if (claimer_queues(r->env->config, queues, &count, &e) != ERR_OK)
         return; /* cannot be: the claimer was opened with them */
     for (size_t i = 0; i < count; i++) {
@@ -147,4 +234,5 @@ void registration_close(struct registration *r)
 {
     buf_release(&r->paused);
     uv_close((uv_handle_t *)&r->timer, NULL);
+    uv_close((uv_handle_t *)&r->jobs_timer, NULL);
 }

@@ -1,9 +1,11 @@
 /*
  * registration: this worker in the list of workers, and its queues in the list of queues.
  *
- *     hoist:workers ZSET (last seen)   hoist:worker:<id> HASH (host, pid, running, alive, paused_destinations; expires)   hoist:queues SET
+ *     hoist:workers ZSET (last seen)   hoist:worker:<id> HASH (expires)   hoist:queues SET
+ *         of the hash: host, pid, version, started, queues, slots; seen, running, alive, paused_destinations, jobs
  *
- * Told every 15 s, whenever Redis comes back and when alive (worker/alive.h) or the destinations that rest (worker/flow/flow.h) change; a worker that dies is forgotten by its hash after 45 s.  Nothing relies
+ * Told every 15 s, whenever Redis comes back and when alive (worker/alive.h) or the destinations that rest (worker/flow/flow.h) change; the jobs (running.h) every 2 s while there are any.  A worker that dies is forgotten by its hash after 45 s, by the list
+ * after seven days.  Nothing relies
  * on it but people and the dashboard.  Belongs to the loop's thread.
  */
 #ifndef HOIST_WORKER_REGISTRATION_H
@@ -14,17 +16,19 @@
 
 struct registration {
     const struct worker_env *env;
-    const struct transfers *transfers; /* how many run */
+    struct transfers *transfers; /* how many run, and how far they are */
+    int64_t started_ms;
+    bool jobs_told; /* the latest list had some */
     char host[256];
     bool is_alive;     /* as told last */
     struct buf paused; /* as told last: flows_describe */
     struct log_limit said;
-    uv_timer_t timer;
+    uv_timer_t timer, jobs_timer;
 };
 
 /* Initialise the timer; the storage is the caller's and must outlive its closing. */
 void registration_init(struct registration *r, const struct worker_env *env,
-                       const struct transfers *transfers);
+                       struct transfers *transfers);
 void registration_start(struct registration *r);
 /* Tell now, queues included: Redis is ready. */
 void registration_announce(struct registration *r);
