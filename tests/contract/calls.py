@@ -246,8 +246,17 @@ def watched(c, waiting, done):
     last = re.search("^id: (.*)$", ended, re.M).group(1)
     c.call(204, *watch, f"/v1/jobs/{done}/events", headers={"Last-Event-ID": last})
     c.call(404, *watch, f"/v1/jobs/{NOBODY}/events")
-    stream = c.rig.begin("GET", f"/v1/jobs/{waiting}/events", token="root")
-    c.note(*watch, 200, stream.answer(events=1))
+    c.call(200, *watch, f"/v1/jobs/{waiting}/events")
+
+
+def feed(c):
+    """What a dashboard hears: first what is there, then what happens."""
+    streams = {event: c.rig.begin("GET", "/v1/events") for event in ("queues", "workers", "job")}
+    for event, stream in streams.items():
+        if event == "job":
+            put(c, "")
+        c.note("GET", "/v1/events", 200, stream.answer(event))
+    c.call_by_cgi(503, "GET", "/v1/events", "/v1/events", "bare.ini")
 
 
 def steer(c, waiting, done):
@@ -359,4 +368,4 @@ def bare(c):
             c.call(503, method, path, filled(path).replace("nope", "default"), wish=wish, to="bare")
 
 
-ALL = (every, narrow, uploads, policies, created, jobs, batches, queues, health, pages, bare)
+ALL = (every, narrow, uploads, policies, created, jobs, feed, batches, queues, health, pages, bare)

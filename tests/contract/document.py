@@ -40,7 +40,7 @@ class Document:
         self.document = copy.deepcopy(self.open)
         close(self.document)
         self.resolver = RefResolver("", self.document)
-        self.validators = {}
+        self.validators, self.events = {}, set()
 
     def resolve(self, node):
         """What a reference stands for."""
@@ -90,6 +90,8 @@ class Document:
             fields = [line.partition(": ")[::2] for line in block.split("\n") if line and not line.startswith(":")]
             data = "".join(value for name, value in fields if name == "data")
             kind = dict(fields).get("event")
+            if data:
+                self.events.add(kind)
             if data and kind not in kinds:
                 return f"the event {kind} is not in the document"
             fault = self.validate(kinds[kind], json.loads(data)) if data else None

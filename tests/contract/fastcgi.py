@@ -1,6 +1,7 @@
 """A FastCGI client: what a web server would send, and its answer; and the same by CGI."""
 
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -71,8 +72,8 @@ class Request:
         except BrokenPipeError:
             pass  # it was answered before it was read
 
-    def answer(self, events=0):
-        """What is answered; of a stream, which need not end, so many events."""
+    def answer(self, event="."):
+        """What is answered; of a stream, which need not end, what comes up to such an event."""
         raw, buffered = b"", b""
         while True:
             more = self.socket.recv(65536)
@@ -87,7 +88,7 @@ class Request:
                     self.socket.close()
                     return Answer(raw)
                 buffered = buffered[8 + length + padding:]
-            if events and raw.endswith(b"\n\n") and raw.count(b"\ndata: ") >= events:
+            if b"text/event-stream" in raw and re.search(f"\nevent: {event}.*\n\n$".encode(), raw, re.S):
                 self.socket.close()
                 return Answer(raw)
             if not more:
