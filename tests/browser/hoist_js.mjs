@@ -191,6 +191,15 @@ export const tests = {
     rig.equal(shown[1], ['GET', 'Bearer token-2']);
   },
 
+  async 'the package is of this version and what is served'({system}) {
+    const folder = new URL('../../fcgi-app/web/npm/', import.meta.url), read = (name) => fs.readFileSync(new URL(name, folder), 'utf8');
+    const described = JSON.parse(read('package.json'));
+    const cmake = fs.readFileSync(new URL('../../CMakeLists.txt', import.meta.url), 'utf8');
+    rig.equal(described.version, /project\(hoist VERSION ([0-9.]+)/.exec(cmake)[1], 'version');
+    rig.equal([...described.files].sort(), fs.readdirSync(folder).filter((name) => /^hoist\./.test(name)).sort(), 'files');
+    for (const name of ['hoist.js', 'hoist.mjs']) rig.truly(await (await fetch(system.url + name)).text() === read(name), name);
+  },
+
   async 'a page of another origin that is listed may use it'({page, system, sink, expected}) {
     expected.push(/422/);
     sink.page = `<!DOCTYPE html><title>elsewhere</title><script src="${system.url}hoist.js"></script>`;
