@@ -8,7 +8,8 @@
 
 enum {
     BODY_FULL = RESPONSE_BODY_MAX - 64 * 1024, /* more than one status takes */
-    PAGES_MAX = 10 /* of the index, looked through for a page of one's own */
+    PAGES_MAX = 10, /* of the index, looked through for a page of one's own */
+    SEARCH_MAX = JOB_NAME_MAX
 };
 
 /* The records of a page: owner and hash of each, in one pipeline. */
@@ -36,6 +37,18 @@ static enum problem read_query(struct exchange *x, struct index_query *ret,
     ret->queue = found->name;
     ret->state = state ? state->s : NULL;
     return index_query_read(x, ret, e);
+}
+
+/* "": nothing is searched for. */
+static enum problem read_search(const struct exchange *x, const char **ret,
+                                struct err *e)
+{
+    const struct request_text *s = request_query(&x->request, "search");
+    *ret = s ? s->s : "";
+    if (s && s->len > SEARCH_MAX)
+        return problem_set(e, PROBLEM_BAD_VALUE, "search: at most %d bytes are allowed",
+                           SEARCH_MAX);
+    return PROBLEM_NONE;
 }
 
 static struct job_id id_of(const struct index_query *q, const struct uuid *uuid)
@@ -72,6 +85,17 @@ static bool read_job(struct redis_value *const replies[2], const struct job_id *
            (!missing && queue_parse_readable(replies[1], id, ret, &e) == ERR_OK);
 }
 
+/* By the beginning of its id, with or without its queue, or by any part of its name; whatever the case of letters. */
+static bool is_found(const char *search, const struct job *j)
+{
+    char id[ID_JOB_MAX + 1];
+    size_t len = strlen(search);
+    id_format_job(&j->id, id);
+    return len == 0 || strncasecmp(j->id.uuid.text, search, len) == 0 ||
+           strncasecmp(id, search, len) == 0 ||
+           (j->name && strcasestr(j->name, search));
+}
+
 /* Whether it belongs on the page.  Only `done` holds jobs of two states; elsewhere one that has just moved on is shown
  * as it is. */
 static bool is_wanted(const struct exchange *x, const struct index_query *q,
@@ -86,6 +110,7 @@ static bool is_wanted(const struct exchange *x, const struct index_query *q,
 
 struct list {
     const struct index_query *query;
+    const char *search; /* "": nothing is searched for */
     size_t shown;
     struct index_cursor next;
     bool has_next;
@@ -100,7 +125,8 @@ static bool add_page(struct exchange *x, struct list *l, const struct index_page
     for (; i < page->count && b->len < BODY_FULL && l->shown < l->query->limit; i++) {
         CLEANUP(job_release) struct job j = JOB_INIT;
         struct job_id id = id_of(l->query, &page->ids[i]);
-        if (!read_job(&records->replies[2 * i], &id, &j) || !is_wanted(x, l->query, &j))
+        if (!read_job(&records->replies[2 * i], &id, &j) ||
+            !is_wanted(x, l->query, &j) || !is_found(l->search, &j))
             continue;
         buf_puts(b, l->shown > 0 ? "," : "");
         if (!job_add_status(b, &j))
@@ -119,7 +145,10 @@ static enum problem add_pages(struct exchange *x, struct list *l, struct err *e)
     const struct config_queue *queue =
         config_find_queue(x->app->config, q.queue, strlen(q.queue));
     /* Most may be others'; but a page stays a page. */
-    int pages = access_may_see_all(&x->access, x->app->config, queue) ? 1 : PAGES_MAX;
+    bool whole = access_may_see_all(&x->access, x->app->config, queue) && !*l->search;
+    int pages = whole ? 1 : PAGES_MAX;
+    if (!whole)
+        q.limit = INDEX_PAGE_MAX; /* to look through; shown are as many as are wanted */
     while (pages-- > 0) {
         CLEANUP(records_release) struct records records = {{NULL}};
         struct index_page page;
@@ -134,16 +163,47 @@ static enum problem add_pages(struct exchange *x, struct list *l, struct err *e)
     return PROBLEM_NONE;
 }
 
+/* Whether a whole id is searched for, of this queue where it does not say so. */
+static bool is_whole_id(const struct list *l, struct job_id *ret)
+{
+    size_t len = strlen(l->search);
+    struct uuid uuid;
+    if (id_parse_job(l->search, len, ret))
+        return true;
+    if (!id_is_uuid(l->search, len))
+        return false;
+    memcpy(uuid.text, l->search, len + 1);
+    *ret = id_of(l->query, &uuid);
+    return true;
+}
+
+/* The job of this id, in whatever state it is, or none: nothing is looked through. */
+static enum problem add_one(struct exchange *x, const struct job_id *id, struct err *e)
+{
+    CLEANUP(job_release) struct job j = JOB_INIT;
+    enum problem p = job_store_check_owner(x, id, e);
+    if (!p)
+        p = job_store_find(x, id, &j, e);
+    if (p)
+        return p == PROBLEM_NO_JOB ? PROBLEM_NONE : p;
+    if (!job_add_status(&x->response.body, &j))
+        x->response.body.failed = true;
+    return PROBLEM_NONE;
+}
+
 void job_list(struct exchange *x)
 {
     struct index_query q = {.queue = ""};
     struct list list = {.query = &q};
     struct err e = ERR_INIT;
+    struct job_id id;
     enum problem p = read_query(x, &q, &e);
+    if (!p)
+        p = read_search(x, &list.search, &e);
     if (!p) {
         response_begin(&x->response, 200, "application/json");
         buf_puts(&x->response.body, "{\"jobs\":[");
-        p = add_pages(x, &list, &e);
+        p = is_whole_id(&list, &id) ? add_one(x, &id, &e) : add_pages(x, &list, &e);
     }
     if (p) {
         exchange_refuse(x, p, &e);

@@ -193,3 +193,35 @@ Test(responder_list, what_was_put_there_by_hand_is_left_out)
                            "\"}", "3", "01a203d3-6eb4-7917-a21f-6d22207c6968", NULL));
     cr_expect(holds_all(walk("limit=1"), ids, 1), "%s", walk("limit=1")->text);
 }
+
+/* --- Searching --- */
+
+static size_t found(const char *query)
+{
+    return walk(query)->jobs;
+}
+
+Test(responder_list, jobs_are_found_by_id_and_by_name)
+{
+    char *id = strdup(responder_upload("/v1/uploads/holiday%20Photo.jpg"));
+    char query[200];
+
+    for (int i = 0; i < 12; i++)
+        (void)responder_upload("/v1/uploads/other.txt");
+    cr_assert(WAIT_UNTIL(found("limit=100") == 13, 10000));
+    cr_expect(eq(sz, found("search=photo&limit=1"), 1));
+    cr_expect(eq(sz, found("search=DAY%20P"), 1));
+    cr_expect(eq(sz, found("search=.txt&limit=5"), 12), "all of them, page by page");
+    cr_expect(eq(sz, found("search=photo&state=dead"), 0));
+    cr_expect(eq(sz, found("search=nothing"), 0));
+    (void)snprintf(query, sizeof query, "search=%s", id);
+    cr_expect(eq(sz, found(query), 1), "a whole id");
+    (void)snprintf(query, sizeof query, "search=%s&queue=media", strchr(id, '.') + 1);
+    cr_expect(eq(sz, found(query), 0), "it is in another queue");
+    (void)snprintf(query, sizeof query, "search=%.*s", (int)strlen(id) - 1, id);
+    cr_expect(eq(sz, found(query), 1), "its beginning");
+    (void)snprintf(query, sizeof query, "search=%.30s", strchr(id, '.') + 1);
+    cr_expect(found(query) >= 1, "the same without its queue");
+    cr_expect(eq(sz, found("search=default.0193c0de-7a1b-7c3d-9e4f-000000000002"), 0));
+    free(id);
+}

@@ -265,3 +265,49 @@ Test(responder_queues, a_job_is_given_another_priority)
         "POST", "/v1/jobs/default.01a203d3-6eb4-7917-a21f-6d22207c6968/priority",
         "{\"priority\":1}", 404, "no-such-job"));
 }
+
+/* The tag of an answer, in a static buffer. */
+static const char *tag_of(const char *uri)
+{
+    static char tag[80];
+    struct fcgi_response r = responder_json("GET", uri, NULL);
+    const char *at = strstr(r.text, "ETag: ");
+
+    cr_assert(at != NULL, "%s", r.text);
+    (void)snprintf(tag, sizeof tag, "HTTP_IF_NONE_MATCH=%.*s",
+                   (int)strcspn(at + 6, "\r\n"), at + 6);
+    fcgi_response_release(&r);
+    return tag;
+}
+
+static bool is_unchanged(const char *uri, const char *tag)
+{
+    struct fcgi_request get = responder_get(uri);
+
+    get.param = tag;
+    return responder_status(&get) == 304;
+}
+
+Test(responder_queues, time_that_passes_is_no_change_and_the_last_hour_is_told)
+{
+    static const char *const uris[] = {"/v1/queues", "/v1/queues?history=1",
+                                       "/v1/queues/default"};
+
+    upload_many("/v1/uploads/a", 2);
+    for (size_t i = 0; i < 3; i++) /* but for the one moment when a minute ends */
+        cr_expect(is_unchanged(uris[i], tag_of(uris[i])) ||
+                      is_unchanged(uris[i], tag_of(uris[i])),
+                  "%s", uris[i]);
+    const char *tag = tag_of("/v1/queues/default");
+    cr_expect(responder_says("POST", "/v1/queues/default/pause", NULL, 200, "true"));
+    cr_expect_not(is_unchanged("/v1/queues/default", tag));
+    cr_expect(
+        responder_says("GET", "/v1/queues/default", NULL, 200, ",2],\"done\":[0,") ||
+        responder_says("GET", "/v1/queues/default", NULL, 200, ",2,0],\"done\":["));
+    cr_expect(responder_says("GET", "/v1/queues/default", NULL, 200, "\"oldest\":\"2"));
+    cr_expect(
+        responder_says("GET", "/v1/queues", NULL, 200, "\"rates\":{\"enqueued\":0."));
+    struct fcgi_response r = responder_json("GET", "/v1/queues", NULL);
+    cr_expect(strstr(r.body, "history") == NULL, "only where it is asked for");
+    fcgi_response_release(&r);
+}
