@@ -311,6 +311,8 @@ struct config_worker {
     int64_t lease_ms;      /* 10000, 1000.. */
     char *id;              /* default: host-pid-random, made by the worker */
     char *alive_file;      /* touched while the worker works; empty: none */
+    char *metrics_listen;  /* where it answers scrapers (listen_at.h); empty: nowhere */
+    char *metrics_file;    /* for node_exporter, ends in .prom; empty: none */
     enum log_level log_level;
 };
 

@@ -4,6 +4,7 @@
 #include "shared/config_file.h"
 #include "shared/config_url.h"
 #include "shared/config_value.h"
+#include "shared/listen_at.h"
 #include "shared/origin.h"
 #include "shared/peers.h"
 
@@ -141,6 +142,22 @@ static enum err_code check_entry(const struct config_load *l,
     return ERR_OK;
 }
 
+static enum err_code check_metrics(const struct config_load *l,
+                                   struct config_where where, struct err *e)
+{
+    const struct config_worker *w = &l->config.worker;
+    const char *dot = strrchr(w->metrics_file, '.');
+    struct listen_at at;
+
+    if (*w->metrics_listen && listen_at_parse(w->metrics_listen, &at, e))
+        return config_blame(l, where, "metrics_listen", e);
+    if (!*w->metrics_file ||
+        (dot && dot > w->metrics_file && dot[-1] != '/' && strcmp(dot, ".prom") == 0))
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "'%.60s' does not end in NAME.prom", w->metrics_file);
+    return config_blame(l, where, "metrics_file", e);
+}
+
 static enum err_code check_worker(const struct config_load *l, struct err *e)
 {
     struct config_where where = {CONFIG_KIND_WORKER, 0};
@@ -154,6 +171,8 @@ static enum err_code check_worker(const struct config_load *l, struct err *e)
                 WORKER_ID_MAX);
         return config_blame(l, where, "id", e);
     }
+    if (check_metrics(l, where, e) != ERR_OK)
+        return e->code;
     if (strcmp(w->queues, "*") == 0)
         return ERR_OK;
     for (; config_next_entry(&list, &entry); entries++)

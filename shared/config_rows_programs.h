@@ -176,6 +176,14 @@
         CONFIG_PATH, alive_file, "",
         "A file that is touched every 2.5 seconds while the worker works, and removed\n"
         "when nothing could be claimed for 15 seconds; each worker wants its own.")},
+    {WORKER(
+        CONFIG_TEXT, metrics_listen, "",
+        "Where Prometheus may ask this worker, GET /metrics: unix:/PATH, 127.0.0.1:PORT\n"
+        "or [::1]:PORT, no other address; each worker wants its own.")},
+    {WORKER(
+        CONFIG_PATH, metrics_file, "",
+        "A file with the same, written anew every 5 seconds, for the textfile collector\n"
+        "of node_exporter: its name ends in .prom; each worker wants its own.")},
     {WORKER(CONFIG_WORD, log_level, "info", "The lowest level that hoist-worker logs."),
      WORDS(level_words, 4)},
 

@@ -198,6 +198,9 @@ static enum err_code take_user_reply(struct redis_async *r, struct request *q,
     }
     if (redis_value_is_closing(v)) /* connect anew, and look the name up again */
         rc = redis_value_error(v, e);
+    if (q->sent_us)
+        histogram_note(&r->round_trips_us, &histogram_redis_us,
+                       clock_mono_us() - q->sent_us);
     q->reply = v;
     end_request(r, q, redis_value_error(v, &why) == ERR_OK ? NULL : &why);
     return rc;
@@ -327,6 +330,11 @@ size_t redis_async_pending(const struct redis_async *r)
     return r->unanswered;
 }
 
+const struct histogram *redis_async_round_trips(const struct redis_async *r)
+{
+    return &r->round_trips_us;
+}
+
 const struct redis_facts *redis_async_facts(const struct redis_async *r)
 {
     return &r->facts;
@@ -376,7 +384,9 @@ void redis_async_send(struct redis_async *r, const struct redis_cmd *c, int wait
         end_request(r, q, &e);
         return;
     }
-    q->deadline_ms = clock_mono_ms() + r->options.timeout_ms + wait_ms;
+    int64_t now_us = clock_mono_us();
+    q->sent_us = wait_ms == 0 ? now_us : 0;
+    q->deadline_ms = now_us / 1000 + r->options.timeout_ms + wait_ms;
     if (r->pending.tail && r->pending.tail->deadline_ms > q->deadline_ms)
         q->deadline_ms = r->pending.tail->deadline_ms;
     request_push(&r->pending, q);

@@ -24,6 +24,7 @@
 #ifndef HOIST_SHARED_REDIS_ASYNC_H
 #define HOIST_SHARED_REDIS_ASYNC_H
 
+#include "shared/histogram.h"
 #include "shared/redis.h"
 
 #include <uv.h>
@@ -61,6 +62,8 @@ void redis_async_send(struct redis_async *r, const struct redis_cmd *c, int wait
                       redis_async_fn *fn, void *ctx);
 /* Commands sent and not answered yet. */
 size_t redis_async_pending(const struct redis_async *r);
+/* Of commands that do not block (wait_ms 0), by histogram_redis_us; belongs to r. */
+const struct histogram *redis_async_round_trips(const struct redis_async *r);
 /* What the server said of itself when last asked (redis_check.h); belongs to r. */
 const struct redis_facts *redis_async_facts(const struct redis_async *r);
 

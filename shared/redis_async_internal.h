@@ -14,6 +14,7 @@
 #ifndef HOIST_SHARED_REDIS_ASYNC_INTERNAL_H
 #define HOIST_SHARED_REDIS_ASYNC_INTERNAL_H
 
+#include "shared/histogram.h"
 #include "shared/redis_async.h"
 #include "shared/redis_internal.h"
 
@@ -32,6 +33,7 @@ struct request {
     enum request_kind kind;
     redis_async_fn *fn;
     void *ctx;
+    int64_t sent_us;        /* 0: it may block, and says nothing of the way */
     int64_t deadline_ms;    /* never before that of the request in front of it */
     struct redis_cmd again; /* a script's command, for NOSCRIPT; else empty */
     enum err_code code;     /* from here on: of an ended one */
@@ -75,6 +77,7 @@ struct redis_async {
     struct request_list pending, ended;
     struct request_list spare; /* up to REDIS_ASYNC_SPARE, blank */
     size_t unanswered;         /* of the caller's */
+    struct histogram round_trips_us;
     bool tell_ready, tell_lost;
     struct err lost;
     void (*on_closed)(void *ctx);

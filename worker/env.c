@@ -1,5 +1,7 @@
 #include "worker/env.h"
 
+#include "shared/redis_check.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,4 +27,14 @@ enum err_code env_redis_target(const struct config_redis *config,
         ret->password = copy;
     }
     return ERR_OK;
+}
+
+enum err_code env_check_redis(const struct config_redis *config,
+                              const struct redis_target *target, struct err *e)
+{
+    struct redis_options o = {.target = *target,
+                              .connect_timeout_ms = (int)config->connect_timeout_ms,
+                              .timeout_ms = (int)config->timeout_ms};
+
+    return redis_check_start(&o, e);
 }

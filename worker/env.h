@@ -15,6 +15,7 @@
 #include <uv.h>
 
 struct removals;
+struct tally;
 
 struct worker_env {
     uv_loop_t *loop;
@@ -23,6 +24,7 @@ struct worker_env {
     struct redis_async *redis; /* for everything but the blocking wait for work */
     struct queue_worker self;  /* our name and lease length, as scripts see them */
     struct removals *removals; /* spool files on their way out: removal.h */
+    struct tally *tally;       /* what is counted for Prometheus; NULL: nobody counts */
     bool only_looks;           /* nothing is delivered: no directory is made for it */
 };
 
@@ -32,5 +34,9 @@ const struct config_queue *env_queue(const struct worker_env *env, const char *n
 /* [redis] url, with the password that stands beside it.  ERR_CONFIG, ERR_NOMEM. */
 MUST_CHECK enum err_code env_redis_target(const struct config_redis *config,
                                           struct redis_target *ret, struct err *e);
+/* Refuse a server that is not to be worked with: ERR_CONFIG; one that is away may come. */
+MUST_CHECK enum err_code env_check_redis(const struct config_redis *config,
+                                         const struct redis_target *target,
+                                         struct err *e);
 
 #endif

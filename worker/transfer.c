@@ -10,6 +10,7 @@
 #include "shared/log.h"
 #include "worker/queue/claimer.h"
 #include "worker/job_log.h"
+#include "worker/metrics/tally.h"
 
 /*
  * A lease is relied upon for four fifths of its length, counted from before the command that renewed it left: at least
@@ -31,6 +32,7 @@ bool transfer_is_late(struct transfer *t)
         return false;
     log_warn("transfer", "lease could not be renewed, upload stopped",
              LOG_STR("id", t->name), LOG_JOB(&t->job));
+    tally_late(t->set->env->tally);
     return true;
 }
 
@@ -138,6 +140,9 @@ static void on_outcome(struct outcome *o, void *ctx)
 
     t->run = NULL;
     flow_job_end(&t->flow);
+    if (o->done && !t->looking)
+        tally_upload(t->set->env->tally, t->job.to,
+                     (clock_mono_us() - t->run_us) / 1000, o->sent);
     if (o->done && t->looking)
         log_warn("transfer", "its bytes had gone, its object is there",
                  LOG_STR("id", t->name), LOG_STR("url", o->url), LOG_JOB(&t->job));

@@ -13,6 +13,8 @@
 #include "worker/queue/claimer.h"
 #include "worker/identity.h"
 #include "worker/job_log.h"
+#include "worker/metrics/metrics.h"
+#include "worker/metrics/tally.h"
 #include "worker/once.h"
 #include "worker/queue/reconciler.h"
 #include "worker/queue/registration.h"
@@ -36,6 +38,8 @@ struct worker {
     struct removals removals;
     struct registration registration;
     struct alive alive;
+    struct tally tally;
+    struct metrics *metrics;
     struct once once;
     bool is_once;
     uv_timer_t phase_timer; /* end of the drain, then of giving back */
@@ -125,6 +129,7 @@ static void close_parts(struct worker *w)
 {
     registration_close(&w->registration);
     alive_close(&w->alive);
+    metrics_close(w->metrics);
     once_close(&w->once);
     uv_close((uv_handle_t *)&w->phase_timer, NULL);
     for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
@@ -268,17 +273,6 @@ static enum err_code start_handles(struct worker *w, struct err *e)
     return ERR_OK;
 }
 
-/* Refuse a server that is not to be worked with; one that is away may come. */
-static enum err_code check_redis(const struct config_redis *config,
-                                 const struct redis_target *target, struct err *e)
-{
-    struct redis_options o = {.target = *target,
-                              .connect_timeout_ms = (int)config->connect_timeout_ms,
-                              .timeout_ms = (int)config->timeout_ms};
-
-    return redis_check_start(&o, e);
-}
-
 static enum err_code open_redis(struct worker *w, const struct redis_target *target,
                                 struct err *e)
 {
@@ -305,7 +299,10 @@ static enum err_code open_parts(struct worker *w, const struct redis_target *tar
         beats_open(&w->env, &w->transfers, &w->beats, e) != ERR_OK ||
         reconciler_open(&w->env, w->destinations, target, &w->reconciler, e) !=
             ERR_OK ||
-        scheduler_open(&w->env, &w->scheduler, e) != ERR_OK)
+        scheduler_open(&w->env, &w->scheduler, e) != ERR_OK ||
+        metrics_open(
+            &(struct metrics_parts){&w->env, &w->transfers, w->destinations, &w->alive},
+            &w->metrics, e) != ERR_OK)
         return e->code;
     flows_listen(destinations_flows(w->destinations), on_flow, w);
     w->transfers.claimer = w->claimer;
@@ -341,8 +338,10 @@ enum err_code worker_open(const struct config *config, struct spool *spool, bool
                             .config = config,
                             .spool = spool,
                             .removals = &w->removals,
+                            .tally = &w->tally,
                             .self = {.id = w->id, .lease_ms = config->worker.lease_ms}};
     removals_init(&w->removals, &w->loop);
+    tally_init(&w->tally, config);
     w->is_once = once;
     once_init(&w->once, &w->loop);
     init_handles(w);
@@ -352,7 +351,7 @@ enum err_code worker_open(const struct config *config, struct spool *spool, bool
 
     enum err_code code = env_redis_target(&config->redis, &target, e);
     if (code == ERR_OK)
-        code = check_redis(&config->redis, &target, e);
+        code = env_check_redis(&config->redis, &target, e);
     if (code == ERR_OK)
         code = open_parts(w, &target, e);
     redis_target_release(&target);

@@ -5,6 +5,7 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "worker/metrics/tally.h"
 #include "worker/queue/removal.h"
 
 struct round {
@@ -41,8 +42,10 @@ static void log_reaped(const struct job_id *id, enum queue_answer answer,
 static void moved(const struct step *step, enum queue_answer answer, const char *state)
 {
     step->round->changed = true;
-    if (step->reap)
+    if (step->reap) {
+        tally_reaped(step->round->env->tally);
         log_reaped(&step->id, answer, state);
+    }
     if (answer == QUEUE_CONFLICT && strcmp(state, "cancelled") == 0)
         (void)removal_begin(
             step->round->env, /* or reconcile */

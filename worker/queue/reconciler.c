@@ -6,6 +6,7 @@
 #include "shared/log_limit.h"
 #include "shared/reconcile.h"
 #include "worker/s3/abandoned.h"
+#include "worker/metrics/tally.h"
 #include "worker/queue/looks.h"
 
 enum { LEASE_MIN_MS = 10000, SETTLE_MORE_MS = 5000 };
@@ -176,6 +177,7 @@ static void after_pool(uv_work_t *work, int status)
 
     (void)status; /* never cancelled */
     r->running = false;
+    tally_pass(r->env->tally, r->code == ERR_OK, &r->stats, clock_wall_ms());
     log_pass(r);
     r->key_dir += RECONCILE_KEY_DIRS;
     begin_looks(r);

@@ -8,6 +8,7 @@
 #include "worker/s3/abandoned.h"
 #include "worker/queue/claimer.h"
 #include "worker/job_log.h"
+#include "worker/metrics/tally.h"
 #include "worker/queue/removal.h"
 
 enum { RELEASE_LATER_MS = 30000 };
@@ -24,6 +25,7 @@ void transfer_drop_lost(struct transfer *t)
 {
     log_warn("transfer", "lost lease", LOG_STR("id", t->name),
              LOG_INT("token", t->lease.token), LOG_JOB(&t->job));
+    tally_lost(t->set->env->tally);
     transfer_free(t);
 }
 
@@ -74,6 +76,14 @@ void transfer_end_refused(struct transfer *t, const struct err *e)
 
 static void tell_end(const struct transfer *t, enum transfer_end end)
 {
+    static const enum tally_result results[] = {
+        [TRANSFER_END_DONE] = TALLY_DONE,
+        [TRANSFER_END_CANCELLED] = TALLY_CANCELLED,
+        [TRANSFER_END_FAILED] = TALLY_FAILED,
+        [TRANSFER_END_DEAD] = TALLY_DEAD,
+    };
+
+    tally_end(t->set->env->tally, t->job.to, results[end]);
     if (t->set->on_end)
         t->set->on_end(t, end, t->set->on_end_ctx);
 }
@@ -144,6 +154,8 @@ static void answered(struct transfer *t, enum queue_answer answer, int64_t sent_
     log_told(t, answer);
     if (t->report == REPORT_FAIL && answer != QUEUE_MISSING)
         tell_end(t, answer == QUEUE_CONFLICT ? TRANSFER_END_DEAD : TRANSFER_END_FAILED);
+    if (t->report != REPORT_FAIL && answer == QUEUE_OK)
+        tally_end(t->set->env->tally, t->job.to, TALLY_RELEASED);
     if (t->report == REPORT_FAIL && answer == QUEUE_OK)
         claimer_expect(t->set->claimer, t->lease.id.queue, t->retry_ms);
     else if (t->hold_ms > 0 && answer == QUEUE_OK)
