@@ -283,7 +283,7 @@ static int port_of(const struct spawn *w)
 
     while (f && port == 0 && fgets(line, sizeof line, f)) {
         const char *at = strstr(line, before);
-        port = at ? atoi(at + sizeof before - 1) : 0;
+        port = at ? (int)strtol(at + sizeof before - 1, NULL, 10) : 0;
     }
     if (f)
         (void)fclose(f);
