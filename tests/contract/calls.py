@@ -277,7 +277,7 @@ def steer(c, waiting, done):
     cancel = ("DELETE", "/v1/jobs/{id}")
     slow = c.json(202, "POST", "/v1/jobs", wish={"command": "slow"})["jobs"][0]["id"]
     until("it runs", lambda: state_of(c, slow) == "running")
-    c.call(200, "GET", "/v1/workers")
+    until("a worker says so", lambda: any(w["jobs"] for w in c.json(200, "GET", "/v1/workers")["workers"]))
     c.call(202, *cancel, base + slow)
     c.call(200, *cancel, base + put(c, "?queue=idle"))
     c.call(404, *cancel, base + NOBODY)
