@@ -15,6 +15,18 @@ static void down(void)
 
 TestSuite(web_servers, .fini = down, .timeout = 120);
 
+static void expect_page(struct system *system, const char *path, const char *type,
+                        const char *part)
+{
+    struct http_answer a = HTTP_ANSWER_INIT;
+
+    http_send(&system->http, &(struct http_request){.method = "GET", .path = path}, &a);
+    cr_expect(a.status == 200 && strncmp(a.content_type, type, strlen(type)) == 0 &&
+                  strstr(a.body.data, part),
+              "%s: %ld %s: %s", path, a.status, a.content_type, a.body.data);
+    http_answer_release(&a);
+}
+
 static void use(struct system *system, bool chunked)
 {
     static char body[300000];
@@ -50,10 +62,8 @@ static void use(struct system *system, bool chunked)
                   "urn:hoist:problem:");
     expect_status(system, &(struct http_request){.method = "GET", .path = "/healthz"},
                   200, NULL);
-    expect_status(system, &(struct http_request){.method = "GET", .path = "/hoist.js"},
-                  200, "hoist.upload(file");
-    expect_status(system, &(struct http_request){.method = "GET", .path = "/example/"},
-                  200, "/hoist.js");
+    expect_page(system, "/hoist.js", "text/javascript", "hoist.upload(file");
+    expect_page(system, "/example/", "text/html", "src=\"/hoist.js\"");
     assert_spool_empty(system);
 }
 
