@@ -291,6 +291,8 @@ def listed(c):
             c.call(200, *listing, f"/v1/jobs?queue={queue}" + (f"&state={state}" if state else ""))
     cursor = c.json(200, *listing, "/v1/jobs?queue=idle&limit=1")["cursor"]
     c.call(200, *listing, f"/v1/jobs?queue=idle&limit=1&after={cursor}")
+    for search in (cursor, "photo", "a" * 300):
+        c.call(422 if len(search) > 255 else 200, *listing, f"/v1/jobs?queue=idle&search={search}")
     c.call(422, *listing, "/v1/jobs?queue=nope")
     c.call(422, *listing, "/v1/jobs?limit=0")
 

@@ -226,6 +226,15 @@ class Document:
         told = set(self.open["components"]["schemas"]["Job"]["properties"])
         return [f"Job: {name} is in one of document and code alone" for name in told ^ (set(table) | made)]
 
+    def check_queries(self):
+        """What routes look for in a query is a parameter of one, and the other way round."""
+        texts = [self.code(os.path.join(folder, name))
+                 for folder, _, names in os.walk(os.path.join(self.source, "fcgi-app")) for name in names if name.endswith(".c")]
+        asked = set(re.findall(r'request_query\([^()]*?, "(\w+)"\)', "".join(texts))) - {"access_token"}
+        told = {p["name"] for _, path, o in self.operations() if not path.startswith("/v1/uploads")
+                for p in map(self.resolve, o.get("parameters", [])) if p["in"] == "query"}
+        return [f"query parameter {name} is in one of document and code alone" for name in asked ^ told]
+
     def check_options(self):
         """Options of an upload: the query parameters, the members of POST /v1/jobs, those of a policy."""
         rows = re.findall(r'^    \{"([a-z_0-9]+)",\s+\w+\},', self.code("fcgi-app/upload/options.c"), re.M)
