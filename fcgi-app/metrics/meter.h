@@ -1,7 +1,7 @@
 /*
  * meter: what one handler thread has answered: how often, how fast, by route and by class of status.
  *
- *     handler thread --meter_note, some 20 ns--> its own counters --meter_read, any thread, any time--> the sum over all
+ *     handler thread --meter_note, 20 ns--> its own counters --meter_read, any thread, any time--> the sum over all
  *
  * Each thread has a meter of its own, which it alone writes: no lock, no locked instruction, no cache line that two threads
  * write.  A reader may see a request in one of its counters and not yet in another; the next look has it in all.

@@ -90,6 +90,8 @@ static void look(struct exchange *x, struct metrics_view *v)
     v->publisher = publisher_stats(app->publisher);
     v->marks = marks_figures(app->marks);
     v->waiters = listeners_count(app->listeners, LISTENER_WAITS);
+    v->job_events = listeners_count(app->listeners, LISTENER_JOB);
+    v->feeds = listeners_count(app->listeners, LISTENER_FEED);
     v->breaker_open = breaker_is_open(&app->breaker);
     v->redis_us = (struct histogram_sum){.sum = 0};
     histogram_read(&app->redis_us, &v->redis_us);

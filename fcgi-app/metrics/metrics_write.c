@@ -172,11 +172,15 @@ static void write_requests(const struct metrics_view *v, struct exposition *x)
                                  &histogram_request_us, &v->meter.latency_us[i]);
     }
     exposition_one(x, COUNTER, "hoist_http_waits_total",
-                   "Requests that waited for their job (?wait=); they are not among "
-                   "the others.",
+                   "Requests that waited for their job (?wait=) or are sent events; "
+                   "they are not among the others.",
                    (int64_t)v->meter.parked);
     exposition_one(x, GAUGE, "hoist_http_waiting", "Requests that wait for their job.",
                    (int64_t)v->waiters);
+    exposition_begin(x, GAUGE, "hoist_http_listeners",
+                     "Connections that are sent events, of one job or of everything.");
+    exposition_int(x, LABELS({"kind", "job"}), (int64_t)v->job_events);
+    exposition_int(x, LABELS({"kind", "feed"}), (int64_t)v->feeds);
 }
 
 static void write_handlers(const struct metrics_view *v, struct exposition *x)

@@ -34,7 +34,9 @@ struct metrics_view {
     struct handlers_figures handlers;
     struct publisher_stats publisher;
     struct marks_figures marks;
-    size_t waiters;
+    size_t waiters;    /* for their job to end */
+    size_t job_events; /* listeners of one job */
+    size_t feeds;      /* listeners of everything */
     bool redis_up, breaker_open;
     struct histogram_sum redis_us;
     size_t queue_count; /* 0 while Redis is away */

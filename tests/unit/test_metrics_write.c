@@ -56,6 +56,9 @@ Test(metrics_write, a_request_counts_in_its_route_its_class_and_its_bucket)
     meter_note(&meter, 0, 507, 2000);
     meter_note(&meter, 1, 304, 600);
     meter_note_parked(&meter);
+    view.waiters = 4;
+    view.job_events = 5;
+    view.feeds = 6;
     cr_expect(has("hoist_http_requests_total{route=\"/v1/"
                   "uploads\",method=\"POST\",code=\"2xx\"} 2"));
     cr_expect(has("hoist_http_requests_total{route=\"/v1/"
@@ -73,6 +76,9 @@ Test(metrics_write, a_request_counts_in_its_route_its_class_and_its_bucket)
     cr_expect(has("hoist_http_request_duration_seconds_sum{route=\"/v1/"
                   "uploads\",method=\"POST\"} 20.0024"));
     cr_expect(has("hoist_http_waits_total 1"));
+    cr_expect(has("hoist_http_waiting 4"));
+    cr_expect(has("hoist_http_listeners{kind=\"job\"} 5"));
+    cr_expect(has("hoist_http_listeners{kind=\"feed\"} 6"));
     cr_expect_not(strstr(out.data, "route=\"/\""), "what nobody asked for");
 }
 
