@@ -8,7 +8,7 @@ import { badge, bar, button, empty, h, mark, rows, say, when } from "./parts.js"
 import { waiting } from "./overview.js";
 import { addressWrite, bytes, idTail, number, short } from "./tools.js";
 
-const PAGE = 50, QUIET_MS = 1200;
+const PAGE = 50, ENOUGH = 20, CALLS = 8, QUIET_MS = 1200;
 const TABS = [
   ["", "All", null], ["waiting", "Waiting", waiting], ["scheduled", "Scheduled", (q) => q.scheduled], ["running", "Running", (q) => q.running],
   ["dead", "Dead", (q) => q.dead], ["done", "Done", (q) => q.done], ["cancelled", "Cancelled", null],
@@ -165,11 +165,18 @@ export function view({ query: given }) {
     const mine = ++loading;
     if (!quiet) mark(frame, "aria-busy", "true");
     try {
-      const text = new URLSearchParams(Object.entries({ queue: query.queue, state: query.state || "", search: query.search || "", after: query.after || "", limit: PAGE }).filter(([, value]) => value));
-      const answer = await get(`v1/jobs?${text}`);
-      if (mine !== loading || over) return;
-      jobs = answer.jobs;
-      cursor = answer.cursor;
+      /* A page of the service may be short, or empty, and not the last: others' jobs, other states, no match. */
+      let after = query.after || "", list = [];
+      for (let calls = 0; calls < CALLS; calls++) {
+        const text = new URLSearchParams(Object.entries({ queue: query.queue, state: query.state || "", search: query.search || "", after, limit: PAGE }).filter(([, value]) => value));
+        const answer = await get(`v1/jobs?${text}`);
+        if (mine !== loading || over) return;
+        list = list.concat(answer.jobs);
+        after = answer.cursor;
+        if (!after || list.length >= ENOUGH) break;
+      }
+      jobs = list;
+      cursor = after;
       failed = null;
     } catch (e) {
       if (mine !== loading || over) return;

@@ -68,11 +68,10 @@ function limitsForm(name) {
       touched = false;
       return show();
     }
-    if (await saveLimits(now, changes)) {
-      touched = false;
-      now = queueNamed(name) || now;
-      show();
-    }
+    touched = false; /* what is written while it is being saved is not taken back */
+    if (await saveLimits(now, changes)) now = queueNamed(name) || now;
+    else touched = true;
+    show();
   }
   return { el: form, update: (q) => { now = q; show(); } };
 }
