@@ -106,11 +106,15 @@ enum problem index_query_read(const struct exchange *x, struct index_query *ret,
 {
     const struct request_text *limit = request_query(&x->request, "limit");
     const struct request_text *after = request_query(&x->request, "after");
+    const struct request_text *order = request_query(&x->request, "order");
     int64_t n = INDEX_PAGE_MAX;
     if (limit && (!options_parse_number(limit, INDEX_PAGE_MAX, &n) || n == 0))
         return problem_set(e, PROBLEM_BAD_VALUE, "limit: 1 to %d is allowed",
                            INDEX_PAGE_MAX);
+    if (order && strcmp(order->s, "newest") != 0 && strcmp(order->s, "oldest") != 0)
+        return problem_set(e, PROBLEM_BAD_VALUE, "order: oldest or newest is allowed");
     ret->limit = (size_t)n;
+    ret->newest = order && *order->s == 'n';
     ret->has_after = after != NULL;
     if (after && !index_cursor_parse(after->s, after->len, &ret->after))
         return problem_set(e, PROBLEM_BAD_VALUE,
@@ -137,8 +141,10 @@ static bool is_behind(const struct walk *w, int64_t score, const char *member)
 {
     if (w->at.at_start || indexes[w->at.index].by_text)
         return true; /* Redis has seen to it */
-    return score > w->at.score ||
-           (score == w->at.score && strcmp(member, w->at.member) > 0);
+    int further = w->query->newest ? -1 : 1;
+    int64_t by = score != w->at.score ? (score > w->at.score ? 1 : -1)
+                                      : strcmp(member, w->at.member);
+    return by * further > 0;
 }
 
 /* Note one member, and go on behind it.  The id is its last 36 characters; what has none was put there by hand. */
@@ -150,7 +156,8 @@ static void step(struct walk *w, int64_t score, const char *member, size_t len)
     if (is_member(member, len))
         memcpy(w->at.member, member, len + 1);
     else
-        memcpy(w->at.member, "~", sizeof "~"); /* behind every id of this score */
+        memcpy(w->at.member, w->query->newest ? "!" : "~",
+               sizeof "~"); /* behind every id of this score */
     if (len < ID_UUID_LEN || !id_is_uuid(member + len - ID_UUID_LEN, ID_UUID_LEN))
         return;
     memcpy(page->ids[page->count].text, member + len - ID_UUID_LEN, ID_UUID_LEN + 1);
@@ -173,18 +180,26 @@ static size_t take(struct walk *w, const struct redis_value *reply)
     return taken;
 }
 
+/* [by_text][newest first]: the command, and where it begins and ends. */
+static const struct {
+    const char *command, *first, *last;
+} ranges[2][2] = {
+    {{"ZRANGEBYSCORE", "-inf", "+inf"}, {"ZREVRANGEBYSCORE", "+inf", "-inf"}},
+    {{"ZRANGEBYLEX", "-", "+"}, {"ZREVRANGEBYLEX", "+", "-"}},
+};
+
 static void add_range(struct redis_cmd *c, const struct walk *w, size_t n)
 {
-    bool by_text = indexes[w->at.index].by_text;
-    redis_cmd_begin(c, by_text ? "ZRANGEBYLEX" : "ZRANGEBYSCORE");
+    bool by_text = indexes[w->at.index].by_text, newest = w->query->newest;
+    redis_cmd_begin(c, ranges[by_text][newest].command);
     queue_add_key(c, w->query->queue, indexes[w->at.index].key);
     if (w->at.at_start)
-        redis_cmd_add_str(c, by_text ? "-" : "-inf");
+        redis_cmd_add_str(c, ranges[by_text][newest].first);
     else if (by_text)
         redis_cmd_add_format(c, "(%s", w->at.member);
     else
         redis_cmd_add_int(c, w->at.score);
-    redis_cmd_add_str(c, by_text ? "+" : "+inf");
+    redis_cmd_add_str(c, ranges[by_text][newest].last);
     if (!by_text)
         redis_cmd_add_str(c, "WITHSCORES");
     redis_cmd_add_str(c, "LIMIT");
@@ -210,7 +225,7 @@ static enum problem go_on_by_rank(struct walk *w, struct err *e)
     CLEANUP(reply_cleanup) struct redis_value *rank = NULL;
     CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
     redis_cmd_init(&c);
-    redis_cmd_begin(&c, "ZRANK");
+    redis_cmd_begin(&c, w->query->newest ? "ZREVRANK" : "ZRANK");
     queue_add_key(&c, w->query->queue, indexes[w->at.index].key);
     redis_cmd_add_str(&c, w->at.member);
     enum problem p = ask(w, &c, &rank, e);
@@ -226,7 +241,7 @@ static enum problem go_on_by_rank(struct walk *w, struct err *e)
     int64_t first = place > TIES_BACK ? place - TIES_BACK : 0;
     int64_t last = place + (int64_t)room(w) + 1;
     redis_cmd_clear(&c);
-    redis_cmd_begin(&c, "ZRANGE");
+    redis_cmd_begin(&c, w->query->newest ? "ZREVRANGE" : "ZRANGE");
     queue_add_key(&c, w->query->queue, indexes[w->at.index].key);
     redis_cmd_add_int(&c, first);
     redis_cmd_add_int(&c, last);

@@ -7,6 +7,8 @@
  *     dead       dead                                    oldest end first
  *     done, cancelled  done                              oldest end first; the caller tells them apart by their records
  *
+ * With order=newest each of them from its other end: the latest end first, what will run last.
+ *
  * A cursor is the last place that was given: "d.1700000000123.UUID" (index, score, member).  The next page begins behind
  * it, whether that job is still there or not, in O(log n): jobs that come or go meanwhile are given or left out, all
  * others are given once.  Clients hand it back as it is; it is untrusted.
@@ -45,9 +47,10 @@ struct index_query {
     bool has_after;
     struct index_cursor after;
     size_t limit; /* 1 .. INDEX_PAGE_MAX */
+    bool newest;  /* each index from its other end */
 };
 
-/* `after` and `limit` of the request's query.  PROBLEM_BAD_VALUE. */
+/* `after`, `limit` and `order` of the request's query.  PROBLEM_BAD_VALUE. */
 enum problem index_query_read(const struct exchange *x, struct index_query *ret,
                               struct err *e);
 

@@ -87,6 +87,7 @@ Test(responder_list, waiting_jobs_are_found_in_all_their_lines)
     cr_expect(holds_all(walk("state=waiting"), ids, 6));
     cr_expect(holds_all(walk("state=waiting&limit=1"), ids, 6));
     cr_expect(holds_all(walk("state=waiting&limit=4"), ids, 6));
+    cr_expect(holds_all(walk("state=waiting&order=newest&limit=1"), ids, 6));
     cr_expect(
         responder_says("GET", "/v1/jobs?state=waiting", NULL, 200, "\"group\":\"g\""));
     cr_expect(eq(sz, walk("state=dead")->jobs, 0));
@@ -121,6 +122,27 @@ Test(responder_list, every_state_has_its_own_and_without_one_all_are_shown)
     }
     cr_expect(holds_all(walk(""), ids, 6));
     cr_expect(holds_all(walk("limit=2"), ids, 6));
+    cr_expect(holds_all(walk("order=newest&limit=2"), ids, 6));
+}
+
+Test(responder_list, the_newest_come_first_where_that_is_asked_for)
+{
+    char ids[3][80];
+
+    for (int i = 0; i < 3; i++) {
+        struct queue_lease l;
+        snprintf(ids[i], 80, "%s", responder_upload("/v1/uploads/a"));
+        l = worker_take("default");
+        worker_done(&l);
+    }
+    const struct walked *w = walk("state=done&order=newest&limit=2");
+    cr_expect(holds_all(w, ids, 3));
+    const char *at[3];
+    for (int i = 0; i < 3; i++)
+        at[i] = strstr(w->text, ids[i]);
+    cr_expect(at[2] && at[1] > at[2] && at[0] > at[1], "%s", w->text);
+    w = walk("state=done&order=oldest&limit=2");
+    cr_expect(strstr(w->text, ids[0]) < strstr(w->text, ids[2]));
 }
 
 Test(responder_list, many_with_one_due_time_are_given_once)
@@ -136,6 +158,7 @@ Test(responder_list, many_with_one_due_time_are_given_once)
                          10000));
     cr_expect(holds_all(walk("state=scheduled&limit=7"), ids, MANY));
     cr_expect(eq(sz, walk("state=scheduled")->pages, 2));
+    cr_expect(holds_all(walk("state=scheduled&order=newest&limit=7"), ids, MANY));
 }
 
 Test(responder_list, a_page_goes_on_where_the_last_one_ended_though_its_job_is_gone)
@@ -165,6 +188,7 @@ static const struct {
     {"/v1/jobs?limit=0", "limit: 1 to 100", 422},
     {"/v1/jobs?limit=101", "limit", 422},
     {"/v1/jobs?limit=x", "limit", 422},
+    {"/v1/jobs?order=first", "order: oldest or newest", 422},
     {"/v1/jobs?after=", "after: a cursor", 422},
     {"/v1/jobs?after=x", "after: a cursor", 422},
     {"/v1/jobs?after=r.1", "after: a cursor", 422},
