@@ -10,7 +10,8 @@
 import { get, headers, onRights, refusal, Refused, signIn, url } from "./api.js";
 import { eventReader } from "./tools.js";
 
-const SILENT_MS = 45000, POLL_MS = 5000, HIDDEN_MS = 60000, HISTORY_MS = 60000, AGAIN_MAX_MS = 60000;
+const SILENT_MS = 45000, POLL_MS = 5000, HIDDEN_MS = 60000, FIRST_MS = 600, AGAIN_MAX_MS = 60000;
+const COUNTED = ["enqueued", "done", "failed", "dead"];
 
 export const state = {
   queues: null, /* as GET v1/queues?history=1 has them */
@@ -39,12 +40,20 @@ function setLink(link, why = null) {
 
 /* --- What comes --- */
 
-let historyAt = 0;
+/* The stream brings the last hour twice a minute; what the counters say meanwhile belongs to its last column. */
+function carryOn(queue, old) {
+  if (queue.history || !old?.history) return queue;
+  const history = { ...old.history };
+  for (const name of COUNTED) {
+    const more = queue[`${name}_total`] - old[`${name}_total`];
+    if (more > 0 && history[name]) history[name] = [...history[name].slice(0, -1), history[name].at(-1) + more];
+  }
+  return { ...queue, history };
+}
 
 function takeQueues(queues) {
   const old = new Map((state.queues || []).map((q) => [q.name, q]));
-  if (queues.some((q) => q.history)) historyAt = Date.now();
-  state.queues = queues.map((q) => (q.history ? q : { ...q, history: old.get(q.name)?.history }));
+  state.queues = queues.map((q) => carryOn(q, old.get(q.name)));
   state.at = Date.now();
   tell("queues");
 }
@@ -65,19 +74,14 @@ function takeEvent(name, text) {
   if (name === "queues") takeQueues(data.queues);
   else if (name === "workers") takeWorkers(data);
   else if (name === "job") tell("job", data);
+  else if (name === "skipped") tell("job", {});
+  else if (name === "redis") setLink(data.away ? "offline" : "live", data.away ? new Refused(503, { detail: "Redis is away" }) : null);
 }
 
 async function poll(signal) {
   const [queues, workers] = await Promise.all([get("v1/queues?history=1", { signal, quiet: true }), get("v1/workers", { signal, quiet: true })]);
   takeQueues(queues.queues);
   takeWorkers(workers);
-}
-
-/* Where the stream does not bring the last hour, it is asked for once a minute. */
-async function refreshHistory(signal) {
-  if (Date.now() - historyAt < HISTORY_MS) return;
-  historyAt = Date.now();
-  takeQueues((await get("v1/queues?history=1", { signal, quiet: true })).queues);
 }
 
 /* --- The stream --- */
@@ -104,7 +108,6 @@ async function listen(control, onLive) {
       if (done) return;
       alive();
       take(value);
-      if (state.queues) refreshHistory(control.signal).catch(() => {});
     }
   } finally {
     clearTimeout(timer);
@@ -191,6 +194,6 @@ export function start() {
     asked = headers().Authorization;
     restart();
   });
-  poll().catch(() => {}); /* at once, beside the stream's first events */
+  setTimeout(() => { if (!state.queues && state.link !== "refused") poll().catch(() => {}); }, FIRST_MS); /* a proxy may hold the stream back */
   void run();
 }

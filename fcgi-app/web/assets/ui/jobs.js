@@ -14,6 +14,8 @@ const TABS = [
   ["dead", "Dead", (q) => q.dead], ["done", "Done", (q) => q.done], ["cancelled", "Cancelled", null],
 ];
 
+const ENDED = ["dead", "done", "cancelled"]; /* of these the latest is first, unless the address says otherwise */
+
 /* Which time says most about it. */
 function timeOf(job) {
   if (job.state === "scheduled") return ["due ", job.due];
@@ -87,6 +89,9 @@ export function view({ query: given }) {
   const el = h("div", {}, head, h("div", { class: "bar-row" }, h("nav", { class: "tabs", "aria-label": "States" }, tabs.map((t) => t.el)), all_dead), h("div", { class: "card scroll", "aria-busy": "false" }, table, none), pager, bulk);
   const frame = table.parentNode;
 
+  const newest = () => (query.order ? query.order === "newest" : ENDED.includes(query.state));
+  const turn = button("Newest first", "order", () => go({ order: newest() ? "oldest" : "newest" }), { class: "b small plain" });
+  all_dead.before(turn);
   function go(change, page = false) {
     const to = { ...query, ...change };
     if (!page) delete to.after;
@@ -128,11 +133,13 @@ export function view({ query: given }) {
     const q = queueNamed(query.queue);
     tabs.forEach((tab, i) => {
       const of = TABS[i][2];
-      mark(tab.el, "href", addressWrite("jobs", "", { ...query, after: "", state: tab.word }));
+      mark(tab.el, "href", addressWrite("jobs", "", { ...query, after: "", order: "", state: tab.word }));
       mark(tab.el, "aria-current", (query.state || "") === tab.word ? "true" : null);
       say(tab.count, q && of ? short(of(q)) : "");
     });
     found.replaceChildren();
+    turn.hidden = !query.state;
+    say(turn.lastChild, newest() ? "Newest first" : "Oldest first");
     if (query.search) found.append("with “", h("b", { text: query.search }), "” in id or name", button("Clear", "cross", () => go({ search: "" }), { class: "b small" }));
     all_dead.hidden = query.state !== "dead" || !q || q.dead === 0;
     all_dead.disabled = !may("admin");
@@ -168,7 +175,7 @@ export function view({ query: given }) {
       /* A page of the service may be short, or empty, and not the last: others' jobs, other states, no match. */
       let after = query.after || "", list = [];
       for (let calls = 0; calls < CALLS; calls++) {
-        const text = new URLSearchParams(Object.entries({ queue: query.queue, state: query.state || "", search: query.search || "", after, limit: PAGE }).filter(([, value]) => value));
+        const text = new URLSearchParams(Object.entries({ queue: query.queue, state: query.state || "", search: query.search || "", order: newest() ? "newest" : "", after, limit: PAGE }).filter(([, value]) => value));
         const answer = await get(`v1/jobs?${text}`);
         if (mine !== loading || over) return;
         list = list.concat(answer.jobs);
@@ -192,7 +199,7 @@ export function view({ query: given }) {
   const soon = () => { timer ||= setTimeout(() => { timer = 0; if (!document.hidden) load(true); }, QUIET_MS); };
 
   function on(kind, data) {
-    if (kind === "job" && data.queue === query.queue) soon();
+    if (kind === "job" && (!data.queue || data.queue === query.queue)) soon();
     if (kind === "rights") showPicked();
     if (kind === "queues") {
       if (!query.queue) return void load();
