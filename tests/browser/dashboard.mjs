@@ -104,7 +104,9 @@ export const tests = {
     await look(page, system, `job/${id}`);
     await rig.until('it has come some way', async () => (await page.locator('.running .bar').getAttribute('aria-valuenow')) > 0);
     await shot('dashboard-running');
-    await page.goto(`${system.url}#/jobs?queue=slow&state=running`);
+    await page.goto(`${system.url}#/workers`);
+    await page.getByRole('link', {name: 'running.bin'}).waitFor();
+    await shot('dashboard-workers');
     await page.getByRole('link', {name: 'running.bin'}).click();
     await press(page, 'Cancel');
     await agree(page, 'Cancel the job');
@@ -157,7 +159,7 @@ export const tests = {
     await system.job(id, 'cancelled');
   },
 
-  async 'a job is found by its id, and the queue is kept'({page, system}) {
+  async 'a job is found by its id, and by a part of its name'({page, system}) {
     const {id} = await system.upload('needle.txt');
     await look(page, system, '');
     await page.keyboard.press('/');
@@ -168,6 +170,10 @@ export const tests = {
     await page.keyboard.press('g');
     await page.keyboard.press('o');
     await page.getByRole('region', {name: 'Totals'}).waitFor();
+    await page.getByRole('searchbox').fill('NEEDLE');
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', {name: 'needle.txt'}).waitFor();
+    await rig.until('only what has it', async () => (await page.locator('tbody tr').count()) === 1);
   },
 
   async 'pages are turned by cursor, and back'({page, system}) {
