@@ -1,9 +1,11 @@
 #include "fcgi-app/jobs/queue_bulk.h"
 
+#include "fcgi-app/auth/quota.h"
 #include "fcgi-app/http/body.h"
 #include "fcgi-app/index_page.h"
 #include "fcgi-app/jobs/job_store.h"
 #include "fcgi-app/jobs/queues.h"
+#include "shared/cleanup.h"
 #include "shared/log.h"
 
 #include <string.h>
@@ -69,6 +71,53 @@ static size_t count(const struct bulk *b, enum queue_answer answer)
     return n;
 }
 
+/* --- Those that run again count for their owners --- */
+
+static bool is_anything_counted(const struct config *config)
+{
+    for (size_t i = 0; i < config->auth_count; i++)
+        if (config->auths[i].jobs_in_flight > 0)
+            return true;
+    return false;
+}
+
+static void count_one_again(struct exchange *x, const struct job_id *id,
+                            const struct redis_value *owner)
+{
+    CLEANUP(job_release) struct job j = JOB_INIT;
+    size_t len;
+    const char *name = redis_value_str(owner, &len);
+    j.id = *id;
+    j.owner = len > 0 ? strdup(name) : NULL;
+    quota_add_again(x, &j);
+}
+
+/* The owners of the jobs that wait again, in one pipeline; without an answer they go uncounted, as a single one would. */
+static void count_again(struct exchange *x, const struct bulk *b)
+{
+    struct redis_cmd cmds[INDEX_PAGE_MAX];
+    struct redis_value *replies[INDEX_PAGE_MAX] = {NULL};
+    struct err e = ERR_INIT;
+    if (b->page.count == 0 || !is_anything_counted(x->app->config))
+        return;
+    for (size_t i = 0; i < b->page.count; i++) {
+        struct job_id id = id_of(b, i);
+        redis_cmd_init(&cmds[i]);
+        redis_cmd_begin(&cmds[i], "HGET");
+        queue_add_job_key(&cmds[i], &id);
+        redis_cmd_add_str(&cmds[i], "owner");
+    }
+    if (job_store_ask(x, cmds, b->page.count, replies, &e))
+        log_debug("queues", "jobs that run again are not counted", LOG_ERR(&e));
+    for (size_t i = 0; i < b->page.count; i++) {
+        struct job_id id = id_of(b, i);
+        if (b->answers[i] == QUEUE_OK)
+            count_one_again(x, &id, replies[i]);
+        redis_cmd_release(&cmds[i]);
+        redis_reply_free(replies[i]);
+    }
+}
+
 void queue_bulk_retry(struct exchange *x)
 {
     struct bulk b = {.query = {.queue = NULL}};
@@ -80,6 +129,7 @@ void queue_bulk_retry(struct exchange *x)
         exchange_refuse(x, p, &e);
         return;
     }
+    count_again(x, &b);
     response_begin(&x->response, 200, "application/json");
     buf_printf(&x->response.body, "{\"retried\":%zu", count(&b, QUEUE_OK));
     index_cursor_add(&x->response.body, &b.page.next, b.page.has_next);

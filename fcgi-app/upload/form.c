@@ -2,7 +2,10 @@
 
 #include "fcgi-app/upload/multipart.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { LATE_MAX = 64 /* bytes of a name that are shown */ };
 
 enum part_kind {
     PART_FIELD,
@@ -16,6 +19,7 @@ struct form {
     struct batch *batch;
     struct buf field; /* value of the field being read */
     enum part_kind kind;
+    char late[LATE_MAX + 1]; /* the first option since the latest file; "": none */
 };
 
 static enum problem begin_file(struct form *f, struct err *e)
@@ -27,6 +31,7 @@ static enum problem begin_file(struct form *f, struct err *e)
                               .name_len = part->filename.len,
                               .digest = &digest};
     f->kind = PART_FILE;
+    f->late[0] = '\0';
     options_take_digest(f->options, &digest);
     return batch_begin_file(f->batch, f->options, &file, e);
 }
@@ -37,6 +42,8 @@ static enum problem begin_part(struct form *f, struct err *e)
     if (part->has_filename && part->filename.len > 0)
         return begin_file(f, e);
     f->kind = part->has_filename ? PART_MAYBE_NONE : PART_FIELD;
+    if (part->has_filename)
+        f->late[0] = '\0'; /* they were for the file that was not chosen */
     buf_clear(&f->field);
     return PROBLEM_NONE;
 }
@@ -66,6 +73,8 @@ static enum problem end_part(struct form *f, struct err *e)
         return f->kind == PART_FILE ? batch_end_file(f->batch, e) : PROBLEM_NONE;
     struct request_text name = {f->parser.part.name.data, f->parser.part.name.len};
     struct request_text value = {f->field.data, f->field.len};
+    if (!f->late[0])
+        (void)snprintf(f->late, sizeof f->late, "%s", name.s);
     return options_set(f->options, &name, &value, e);
 }
 
@@ -107,6 +116,11 @@ static enum problem read_all(struct form *f, struct form_source *source, struct 
                            "the form's final boundary is missing");
     if (f->options->digest.has)
         return problem_set(e, PROBLEM_BAD_OPTION, "sha256: no file comes after it");
+    if (f->late[0] && f->batch->count > 0)
+        return problem_set(e, PROBLEM_BAD_OPTION,
+                           "%s: an option comes before the files it is for; no file "
+                           "comes after it",
+                           f->late);
     return PROBLEM_NONE;
 }
 

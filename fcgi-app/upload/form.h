@@ -1,7 +1,7 @@
 /*
  * form: a multipart/form-data body, streamed from the web server into a batch.
  *
- *     text part      -> option for the files after it (at most [http] max_field_bytes)
+ *     text part      -> option for the files after it (at most [http] max_field_bytes); with none after it: 400
  *     file part      -> one file of the batch
  *     file part without a file name and without a byte: what browsers send for a file input left empty -> ignored
  *

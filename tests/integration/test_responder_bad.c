@@ -45,6 +45,12 @@ static const struct {
      400,
      "bad-form"},
     {"final boundary missing", FORM(FORM_FILE("a", "x")), 400, "bad-form"},
+    {"an option behind the last file",
+     FORM(FORM_FILE("a", "x") FORM_FIELD("priority", "1") FORM_END), 400, "bad-option"},
+    {"an option behind the last file, and before it",
+     FORM(FORM_FIELD("priority", "1") FORM_FILE("a", "x") FORM_FIELD("meta.a", "1")
+              FORM_END),
+     400, "bad-option"},
     {"second file broken", FORM(FORM_FILE("a", "x") "--B\r\nX\r\n\r\ny\r\n" FORM_END),
      400, "bad-form"},
     {"LF line ends",

@@ -129,7 +129,8 @@ Test(responder_idempotency, another_request_with_the_key_is_refused)
         FORM(FORM_FIELD("priority", "2") FORM_FILE("a", "hello") FORM_END),
         FORM(FORM_FIELD("priority", "1") FORM_FILE("b", "hello") FORM_END),
         FORM(FORM_FIELD("priority", "1") FORM_FILE("a", "hellO") FORM_END),
-        FORM(FORM_FILE("a", "hello") FORM_FIELD("priority", "1") FORM_END),
+        FORM(FORM_FILE("a", "hello") FORM_FIELD("priority", "1") FORM_FILE("", "")
+                 FORM_END),
         FORM(FORM_FIELD("priority", "1") FORM_FILE("a", "hello") FORM_FILE("c", "x")
                  FORM_END),
         PUT("/v1/uploads/a?priority=1", "hello"),
@@ -231,7 +232,6 @@ Test(responder_idempotency, one_that_is_under_way_is_a_409_until_its_process_is_
                                 .param = KEY("k"),
                                 .open_ended = true};
     struct fcgi_client c;
-    char file[1200];
 
     put.param = KEY("k");
     fcgi_client_open(&c, rig.socket.path);

@@ -2,6 +2,7 @@
  * quota: requests a second, bytes a day and jobs in flight, through the whole responder.
  */
 #include "tests/integration/access_rig.h"
+#include "tests/integration/responder_worker.h"
 
 #include "shared/clock.h"
 #include "tests/support/wait_until.h"
@@ -185,5 +186,28 @@ Test(responder_quota, while_redis_is_away_uploads_are_counted_in_memory_and_told
         WAIT_UNTIL(access_put("tester", "/v1/uploads/a", "x", NULL) == 202, 20000));
     cr_expect(eq(i64, in_flight(), 4));
     cr_expect(day_has("16"));
+    cr_expect(eq(int, put("x"), 429));
+}
+
+Test(responder_quota, dead_jobs_that_are_run_again_together_count_again)
+{
+    access_up_with("jobs_in_flight = 3\n");
+    for (int i = 0; i < 2; i++)
+        cr_expect(eq(int, put("x"), 202));
+    cr_expect(eq(int, access_put("alice", "/v1/uploads/a", "x", NULL), 202));
+    cr_assert(WAIT_UNTIL(
+        redis_fixture_ask_int(&rig.redis, "ZCARD", "hoist:{default}:ready", NULL) == 3,
+        10000));
+    for (int i = 0; i < 3; i++) {
+        struct queue_lease l = worker_take("default");
+        worker_bury(&l);
+    }
+    free(redis_fixture_ask(&rig.redis, "DEL", JOBS, NULL));
+    struct fcgi_response r =
+        access_ask("boss", "POST", "/v1/queues/default/retry", NULL);
+    cr_expect(ne(ptr, strstr(r.body, "\"retried\":3,"), NULL), "%s", r.text);
+    fcgi_response_release(&r);
+    cr_expect(eq(i64, in_flight(), 2), "alice has no quota");
+    cr_expect(eq(int, put("x"), 202));
     cr_expect(eq(int, put("x"), 429));
 }
