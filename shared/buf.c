@@ -78,7 +78,7 @@ void buf_added(struct buf *b, size_t len)
     b->data[b->len] = '\0';
 }
 
-bool buf_add(struct buf *b, const void *data, size_t len)
+bool buf_add_growing(struct buf *b, const void *data, size_t len)
 {
     char *at = buf_reserve(b, len);
 
@@ -90,21 +90,11 @@ bool buf_add(struct buf *b, const void *data, size_t len)
     return true;
 }
 
-bool buf_puts(struct buf *b, const char *s)
-{
-    return buf_add(b, s, strlen(s));
-}
-
 bool buf_puts_all(struct buf *b, const char *const *parts)
 {
     while (*parts && buf_puts(b, *parts))
         parts++;
     return !b->failed;
-}
-
-bool buf_putc(struct buf *b, char c)
-{
-    return buf_add(b, &c, 1);
 }
 
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap)
@@ -171,6 +161,16 @@ static bool json_special(unsigned char c)
            c == '&';
 }
 
+/* How many bytes from s on need no look at UTF-8, and no change. */
+static size_t count_plain_ascii(const char *s, size_t len)
+{
+    size_t n = 0;
+
+    while (n < len && (unsigned char)s[n] < 0x80 && !json_special((unsigned char)s[n]))
+        n++;
+    return n;
+}
+
 static void add_json_ascii(struct buf *b, unsigned char c)
 {
     if (c == '"' || c == '\\') {
@@ -188,6 +188,12 @@ bool buf_add_json(struct buf *b, const char *s, size_t len)
     buf_putc(b, '"');
     while (len > 0) {
         uint32_t point;
+        size_t ascii = count_plain_ascii(s, len);
+        run += ascii;
+        s += ascii;
+        len -= ascii;
+        if (len == 0)
+            break;
         size_t n = utf8_decode(s, len, &point);
         bool plain = n > 1 || (n == 1 && !json_special((unsigned char)*s));
         if (plain) {

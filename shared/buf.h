@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
     char *data;   /* owned; points at a static NUL while cap is 0 */
@@ -51,14 +52,31 @@ void buf_clear(struct buf *b); /* empty it, keep the memory, forget `failed` */
 /* Take the content out: a heap string the caller frees; the buf is empty afterwards.  NULL when failed. */
 char *buf_detach(struct buf *b);
 
+bool buf_add_growing(struct buf *b, const void *data,
+                     size_t len); /* buf_add where there may be no room yet */
+
 /* Adding.  Each returns false, and marks the buf, when the result would not fit. */
-bool buf_add(struct buf *b, const void *data, size_t len);
-bool buf_puts(struct buf *b, const char *s);
+static inline bool buf_add(struct buf *b, const void *data, size_t len)
+{
+    if (b->failed || len == 0 || len >= b->cap - b->len)
+        return buf_add_growing(b, data, len);
+    memcpy(b->data + b->len, data, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+    return true;
+}
+static inline bool buf_puts(struct buf *b, const char *s)
+{
+    return buf_add(b, s, strlen(s));
+}
 bool buf_puts_all(struct buf *b,
                   const char *const *parts); /* one after the other, up to NULL */
 /* The same of strings given one by one: a tenth of what buf_printf costs. */
 #define BUF_PUTS(b, ...) buf_puts_all(b, (const char *const[]){__VA_ARGS__, NULL})
-bool buf_putc(struct buf *b, char c);
+static inline bool buf_putc(struct buf *b, char c)
+{
+    return buf_add(b, &c, 1);
+}
 bool buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF(2, 0);
 bool buf_add_int(struct buf *b, int64_t n); /* decimal */

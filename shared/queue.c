@@ -54,9 +54,14 @@ static void begin_leased(struct redis_cmd *c, const struct redis_script *s,
     redis_cmd_add_format(c, "%s:%" PRId64, w->id, l->token);
 }
 
+int64_t queue_number(int64_t n)
+{
+    return n < 0 ? 0 : n > number_max ? number_max : n;
+}
+
 void queue_add_number(struct redis_cmd *c, int64_t n)
 {
-    redis_cmd_add_int(c, n < 0 ? 0 : n > number_max ? number_max : n);
+    redis_cmd_add_int(c, queue_number(n));
 }
 
 static void add_batch_size(struct redis_cmd *c, size_t n)

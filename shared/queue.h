@@ -111,9 +111,8 @@ enum queue_answer {
 /* A job made ready to be sent: its text, without the job. */
 struct queue_entry {
     struct job_id id;
-    bool tied;                   /* has a group, a parent, a unique key or a batch */
     char after[ID_UUID_LEN + 1]; /* its parent, or "" */
-    struct redis_cmd head, fields;
+    struct redis_cmd args;       /* both of them (enqueue.lua) */
 };
 
 /* A job too large, or no memory, shows when the command is sent. */

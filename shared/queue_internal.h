@@ -11,6 +11,7 @@
 void queue_begin(struct redis_cmd *c, const struct redis_script *s, const char *queue,
                  size_t jobs);
 /* A number as the scripts reckon with it exactly: 0 to 999,999,999,999,999, what is beyond drawn in. */
+int64_t queue_number(int64_t n);
 void queue_add_number(struct redis_cmd *c, int64_t n);
 
 #endif

@@ -217,10 +217,11 @@ enum err_code queue_parse_answer(const struct redis_value *v,
                                  char ret_state[QUEUE_STATE_SIZE], struct err *e)
 {
     enum queue_answer answer;
-    size_t len;
+    size_t len, parts = redis_value_len(v);
     const char *state = redis_value_str(redis_value_at(v, 1), &len);
 
-    if (redis_value_len(v) != 3 || !parse_word(redis_value_at(v, 0), &answer))
+    if (!parse_word(redis_value_at(v, 0), &answer) ||
+        !(parts == 3 || (parts == 1 && answer == QUEUE_OK)))
         return unexpected(e, "a script");
     *ret_answer = answer;
     if (!ret_state)

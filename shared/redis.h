@@ -67,11 +67,12 @@ struct redis_script {
 
 /* --- Commands --- */
 
-/* An argument vector with its own copy of the bytes.  Reusable after redis_cmd_clear. */
+/* An argument vector with its own copy of the bytes, which stand there as they are sent: so adding all of another command's,
+ * and sending, are one copy each.  Reusable after redis_cmd_clear. */
 struct redis_cmd {
-    struct buf bytes; /* all arguments, one after the other */
-    size_t *end;      /* end[i]: where argument i stops in bytes; owned */
-    size_t count, capacity;
+    struct buf bytes;     /* $LENGTH CRLF bytes CRLF for each argument */
+    size_t count;         /* of arguments */
+    size_t content_bytes; /* of the arguments alone: REDIS_CMD_BYTES_MAX at most */
     const struct redis_script *script; /* set: EVALSHA numkeys keys... args... */
     bool failed;                       /* did not fit: sending it is an ERR_NOMEM */
 };

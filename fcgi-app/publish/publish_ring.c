@@ -66,7 +66,7 @@ bool publish_slots_init(struct publish_slot *slots, const struct job *jobs,
     for (size_t i = 0; i < count; i++) {
         slots[i] = (struct publish_slot){.together = together ? 0 : 1};
         queue_entry_init(&slots[i].entry, &jobs[i]);
-        ok = ok && !slots[i].entry.head.failed && !slots[i].entry.fields.failed;
+        ok = ok && !slots[i].entry.args.failed;
     }
     if (together) {
         slots[0].together = count;

@@ -9,7 +9,9 @@
 enum {
     BACKOFF_FIRST_MS = 50,
     BACKOFF_MAX_MS = 500,
-    GATHER_US = 2000 /* between two pipelines: under load each carries many jobs */
+    /* Between two pipelines: under load each carries many jobs, and what a call costs Redis is shared by them. */
+    GATHER_US = 5000,
+    GATHER_AWAITED_US = 2000 /* the same while a client waits for what comes of it */
 };
 
 /* For those who wait for the jobs that have just been sent.  The lock is dropped meanwhile. */
@@ -180,12 +182,13 @@ static void wait_for_work(struct publisher *p)
  * sides most of their system calls.  With the lock held, dropped meanwhile. */
 static void gather(struct publisher *p)
 {
-    int64_t wait_us = p->sent_us + GATHER_US - clock_mono_us();
+    int64_t most_us = p->tickets.list ? GATHER_AWAITED_US : GATHER_US;
+    int64_t wait_us = p->sent_us + most_us - clock_mono_us();
     if (p->ring.count >= QUEUE_BATCH_MAX || p->stopping || wait_us <= 0 ||
         publish_tickets_hurry(&p->tickets))
         return;
     (void)pthread_mutex_unlock(&p->lock);
-    thread_sleep_us(wait_us < GATHER_US ? wait_us : GATHER_US);
+    thread_sleep_us(wait_us < most_us ? wait_us : most_us);
     (void)pthread_mutex_lock(&p->lock);
 }
 

@@ -1,11 +1,15 @@
 -- enqueue: new jobs, each to its line: ready, later (due in the future), behind its parent, or that of its group.
 -- Idempotent on the id.  KEYS: one job key for each item, then those of parents.
--- ARGV: number of items, then for each item
---   id priority due bytes parent number-of-arguments, and the fields of the record, name and value in turn;
---   parent: which of the parents' keys is its own; 0 none; "" too, and neither group, unique key nor batch
--- Answers for each {answer, state, reason}: OK, EXISTS, DUPLICATE (state: uuid of the job that has its unique key; this
--- one is cancelled), FULL (nothing was written), or BAD.
-local items = int(ARGV[1])
+-- ARGV: two for each item, values one after the other as MessagePack has them (each argument costs more than unpacking it):
+--   priority, due, bytes, tie: 0 neither group, parent, unique key nor batch; 1 one of them; 2 a parent too, whose key is the
+--   next of theirs
+--   the fields of the record, name and value in turn
+-- Answers for each {answer, state, reason}: EXISTS, DUPLICATE (state: uuid of the job that has its unique key; this one is
+-- cancelled), FULL (nothing was written), BAD; or {OK} alone, since it is what nearly all get.
+local items, ids = #ARGV / 2, {}
+for item = 1, items do
+  ids[item] = string.sub(KEYS[JOBS + item], -36)
+end
 local first = redis.call('INCRBY', seq, items) - items
 local bounds = redis.pcall('HMGET', conf, 'max_length', 'max_bytes')
 local most, most_bytes = limit(bounds[1]), limit(bounds[2])
@@ -13,13 +17,13 @@ local length = most and redis.call('ZCARD', ready) + redis.call('ZCARD', later) 
   redis.call('ZCARD', grouped) + redis.call('ZCARD', behind)
 local held = most_bytes and int(redis.pcall('HGET', stats, 'bytes')) or 0
 local answers, scores, log, bytes, added = {}, {}, {}, 0, 0
-local OK = {'OK', '', ''}
+local OK = {'OK'}
 local joined = {} -- batch -> what this call changes in it, all at once: it must not end between two of its jobs
 
-local function fields_of(at, n)
-  local record = {}
-  for i = at, at + n - 1, 2 do
-    record[ARGV[i]] = ARGV[i + 1]
+local function fields_of(item)
+  local record, flat = {}, {cmsgpack.unpack(ARGV[2 * item])}
+  for i = 1, #flat, 2 do
+    record[flat[i]] = flat[i + 1]
   end
   return record
 end
@@ -85,60 +89,61 @@ local function in_time(due, record)
   return due > created and created > 0 and math.min(due, now + due - created) or due
 end
 
-local function add(id, at, n, place_no)
-  local priority, due, parent = int(ARGV[at + 1]), int(ARGV[at + 2]), ARGV[at + 4]
+local function add(item, place_no, parent, priority, due, size, ties)
+  local id, state = ids[item], 'waiting'
   if due > now then
-    due = in_time(due, fields_of(at + 6, n))
+    due = in_time(due, fields_of(item))
+    state = due > now and 'scheduled' or 'waiting'
   end
-  local state = due > now and 'scheduled' or 'waiting'
   if due > 0 then
-    redis.call('HSET', job, 'state', state, 'seq', text(place_no), 'due', text(due), unpack(ARGV, at + 6, at + 5 + n))
+    redis.call('HSET', job, 'state', state, 'seq', text(place_no), 'due', text(due), cmsgpack.unpack(ARGV[2 * item]))
   else
-    redis.call('HSET', job, 'state', state, 'seq', text(place_no), unpack(ARGV, at + 6, at + 5 + n))
+    redis.call('HSET', job, 'state', state, 'seq', text(place_no), cmsgpack.unpack(ARGV[2 * item]))
   end
   local answer = OK
-  if parent ~= '' then
-    local record = fields_of(at + 6, n)
+  if ties > 0 then
+    local record = fields_of(item)
     local written = state
     record.priority, record.seq = priority, place_no
-    answer, state = tie(id, record, due, int(parent))
+    answer, state = tie(id, record, due, parent)
     if not state then
       return answer
     elseif state ~= written then
       redis.call('HSET', job, 'state', state)
     end
   elseif state == 'waiting' then
-    scores[#scores + 1], scores[#scores + 2] = text(priority * PLACES + place_no), id
+    local k = #scores
+    scores[k + 1], scores[k + 2] = text(priority * PLACES + place_no), id
   end
   if state == 'scheduled' then
     redis.call('ZADD', later, text(due), id)
     wake_if_first_later(id)
   end
-  bytes = bytes + int(ARGV[at + 3])
+  bytes = bytes + size
   return answer
 end
 
-local places, ids, at = {}, {}, 2
-for item = 1, items do
-  places[item], ids[item] = at, ARGV[at]
-  at = at + 6 + int(ARGV[at + 5])
-end
 ids[items + 1] = '_minute'
 local owners = redis.call('HMGET', owner, unpack(ids))
+-- Mostly none of them is there; then only what this call itself has made can be.
+local all_new = redis.call('EXISTS', unpack(KEYS, JOBS + 1, JOBS + items)) == 0
+local made, parents = {}, 0
 for item = 1, items do
-  job, at = KEYS[JOBS + item], places[item]
-  local n = int(ARGV[at + 5])
-  if redis.call('EXISTS', job) == 1 then
+  local priority, due, size, ties = cmsgpack.unpack(ARGV[2 * item - 1])
+  local has_parent = ties == 2
+  parents = parents + (has_parent and 1 or 0)
+  job = KEYS[JOBS + item]
+  if (made[job] or not all_new) and redis.call('EXISTS', job) == 1 then
     answers[item] = known()
   elseif owners[item] then
     answers[item] = {'EXISTS', 'running', ''} -- its record was deleted by hand
   elseif most and length + added >= most then
     answers[item] = {'FULL', '', 'the queue holds ' .. text(length + added) .. ' jobs, max_length is ' .. text(most)}
-  elseif most_bytes and held + bytes + int(ARGV[at + 3]) > most_bytes then
+  elseif most_bytes and held + bytes + size > most_bytes then
     answers[item] = {'FULL', '', 'the queue holds ' .. text(held + bytes) .. ' bytes, max_bytes is ' .. text(most_bytes)}
   else
-    answers[item] = add(ARGV[at], at, n, first + item)
-    added = added + 1
+    answers[item] = add(item, first + item, has_parent and parents or 0, priority, due, size, ties)
+    added, made[job] = added + 1, true
   end
 end
 if #scores > 0 then

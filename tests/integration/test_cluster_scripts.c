@@ -152,12 +152,15 @@ static void make_all_keys(void)
 
     redis_cmd_init(&c);
     queue_status_cmd(&c, "mail");
-    for (size_t i = 1; i < c.count; i++) {
+    char *at = c.bytes.data; /* $LENGTH CRLF bytes CRLF for each argument */
+    for (size_t i = 0; i < c.count; i++) {
         struct ops_key k = {{0}};
-        cr_assert(c.end[i] - c.end[i - 1] < sizeof k.text);
-        memcpy(k.text, c.bytes.data + c.end[i - 1], c.end[i] - c.end[i - 1]);
-        if (strcmp(k.text, never.text) == 0)
-            continue;
+        size_t len = strtoul(at + 1, &at, 10);
+        cr_assert(len < sizeof k.text);
+        memcpy(k.text, at + 2, len);
+        at += 2 + len + 2;
+        if (i == 0 || strcmp(k.text, never.text) == 0)
+            continue; /* the first one is the number of keys */
         char *reply =
             redis_fixture_ask(&f.nodes[0].redis, "SET", k.text, "1", "NX", NULL);
         cr_assert(reply[0] != '-', "%s: %s", k.text, reply);

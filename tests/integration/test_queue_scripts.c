@@ -93,6 +93,7 @@ static const char *const calls[] = {
     "^\\('HGET', KEYS\\[JOBS \\+ items \\+ parent\\], 'state'\\)",
     "^\\('(HGETALL|EXISTS|DEL|PERSIST)', job\\)",
     "^\\('HGETALL', minutes\\)", /* 64 */
+    "^\\('EXISTS', unpack\\(KEYS, JOBS \\+ 1, JOBS \\+ items\\)\\)",
     "^\\('PEXPIRE', job, ",
     "^\\('XADD', events, 'MAXLEN', '~', 10000, ",
     "^\\('(INCR|INCRBY)', (seq|fence)[,)]",
@@ -127,10 +128,10 @@ static void check_call(const struct redis_script *s, const char *at)
 
 static void check_key_by_number(const struct redis_script *s, const char *at)
 {
-    const char *known =
-        s == &queue_script_quota
-            ? "^KEYS\\[[12]\\]"
-            : "^KEYS(, 1, 24\\)| - JOBS|\\[JOBS \\+ item(s \\+ parent)?\\])";
+    const char *known = s == &queue_script_quota
+                            ? "^KEYS\\[[12]\\]"
+                            : "^KEYS(, 1, 24\\)|, JOBS \\+ 1, JOBS \\+ items\\)| - "
+                              "JOBS|\\[JOBS \\+ item(s \\+ parent)?\\])";
 
     cr_expect(matches(at, known), "%s: %.40s", s->name, at);
 }
