@@ -1,6 +1,7 @@
 #include "fcgi-app/upload/uploads.h"
 
 #include "fcgi-app/upload/accept.h"
+#include "fcgi-app/upload/ahead.h"
 #include "fcgi-app/upload/form.h"
 #include "fcgi-app/upload/multipart_header.h"
 #include "fcgi-app/upload/options_ties.h"
@@ -12,6 +13,8 @@
 
 #include <stdatomic.h>
 #include <string.h>
+
+DEFINE_CLEANUP(struct ahead *, stop_ahead, ahead_stop)
 
 /* Who has shown no policy yet gets the time of one read, however little each read brings. */
 static bool has_time(struct exchange *x)
@@ -44,16 +47,38 @@ static bool is_by_file(const struct exchange *x)
     return x->body.fd >= 0;
 }
 
-/* Up to a chunk, or up to what tells the type of a file.  Not *ret_more: the end, or where the body broke off. */
-static enum problem read_chunk(struct exchange *x, size_t *ret_len, bool *ret_more,
-                               struct err *e)
+/* Bytes of a body: at most a chunk, what tells the type of a file, or what was read ahead. */
+struct piece {
+    const void *data;
+    size_t len;
+    bool more; /* false: it is the end, or where the body broke off */
+};
+
+/* A large file is worth a second thread, once its type is known. */
+static enum problem read_file(struct exchange *x, size_t len, struct ahead **io_ahead,
+                              struct piece *ret, struct err *e)
+{
+    bool sniffing = ingest_is_sniffing(&x->batch.ingest);
+    if (!*io_ahead && !sniffing && x->body.size >= AHEAD_WORTH_BYTES)
+        *io_ahead = ahead_start(x->body.fd);
+    enum err_code code = *io_ahead
+                             ? ahead_next(*io_ahead, &ret->data, &ret->len, e)
+                             : body_file_read(&x->body, x->chunk, len, &ret->len, e);
+    if (code)
+        return PROBLEM_UNAVAILABLE;
+    ret->more = ret->len == (*io_ahead ? AHEAD_PIECE_BYTES : len);
+    return PROBLEM_NONE;
+}
+
+static enum problem read_piece(struct exchange *x, struct ahead **io_ahead,
+                               struct piece *ret, struct err *e)
 {
     size_t len = ingest_is_sniffing(&x->batch.ingest) ? SNIFF_BYTES : EXCHANGE_CHUNK;
-    if (!is_by_file(x))
-        *ret_len = fastcgi_read(x->web, x->chunk, len);
-    else if (body_file_read(&x->body, x->chunk, len, ret_len, e))
-        return PROBLEM_UNAVAILABLE;
-    *ret_more = *ret_len == len;
+    ret->data = x->chunk;
+    if (is_by_file(x))
+        return read_file(x, len, io_ahead, ret, e);
+    ret->len = fastcgi_read(x->web, x->chunk, len);
+    ret->more = ret->len == len;
     return PROBLEM_NONE;
 }
 
@@ -132,29 +157,29 @@ static enum problem begin_large(struct exchange *x, const struct options *o,
 static enum problem copy_body(struct exchange *x, const struct options *o,
                               const struct batch_file *file, struct err *e)
 {
+    CLEANUP(stop_ahead) struct ahead *ahead = NULL;
     int64_t bytes = 0, want = x->request.content_length;
     bool begun = want > EXCHANGE_CHUNK || file->foreign;
-    size_t n;
-    bool more;
+    struct piece piece;
     if (begun) {
         enum problem p = begin_large(x, o, file, e);
         if (p)
             return p;
     }
     do {
-        enum problem p = read_chunk(x, &n, &more, e);
+        enum problem p = read_piece(x, &ahead, &piece, e);
         if (p)
             return p;
-        if (n == 0)
+        if (piece.len == 0)
             break;
         p = begun ? PROBLEM_NONE : batch_begin_file(&x->batch, o, file, e);
         begun = true;
         if (!p)
-            p = batch_write(&x->batch, x->chunk, n, e);
+            p = batch_write(&x->batch, piece.data, piece.len, e);
         if (p)
             return p;
-        bytes += (int64_t)n;
-    } while (more && (want < 0 || bytes <= want));
+        bytes += (int64_t)piece.len;
+    } while (piece.more && (want < 0 || bytes <= want));
     enum problem p = check_end(x, bytes, e);
     if (!p && bytes == 0)
         p = problem_set(e, PROBLEM_EMPTY, "empty body");

@@ -1,10 +1,15 @@
 /*
  * body_file: what happens to a body's file between the looks at it; those at the file itself are in test_body_file_responder.c.
+ * ahead: a second thread reads it.
  */
 #include "fcgi-app/upload/body_file.h"
 
+#include "fcgi-app/upload/ahead.h"
+
 #include "tests/support/spool_sample.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -142,4 +147,89 @@ Test(body_file, an_adopted_file_is_the_spools_and_no_sweep_takes_it)
     spool_abort(spool.spool, &u);
     cr_expect(eq(sz, count_tmp(), 0));
     body_file_release(&f);
+}
+
+/* --- ahead --- */
+
+/* size bytes, no two pieces of which are the same; caller frees. */
+static char *make_text(size_t size)
+{
+    char *text = malloc(size + 1);
+
+    for (size_t i = 0; i < size; i++)
+        text[i] = (char)(i % 251 + i / AHEAD_PIECE_BYTES);
+    return text;
+}
+
+static int open_text(const char *text, size_t size)
+{
+    struct tmpdir_file path = tmpdir_write(&bodies, "1", text, size);
+    int fd = open(path.path, O_RDONLY | O_CLOEXEC);
+
+    cr_assert(fd >= 0);
+    return fd;
+}
+
+Test(body_file, what_is_read_ahead_comes_whole_and_in_order)
+{
+    static const size_t sizes[] = {0, 1, AHEAD_PIECE_BYTES, 4 * AHEAD_PIECE_BYTES,
+                                   11 * AHEAD_PIECE_BYTES + 5};
+
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        struct err e = ERR_INIT;
+        char *text = make_text(sizes[i]);
+        int fd = open_text(text, sizes[i]);
+        struct ahead *a = ahead_start(fd);
+        size_t at = 0, len = AHEAD_PIECE_BYTES;
+        while (len == AHEAD_PIECE_BYTES) {
+            const void *data;
+            cr_assert(eq(int, ahead_next(a, &data, &len, &e), ERR_OK), "%s", e.text);
+            cr_assert(len <= sizes[i] - at && memcmp(data, text + at, len) == 0,
+                      "%zu bytes at %zu of %zu", len, at, sizes[i]);
+            at += len;
+        }
+        cr_expect(eq(sz, at, sizes[i]));
+        ahead_stop(a);
+        (void)close(fd);
+        free(text);
+    }
+}
+
+Test(body_file, reading_ahead_can_be_given_up_and_is_for_a_few_at_a_time)
+{
+    char *text = make_text(9 * AHEAD_PIECE_BYTES);
+    int fd = open_text(text, 9 * AHEAD_PIECE_BYTES);
+    struct ahead *all[AHEAD_MAX];
+    struct err e = ERR_INIT;
+    const void *data;
+    size_t len;
+
+    for (size_t i = 0; i < AHEAD_MAX; i++) {
+        all[i] = ahead_start(fd);
+        cr_assert(all[i] != NULL);
+    }
+    cr_expect(ahead_start(fd) == NULL);
+    cr_expect(eq(int, ahead_next(all[0], &data, &len, &e), ERR_OK));
+    for (size_t i = 0; i < AHEAD_MAX; i++)
+        ahead_stop(all[i]);
+    ahead_stop(NULL);
+    struct ahead *again = ahead_start(fd);
+    cr_expect(again != NULL);
+    ahead_stop(again);
+    (void)close(fd);
+    free(text);
+}
+
+Test(body_file, what_cannot_be_read_ahead_is_an_error)
+{
+    int fd = open(bodies.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct ahead *a = ahead_start(fd);
+    struct err e = ERR_INIT;
+    const void *data;
+    size_t len;
+
+    cr_expect(eq(int, ahead_next(a, &data, &len, &e), ERR_RETRY));
+    cr_expect(eq(int, e.os_errno, EISDIR));
+    ahead_stop(a);
+    (void)close(fd);
 }
