@@ -337,3 +337,42 @@ Test(nginx, a_refused_request_fails_no_later_one)
         expect_status(&s, &victim, 202, NULL);
     }
 }
+
+/* Whether nginx answers this one by itself, as hoist would. */
+static void expect_problem(const struct http_request *r, long status, const char *type)
+{
+    struct http_answer a = HTTP_ANSWER_INIT;
+
+    http_send(&s.http, r, &a);
+    cr_expect_eq(a.status, status, "%s: %ld %s", type, a.status, a.error);
+    cr_expect_str_eq(a.content_type, "application/problem+json", "%ld", status);
+    cr_expect(strstr(a.body.data, type) != NULL, "no %s in %s", type, a.body.data);
+    cr_expect_str_eq(a.retry_after, status == 502 ? "5" : "");
+    http_answer_release(&a);
+}
+
+Test(nginx, what_nginx_refuses_by_itself_is_a_problem_too)
+{
+    static char large[70000], path[20000], header[20000];
+    const char *const headers[] = {header, NULL};
+
+    memset(path, 'a', sizeof path - 1);
+    path[0] = '/';
+    memset(header, 'a', sizeof header - 1);
+    memcpy(header, "X-A: ", 5);
+    expect_problem(&(struct http_request){.method = "POST",
+                                          .path = "/v1/jobs",
+                                          .body = large,
+                                          .body_len = sizeof large},
+                   413, "urn:hoist:problem:too-large");
+    expect_problem(&(struct http_request){.method = "GET", .path = path}, 414,
+                   "urn:hoist:problem:uri-too-long");
+    expect_problem(
+        &(struct http_request){.method = "GET", .path = "/healthz", .headers = headers},
+        431, "urn:hoist:problem:head-too-long");
+    expect_problem(&(struct http_request){.method = "GET", .path = "/hoist-problem"},
+                   404, "urn:hoist:problem:not-found");
+    system_kill(&s, "fcgi");
+    expect_problem(&(struct http_request){.method = "GET", .path = "/healthz"}, 502,
+                   "urn:hoist:problem:unavailable");
+}

@@ -1,9 +1,14 @@
 /* Large raw bodies, which real nginx leaves as files (deploy/nginx/hoist-bodies.conf), and those that come by FastCGI. */
 #include "tests/e2e/steps.h"
+#include "tests/support/wait_until.h"
 
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static struct system s;
@@ -88,5 +93,47 @@ Test(nginx_bodies, large_raw_bodies_are_taken_over_as_files_and_nothing_else_is)
 
     cr_expect_eq(put("PUT", "/v1/uploads/x", large, NULL, false), 202);
     cr_expect_eq(rmdir(bodies), 0, "nginx or hoist have left a body");
+    assert_spool_empty(&s);
+}
+
+/* A body of a large file that has begun and does not go on; its connection. */
+static int begin_body(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    static const char head[] = "PUT /v1/uploads/half HTTP/1.1\r\nHost: localhost\r\n"
+                               "Content-Length: 10000000\r\n\r\nbegun";
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    cr_assert_lt(strlen(s.listen + 5), sizeof address.sun_path);
+    memcpy(address.sun_path, s.listen + 5, strlen(s.listen + 5) + 1);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert_eq(send(fd, head, sizeof head - 1, MSG_NOSIGNAL),
+                 (ssize_t)sizeof head - 1);
+    return fd;
+}
+
+Test(nginx_bodies, nobody_fills_the_directory_with_bodies_without_end)
+{
+    enum { OF_ONE = 16 };
+    char bodies[256], large[256], answer[32] = "";
+    int begun[OF_ONE + 1];
+
+    find_bodies(bodies);
+    system_make_file(&s, "large", 10000000, 1, large);
+    for (size_t i = 0; i <= OF_ONE; i++)
+        begun[i] = begin_body();
+    /* Which of them is one too many is for nginx to say; it is the only one that gets an answer. */
+    struct pollfd fds[OF_ONE + 1];
+    for (size_t i = 0; i <= OF_ONE; i++)
+        fds[i] = (struct pollfd){.fd = begun[i], .events = POLLIN};
+    cr_assert_eq(poll(fds, OF_ONE + 1, 20000), 1);
+    for (size_t i = 0; i <= OF_ONE; i++)
+        if (fds[i].revents)
+            cr_assert_gt(recv(begun[i], answer, sizeof answer - 1, 0), 12);
+    cr_expect(strstr(answer, " 429 ") != NULL, "%s", answer);
+    for (size_t i = 0; i <= OF_ONE; i++)
+        (void)close(begun[i]);
+    cr_expect(
+        WAIT_UNTIL(put("PUT", "/v1/uploads/x", large, NULL, false) == 202, 20000));
     assert_spool_empty(&s);
 }

@@ -1,6 +1,7 @@
 #include "shared/redis_internal.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,6 +134,57 @@ Test(redis_cmd, a_copy_is_the_same_command)
         "*4\r\n$7\r\nEVALSHA\r\n$40\r\n7777777777777777777777777777777777777777\r\n"
         "$1\r\n0\r\n$3\r\na\0b\r\n");
     redis_cmd_release(&copy);
+}
+
+Test(redis_cmd, arguments_of_another_command_are_appended_within_the_limits)
+{
+    struct redis_cmd c, other;
+    char *big = calloc(1, REDIS_CMD_BYTES_MAX);
+
+    redis_cmd_init(&c);
+    redis_cmd_init(&other);
+    redis_cmd_begin(&c, "SET");
+    redis_cmd_append(&c, &other);
+    redis_cmd_add(&other, "a\0b", 3);
+    redis_cmd_add_parts(&other, (const char *const[]){"x:", "", "12345678", NULL});
+    redis_cmd_append(&c, &other);
+    EXPECT_WIRE(&c, true, "*3\r\n$3\r\nSET\r\n$3\r\na\0b\r\n$10\r\nx:12345678\r\n");
+    redis_cmd_add(&c, big, REDIS_CMD_BYTES_MAX - 3 - 13);
+    cr_expect_not(c.failed);
+    redis_cmd_append(&c, &other);
+    cr_expect(c.failed && c.count == 4, "more bytes than a command may have");
+
+    redis_cmd_begin(&c, "DEL");
+    for (int i = 2; i < REDIS_CMD_ARGS_MAX; i++)
+        redis_cmd_add_int(&c, i);
+    redis_cmd_append(&c, &other);
+    cr_expect(c.failed, "more arguments");
+    redis_cmd_begin(&c, "SET");
+    redis_cmd_add(&other, big, REDIS_CMD_BYTES_MAX);
+    cr_expect(other.failed);
+    redis_cmd_append(&c, &other);
+    cr_expect(c.failed, "one that has failed");
+    redis_cmd_release(&c);
+    redis_cmd_release(&other);
+    free(big);
+}
+
+Test(redis_cmd, a_formatted_argument_may_be_long)
+{
+    struct redis_cmd c;
+    struct buf out = BUF_INIT(1024);
+    char text[401], want[450];
+
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    redis_cmd_init(&c);
+    redis_cmd_begin(&c, "ECHO");
+    redis_cmd_add_format(&c, "%s:%d", text, 7);
+    cr_assert(redis_cmd_encode(&c, true, &out));
+    (void)snprintf(want, sizeof want, "*2\r\n$4\r\nECHO\r\n$402\r\n%s:7\r\n", text);
+    cr_expect_str_eq(out.data, want);
+    redis_cmd_release(&c);
+    buf_release(&out);
 }
 
 /* --- Values --- */
