@@ -313,6 +313,8 @@ struct config_worker {
     char *alive_file;      /* touched while the worker works; empty: none */
     char *metrics_listen;  /* where it answers scrapers (listen_at.h); empty: nowhere */
     char *metrics_file;    /* for node_exporter, ends in .prom; empty: none */
+    char *otlp_url;        /* http(s)://, where traces are told; empty: nowhere */
+    char *otlp_header;     /* "Name: value" of each such request; empty: none */
     enum log_level log_level;
 };
 

@@ -7,6 +7,7 @@
 #include "shared/listen_at.h"
 #include "shared/origin.h"
 #include "shared/peers.h"
+#include "shared/url.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -158,6 +159,20 @@ static enum err_code check_metrics(const struct config_load *l,
     return config_blame(l, where, "metrics_file", e);
 }
 
+/* "Name: value", the name up to 60 of A-Z a-z 0-9 -. */
+static bool is_header(const char *s)
+{
+    size_t name =
+        strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-");
+
+    if (name == 0 || name > 60 || s[name] != ':')
+        return false;
+    for (s += name; *s; s++)
+        if (*s < ' ' || *s > '~')
+            return false;
+    return true;
+}
+
 static enum err_code check_worker(const struct config_load *l, struct err *e)
 {
     struct config_where where = {CONFIG_KIND_WORKER, 0};
@@ -173,6 +188,14 @@ static enum err_code check_worker(const struct config_load *l, struct err *e)
     }
     if (check_metrics(l, where, e) != ERR_OK)
         return e->code;
+    if (*w->otlp_url && !url_is_valid(w->otlp_url, strlen(w->otlp_url))) {
+        err_set(e, ERR_CONFIG, "is not http://host[:port]/path, or https://");
+        return config_blame(l, where, "otlp_url", e);
+    }
+    if (*w->otlp_header && !is_header(w->otlp_header)) {
+        err_set(e, ERR_CONFIG, "is not \"Name: value\" in ASCII");
+        return config_blame(l, where, "otlp_header", e);
+    }
     if (strcmp(w->queues, "*") == 0)
         return ERR_OK;
     for (; config_next_entry(&list, &entry); entries++)

@@ -184,6 +184,14 @@
         CONFIG_PATH, metrics_file, "",
         "A file with the same, written anew every 5 seconds, for the textfile collector\n"
         "of node_exporter: its name ends in .prom; each worker wants its own.")},
+    {WORKER(CONFIG_TEXT, otlp_url, "",
+            "Where attempts are told as OpenTelemetry traces, OTLP over HTTP in JSON:\n"
+            "http://127.0.0.1:4318/v1/traces is a collector on this machine.  Empty: nowhere."),
+     .privacy = CONFIG_SECRET_URL},
+    {WORKER(CONFIG_TEXT, otlp_header, "",
+            "A header of those requests, \"Authorization: Bearer ...\"; meant for\n"
+            "HOIST_WORKER_OTLP_HEADER."),
+     .privacy = CONFIG_SECRET},
     {WORKER(CONFIG_WORD, log_level, "info", "The lowest level that hoist-worker logs."),
      WORDS(level_words, 4)},
 

@@ -192,6 +192,7 @@ void transfer_run(struct transfer *t)
         }
         t->looking = true; /* Redis may have forgotten that it was done */
     }
+    tracer_begin(t->set->tracer, &t->job, &t->trace);
     struct destination_work work = {.job = &t->job,
                                     .fd = fd,
                                     .only_look = t->looking,

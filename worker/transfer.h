@@ -40,6 +40,7 @@
 #include "worker/flow/flow.h"
 #include "worker/progress.h"
 #include "worker/queue/ahead.h"
+#include "worker/trace/tracer.h"
 
 enum transfer_state {
     TRANSFER_STARTING,  /* start was sent */
@@ -94,11 +95,12 @@ struct transfer {
     bool
         looking; /* its bytes are not in the spool: run only looks whether the object is there */
     struct outcome outcome;
-    int64_t retry_ms; /* of a failure; -1: dead */
-    int64_t hold_ms;  /* of RELEASE_LATER: not claimed again before */
-    int64_t began_ms; /* monotonic */
-    int64_t ready_us; /* monotonic: its record was here */
-    int64_t run_us;   /* monotonic: a destination had the bytes */
+    int64_t retry_ms;            /* of a failure; -1: dead */
+    int64_t hold_ms;             /* of RELEASE_LATER: not claimed again before */
+    int64_t began_ms;            /* monotonic */
+    int64_t ready_us;            /* monotonic: its record was here */
+    int64_t run_us;              /* monotonic: a destination had the bytes */
+    struct tracer_attempt trace; /* while it runs */
     struct progress_meter meter;
     enum queue_answer mark;    /* what start said, while its record is on its way */
     struct transfer *next_end; /* behind it among the ends of its queue */
@@ -110,6 +112,7 @@ struct transfers {
     struct destinations *destinations;
     struct claimer *claimer; /* told of ends, and when slots are free */
     struct beats *beats;     /* asked for more when leases are not fresh */
+    struct tracer *tracer;   /* told of attempts; NULL: nobody is */
     /* Told of each end, may be NULL. */
     void (*on_end)(const struct transfer *t, enum transfer_end end, void *ctx);
     void *on_end_ctx;
@@ -158,6 +161,8 @@ void transfers_drain(struct transfers *s);
 void transfers_check_empty(struct transfers *s);
 /* Stop the running ones too, and give them back. */
 void transfers_abort_all(struct transfers *s);
+/* Name the jobs that could not be given back, whose leases will run out.  How many they are. */
+size_t transfers_log_left(const struct transfers *s);
 
 /* --- beginning (begin.c) --- */
 

@@ -5,6 +5,7 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "worker/job_log.h"
 #include "worker/queue/beats.h"
 #include "worker/queue/claimer.h"
 
@@ -232,4 +233,19 @@ void transfers_abort_all(struct transfers *s)
     for (size_t i = 0; i < s->capacity; i++)
         if (s->slots[i])
             transfer_abort(s->slots[i], ABORT_DRAIN);
+}
+
+size_t transfers_log_left(const struct transfers *s)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < s->capacity; i++) {
+        const struct transfer *t = s->slots[i];
+        if (!t || t->state == TRANSFER_REMOVING)
+            continue; /* finished; reconcile removes what stays */
+        left++;
+        log_warn("worker", "not given back in time, its lease will run out",
+                 LOG_STR("id", t->name), LOG_JOB(&t->job));
+    }
+    return left;
 }

@@ -12,7 +12,6 @@
 #include "worker/queue/beats.h"
 #include "worker/queue/claimer.h"
 #include "worker/identity.h"
-#include "worker/job_log.h"
 #include "worker/metrics/metrics.h"
 #include "worker/metrics/tally.h"
 #include "worker/once.h"
@@ -20,6 +19,7 @@
 #include "worker/queue/registration.h"
 #include "worker/queue/removal.h"
 #include "worker/queue/scheduler.h"
+#include "worker/trace/tracer.h"
 
 enum { GRACE_MS = 1000 }; /* for giving jobs back */
 
@@ -40,6 +40,7 @@ struct worker {
     struct alive alive;
     struct tally tally;
     struct metrics *metrics;
+    struct tracer *tracer;
     struct once once;
     bool is_once;
     uv_timer_t phase_timer; /* end of the drain, then of giving back */
@@ -130,6 +131,7 @@ static void close_parts(struct worker *w)
     registration_close(&w->registration);
     alive_close(&w->alive);
     metrics_close(w->metrics);
+    tracer_close(w->tracer);
     once_close(&w->once);
     uv_close((uv_handle_t *)&w->phase_timer, NULL);
     for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
@@ -147,29 +149,19 @@ static void close_parts(struct worker *w)
         claimer_close(w->claimer, on_part_closed, w);
 }
 
+static void on_flushed(void *ctx)
+{
+    close_parts(ctx);
+}
+
 static void on_unregistered(enum err_code code, const struct redis_value *reply,
                             const struct err *e, void *ctx)
 {
     (void)code; /* the registration expires by itself */
     (void)reply;
     (void)e;
-    close_parts(ctx);
-}
-
-/* Name the jobs that could not be given back.  How many they are. */
-static size_t log_left(const struct transfers *s)
-{
-    size_t left = 0;
-
-    for (size_t i = 0; i < s->capacity; i++) {
-        const struct transfer *t = s->slots[i];
-        if (!t || t->state == TRANSFER_REMOVING)
-            continue; /* finished; reconcile removes what stays */
-        left++;
-        log_warn("worker", "not given back in time, its lease will run out",
-                 LOG_STR("id", t->name), LOG_JOB(&t->job));
-    }
-    return left;
+    struct worker *w = ctx;
+    tracer_flush(w->tracer, on_flushed, w);
 }
 
 static void on_grace_over(uv_timer_t *timer)
@@ -177,7 +169,7 @@ static void on_grace_over(uv_timer_t *timer)
     struct worker *w = timer->data;
 
     w->unclean = true;
-    w->left = log_left(&w->transfers);
+    w->left = transfers_log_left(&w->transfers);
     if (w->left == 0)
         log_warn("worker", "stopped before all was closed, no job is concerned");
     uv_stop(&w->loop);
@@ -302,11 +294,13 @@ static enum err_code open_parts(struct worker *w, const struct redis_target *tar
         scheduler_open(&w->env, &w->scheduler, e) != ERR_OK ||
         metrics_open(
             &(struct metrics_parts){&w->env, &w->transfers, w->destinations, &w->alive},
-            &w->metrics, e) != ERR_OK)
+            &w->metrics, e) != ERR_OK ||
+        tracer_open(&w->env, &w->tracer, e) != ERR_OK)
         return e->code;
     flows_listen(destinations_flows(w->destinations), on_flow, w);
     w->transfers.claimer = w->claimer;
     w->transfers.beats = w->beats;
+    w->transfers.tracer = w->tracer;
     w->transfers.on_empty = on_empty;
     w->transfers.ctx = w;
     return start_handles(w, e);

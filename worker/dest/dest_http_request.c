@@ -103,6 +103,10 @@ static void add_job(struct texts *t, const struct dest_http_ask *ask)
     add(t, "Idempotency-Key", id);
     if (digest[0])
         add(t, "Repr-Digest", digest);
+    if (j->traceparent)
+        add(t, "traceparent", j->traceparent);
+    if (j->traceparent && j->tracestate)
+        add(t, "tracestate", j->tracestate);
     if (j->name)
         add_encoded(t, "X-Hoist-Name", j->name);
     for (size_t i = 0; i < j->meta_count; i++) {

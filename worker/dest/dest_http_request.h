@@ -9,6 +9,7 @@
  *
  *   Content-Type       of the upload, or the destination's content_type
  *   X-Hoist-Job        QUEUE.UUID                      Idempotency-Key  the same
+ *   traceparent        of the job, and tracestate (W3C Trace Context), where it has one
  *   X-Hoist-Name       the file's name, X-Hoist-Meta-NAME the metadata; percent-encoded but for A-Z a-z 0-9 - . _ ~
  *   Repr-Digest        sha-256=:base64: of the body (RFC 9530), where it is known beforehand
  *   Authorization      Bearer and the token
@@ -23,7 +24,7 @@
 #include "shared/job.h"
 #include "worker/http/http.h"
 
-enum { DEST_HTTP_HEADERS_MAX = 10 + JOB_META_MAX };
+enum { DEST_HTTP_HEADERS_MAX = 12 + JOB_META_MAX };
 
 struct dest_http_request {
     struct buf url;

@@ -244,12 +244,26 @@ static void send_report(struct transfer *t, struct report *r)
     redis_cmd_release(&cmd);
 }
 
+/* Only the first report after a run has an attempt to end. */
+static void end_trace(struct transfer *t)
+{
+    bool failed = t->report == REPORT_FAIL;
+    struct tracer_end end = {.job = &t->job,
+                             .bytes = t->outcome.sent,
+                             .error_class = failed ? t->outcome.error_class : NULL,
+                             .error = failed ? t->outcome.error : NULL};
+
+    if (t->trace.start_ms > 0)
+        tracer_end(t->set->tracer, &t->trace, &end);
+}
+
 void transfer_report(struct transfer *t, enum transfer_report report)
 {
     struct report *r = NULL;
 
     flow_job_end(&t->flow);
     t->report = report;
+    end_trace(t);
     if (report == REPORT_DONE || report == REPORT_CANCELLED) {
         transfer_set_state(t, TRANSFER_REPORTING);
         claimer_end(t->set->claimer, t);

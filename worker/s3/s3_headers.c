@@ -13,7 +13,7 @@ void s3_texts_add(struct s3_texts *t, const char *name, const char *value)
 {
     struct buf *b = &t->request->values;
 
-    if (t->count == S3_HEADERS_MAX - SIGV4_ADDED_MAX) {
+    if (t->count == SIGV4_PAIRS_MAX - SIGV4_ADDED_MAX) {
         b->failed = true;
         return;
     }

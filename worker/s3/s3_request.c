@@ -99,6 +99,17 @@ static const char *payload_hash(const struct s3_ask *ask)
     return ask->operation == S3_PUT ? ask->job->sha256 : SIGV4_UNSIGNED_PAYLOAD;
 }
 
+/* Not signed: what stands in between may put itself there. */
+static void add_trace(struct s3_request *r, const struct job *j)
+{
+    if (!j || !j->traceparent)
+        return;
+    r->headers[r->header_count++] = (struct http_header){"traceparent", j->traceparent};
+    if (j->tracestate)
+        r->headers[r->header_count++] =
+            (struct http_header){"tracestate", j->tracestate};
+}
+
 /* Sign, and put all headers together. */
 static enum err_code finish(struct s3_request *r, const struct s3_ask *ask,
                             const struct s3_texts *t, struct err *e)
@@ -142,6 +153,7 @@ static enum err_code finish(struct s3_request *r, const struct s3_ask *ask,
             r->headers[r->header_count++] =
                 (struct http_header){added->name, added->value};
     }
+    add_trace(r, ask->job);
     return r->url.failed ? err_set(e, ERR_REJECT, "the URL is too long") : ERR_OK;
 }
 

@@ -8,6 +8,8 @@
  *      x-amz-checksum-sha256, -crc32c (SHA-256 for a job that has no CRC-32C) or Content-MD5, and If-None-Match: * when asked
  *      for.  The payload hash that is signed is the manifest's SHA-256 over http, and UNSIGNED-PAYLOAD over https, where TLS
  *      guards the bytes already.
+ * All of them carry the job's traceparent and tracestate, where it has them (W3C Trace Context), outside of the signature.
+ *
  * HEAD asks for the checksum too (x-amz-checksum-mode).
  * The others are those of an upload in parts; CREATE_PARTS has what PUT has, but for checksum (only its algorithm) and condition,
  * which COMPLETE_PARTS has.  A body that is not the job's own (a part, the list of parts, what a converter made) comes with its
@@ -26,7 +28,7 @@
 #include "shared/sigv4.h"
 #include "worker/http/http.h"
 
-enum { S3_HEADERS_MAX = SIGV4_PAIRS_MAX };
+enum { S3_TRACE_HEADERS = 2, S3_HEADERS_MAX = SIGV4_PAIRS_MAX + S3_TRACE_HEADERS };
 
 struct s3_request {
     struct buf url;
