@@ -29,7 +29,7 @@
 
   const OWN = ['meta', 'onProgress', 'signal', 'cancel', 'token', 'policy', 'retries', 'idempotencyKey', 'wait', 'stallSeconds', 'url'];
   const AGAIN = [0, 408, 425, 429, 502, 503, 504, 507]; /* and a 409 key-in-flight: the first one is still under way */
-  const STREAMS = 3; /* at once, of the few connections that a browser has for a host; other jobs are asked for now and then */
+  const STREAMS = 3; /* at once, of the six connections that a browser has for a host; other jobs are asked for every second */
   let streams = 0;
 
   class HoistError extends Error {
