@@ -232,12 +232,13 @@ Test(responder_idempotency, one_that_is_under_way_is_a_409_until_its_process_is_
                                 .param = KEY("k"),
                                 .open_ended = true};
     struct fcgi_client c;
+    char file[1200];
 
     put.param = KEY("k");
     fcgi_client_open(&c, rig.socket.path);
     fcgi_client_head(&c, &slow);
     fcgi_client_body(&c, "hel", 3);
-    cr_assert(WAIT_UNTIL(responder_count("tmp") == 1, 5000));
+    cr_assert(WAIT_UNTIL(find_key_file(file, sizeof file) == 1, 5000));
     struct fcgi_response r = responder_ask(&put);
     cr_expect(r.status == 409 && strstr(r.text, "key-in-flight") &&
                   strstr(r.text, "\r\nRetry-After: 1\r\n"),
@@ -255,7 +256,7 @@ Test(responder_idempotency, one_that_is_under_way_is_a_409_until_its_process_is_
     fcgi_client_open(&c, rig.socket.path);
     fcgi_client_head(&c, &slow);
     fcgi_client_body(&c, "hel", 3);
-    cr_assert(WAIT_UNTIL(responder_count("tmp") == 1, 5000));
+    cr_assert(WAIT_UNTIL(find_key_file(file, sizeof file) == 2, 5000));
     cr_assert(eq(int, responder_status(&put), 409));
     spawn_kill(&rig.process);
     responder_start();
