@@ -1,6 +1,8 @@
 #include "shared/process_figures.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,16 +15,17 @@ __attribute__((constructor)) static void note_start(void)
     start_time = time(NULL);
 }
 
+/* The second number of statm; -1: it does not tell. */
 static long resident_pages(void)
 {
-    long size, resident = -1;
+    char text[128] = "", *end = text;
     FILE *f = fopen("/proc/self/statm", "re");
     if (!f)
         return -1;
-    if (fscanf(f, "%ld %ld", &size, &resident) != 2)
-        resident = -1;
+    bool read = fgets(text, sizeof text, f) != NULL;
     (void)fclose(f);
-    return resident;
+    (void)strtol(text, &end, 10);
+    return read && *end == ' ' ? strtol(end, NULL, 10) : -1;
 }
 
 static int64_t as_us(struct timeval t)
