@@ -10,7 +10,7 @@ import * as hoistJs from './hoist_js.mjs';
 
 const suites = [hoistJs, dashboard];
 const wanted = process.argv[2] ?? '';
-const TEST_MS = 60000, ALL_MS = 300000;
+const TEST_MS = 60000, ALL_MS = 480000;
 
 const conf = (sink) => `
 [http]

@@ -16,6 +16,7 @@ const COUNTED = ["enqueued", "done", "failed", "dead"];
 export const state = {
   queues: null, /* as GET v1/queues?history=1 has them */
   workers: null,
+  workersAt: 0,
   more: false,
   at: 0, /* ms, when the queues were told */
   link: "connecting", /* live, polling, offline, paused, refused */
@@ -60,6 +61,7 @@ function takeQueues(queues) {
 
 function takeWorkers(data) {
   state.workers = data.workers;
+  state.workersAt = Date.now();
   state.more = Boolean(data.more);
   tell("workers");
 }

@@ -6,7 +6,7 @@ import { state } from "./feed.js";
 import { badge, bar, empty, facts, h, mark, rows, say, when } from "./parts.js";
 import { about, addressWrite, bytes, idQueue, number, since } from "./tools.js";
 
-const LATE_S = 15; /* a worker says that it lives every few seconds */
+const LATE_S = 15; /* a worker says that it lives every few seconds; it is late beside the others, or when it is told */
 
 function jobRow() {
   const name = h("a", { class: "name" }), phase = h("span", { class: "dim" }), far = h("span", { class: "num" }), left = h("span", { class: "num dim" }), progress = bar("Uploaded");
@@ -26,13 +26,15 @@ function jobRow() {
 }
 
 const workerCard = (level) => () => {
-  const name = h(level), health = badge(), host = h("span", { class: "dim" }), slots = h("span", { class: "num" }), fillBar = bar("Slots in use"), seen = when(), queues = h("span", { class: "dim" });
+  const name = h(level), health = badge(), host = h("span", { class: "dim" }), slots = h("span", { class: "num" }), fillBar = bar("Slots in use"), speed = h("span"), seen = when(), heard = h("span", {}, "heard of ", seen.el), queues = h("span", { class: "dim" });
   const list = h("ul", { class: "runs" }), none = h("p", { class: "dim quiet" }), halted = h("p", { class: "warn" });
   const set = rows(list, (job) => job.id, jobRow);
-  const el = h("article", { class: "card worker" }, h("header", {}, h("div", {}, name, host), health.el, h("div", { class: "slots" }, fillBar.el, slots), h("div", { class: "dim seen" }, "heard of ", seen.el)), halted, list, none);
+  const el = h("article", { class: "card worker" }, h("header", {}, h("div", {}, name, host), health.el, h("div", { class: "slots" }, fillBar.el, slots), h("div", { class: "dim seen num" }, speed, heard)), halted, list, none);
   host.after(queues);
   const update = (w) => {
-    const late = since(w.seen) > LATE_S;
+    const last = Math.max(...state.workers.map((one) => Date.parse(one.seen) || 0));
+    const late = Math.max(last - Date.parse(w.seen), state.workersAt - Date.parse(w.seen) - 2000 * LATE_S) > 1000 * LATE_S;
+    const rate = (w.jobs || []).reduce((a, job) => a + (job.rate || 0), 0);
     say(name, w.id);
     say(host, [w.host, w.pid && `pid ${w.pid}`, w.version && `version ${w.version}`, w.started && `up ${about(since(w.started))}`].filter(Boolean).join(" · "));
     say(queues, w.queues?.length ? `works on ${w.queues.join(", ")}` : "");
@@ -41,6 +43,8 @@ const workerCard = (level) => () => {
     fillBar.el.hidden = !w.slots;
     fillBar.update(w.slots > 0 ? w.busy / w.slots : 0, "run");
     seen.update(w.seen);
+    heard.hidden = !late && w.alive !== false;
+    say(speed, heard.hidden && rate > 0 ? `${bytes(rate)}/s` : "");
     say(halted, w.paused_destinations ? `Pauses a destination: ${w.paused_destinations}` : "");
     halted.hidden = !w.paused_destinations;
     set(w.jobs || []);
