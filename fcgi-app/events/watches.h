@@ -45,7 +45,7 @@ struct watch *watches_find(const struct watches *w, const char *queue,
                            const char *uuid);
 /* Nobody does any more. */
 void watches_remove(struct watches *w, struct watch *one);
-/* The job is in another state now; what it was is released. */
+/* The same job, in another state now; what it was is released. */
 void watches_set_job(struct watches *w, struct watch *one, struct job *job);
 
 void watches_hurry(struct watches *w, struct watch *one);
