@@ -12,8 +12,10 @@
  *     redis      {"away":true}  what was told is old; false: it is not any more
  * What has not changed is not sent again.
  *
- * When: FEED_ACTIVE_MS after the last pictures at the earliest, once something has happened: a job was uploaded here, began,
- * failed or ended; every FEED_RUNNING_MS while jobs run or come from elsewhere; else so seldom that the pictures take FEED_IDLE_RATE commands a second, whatever the number of queues and workers.
+ * When: FEED_ACTIVE_MS after the last pictures at the earliest, once something has happened: a job was uploaded, began, failed or
+ * ended; every FEED_RUNNING_MS while jobs run.  Else so seldom that all that Redis does for them, within scripts too, is
+ * FEED_IDLE_RATE commands a second, whatever the number of queues and workers; ages, rates and the last hour go on without it
+ * (FEED_REDRAW_MS), and one command for each queue, every 2 s a queue, finds out about jobs that others enqueued.
  * Who has not taken what came before is left out, and told all of it once he has.  FEED_CHUNK listeners are served in a
  * row, then others have their turn: thousands of them do not hold up a core for long.
  */
@@ -31,6 +33,7 @@ enum {
     FEED_ACTIVE_MS = 1000,
     FEED_RUNNING_MS = 2000,
     FEED_HISTORY_MS = 30000,
+    FEED_REDRAW_MS = 10000,
     FEED_IDLE_RATE = 1,
     FEED_CHUNK = 50,
     FEED_CHUNK_MS = 4,
@@ -59,8 +62,9 @@ struct feed {
     struct workers_picture workers;
     bool has_pictures, away, any_behind;
     int64_t read_ms, next_ms, history_ms;
-    int64_t published,
-        sum; /* of this responder; of all counters: whether anything happens */
+    int64_t probe_ms, redraw_ms;
+    /* What was counted last, to see whether anything happens: by this responder, in all queues. */
+    int64_t published, places, sum;
     struct feed_job jobs[FEED_JOBS_MAX];
     size_t job_count, skipped;
     unsigned round;   /* of sending */

@@ -1,6 +1,6 @@
 /*
  * listeners_internal: what listeners.c (the thread), listeners_park.c (who comes), listeners_send.c (what goes out, who
- * leaves), listeners_jobs.c (watched jobs) and feed.c (feed.h) share.  Nobody else includes it.
+ * leaves), listeners_jobs.c (watched jobs) and feed.c and feed_look.c (feed.h) share.  Nobody else includes it.
  *
  * A listener is on the heap.  It belongs to the thread that parks it until it is in the inbox, then to the listeners' thread.
  * One that has left (gone) is freed at the end of the turn, since events of epoll may still name it.
@@ -106,6 +106,17 @@ void feed_tick(struct listeners *l);
 void feed_turn(struct listeners *l, int64_t now);
 /* Until it is. */
 int64_t feed_wait_ms(const struct listeners *l, int64_t now);
+/* No later than FEED_ACTIVE_MS after the last pictures. */
+void feed_soon(struct feed *f);
+
+/* feed_look.c: pictures, and the texts that are made of them. */
+void feed_look(struct listeners *l, int64_t now);
+/* Whether jobs came that nobody told of. */
+void feed_probe(struct listeners *l, int64_t now);
+/* The last pictures, as they are now. */
+void feed_redraw(struct listeners *l, int64_t now);
+/* All that there is to tell to somebody new. */
+const struct buf *feed_hello(struct listeners *l, struct feed_class *class);
 
 /* listeners_jobs.c */
 /* Into the watch of its job.  False: no memory. */
