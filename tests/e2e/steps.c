@@ -3,8 +3,14 @@
 #include "tests/support/wait_until.h"
 
 #include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 static void take_job(const struct http_answer *a, char ret_id[JOB_ID_SIZE])
 {
@@ -122,4 +128,65 @@ void assert_token_arrives(struct system *s)
     expect_status(s, &r, 401, "urn:hoist:problem:");
     r.headers = token;
     expect_status(s, &r, 200, NULL);
+}
+
+/* A stream, from a connection of its own: libcurl's is for whole answers. */
+static int open_stream(const struct system *s)
+{
+    static const char request[] = "GET /v1/events HTTP/1.1\r\nHost: localhost\r\n"
+                                  "Accept: text/event-stream\r\n\r\n";
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_un un;
+    } to = {.un = {.sun_family = AF_UNIX}};
+    socklen_t size = sizeof to.un;
+
+    if (strncmp(s->listen, "unix:", 5) == 0) {
+        (void)snprintf(to.un.sun_path, sizeof to.un.sun_path, "%s", s->listen + 5);
+    } else {
+        const char *colon = strrchr(s->listen, ':');
+        cr_assert(colon);
+        to.in = (struct sockaddr_in){.sin_family = AF_INET};
+        to.in.sin_port = htons((uint16_t)strtol(colon + 1, NULL, 10));
+        to.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        size = sizeof to.in;
+    }
+    int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(fd >= 0 && connect(fd, &to.any, size) == 0);
+    cr_assert(send(fd, request, sizeof request - 1, 0) == sizeof request - 1);
+    return fd;
+}
+
+static bool stream_says(int fd, char *text, size_t *len, size_t size, const char *part)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+    if (poll(&wait, 1, 0) == 1) {
+        ssize_t n = recv(fd, text + *len, size - 1 - *len, MSG_DONTWAIT);
+        *len += n > 0 ? (size_t)n : 0;
+        text[*len] = '\0';
+    }
+    return strstr(text, part);
+}
+
+void assert_events_flow(struct system *s, const char *path)
+{
+    static char text[512 * 1024];
+    char id[JOB_ID_SIZE], want[2 * JOB_ID_SIZE];
+    size_t len = 0;
+    int fd = open_stream(s);
+
+    text[0] = '\0';
+    cr_assert(
+        WAIT_UNTIL(stream_says(fd, text, &len, sizeof text, "event: workers"), 10000),
+        "%s", text);
+    cr_expect(strstr(text, "text/event-stream") != NULL, "%s", text);
+    upload_form(s, path, "events.bin", id);
+    (void)snprintf(want, sizeof want,
+                   "{\"id\":\"%s\",\"queue\":\"default\",\"state\":\"done\"}", id);
+    cr_expect(WAIT_UNTIL(stream_says(fd, text, &len, sizeof text, want), 10000), "%s",
+              text);
+    (void)close(fd);
+    system_wait_state(s, id, "done", 20000);
 }

@@ -74,6 +74,7 @@ Test(nginx, raw_and_put_and_chunked_bodies_arrive_whole)
     char path[256], id[JOB_ID_SIZE], name[256];
 
     system_make_file(&s, "f.bin", 300000, 1, path);
+    assert_events_flow(&s, path);
     upload_raw(&s, "POST", "/v1/uploads", path, false, id);
     system_wait_state(&s, id, "done", 20000);
     assert_object_is(&s, id, path);

@@ -64,6 +64,7 @@ static void use(struct system *system, bool chunked)
                   200, NULL);
     expect_page(system, "/hoist.js", "text/javascript", "hoist.upload(file");
     expect_page(system, "/example/", "text/html", "src=\"/hoist.js\"");
+    assert_events_flow(system, path);
     assert_spool_empty(system);
 }
 
