@@ -322,6 +322,15 @@ const struct config_converter *config_find_converter(const struct config *c,
     return NULL;
 }
 
+const struct config_webhook *config_find_webhook(const struct config *c,
+                                                 const char *name, size_t len)
+{
+    for (size_t i = 0; i < c->webhook_count; i++)
+        if (is_name(c->webhooks[i].name, name, len))
+            return &c->webhooks[i];
+    return NULL;
+}
+
 const struct config_destination *config_find_destination(const struct config *c,
                                                          const char *name, size_t len)
 {

@@ -16,7 +16,7 @@
  * yes/no/true/false/on/off/1/0.
  * Environment: HOIST_REDIS_URL, HOIST_QUEUE_MEDIA_MAX_BYTES, HOIST_DESTINATION_DEFAULT_SECRET_KEY ...: section, name and
  * key in upper case, '-' as '_'.  Only known names of declared sections are looked at; an empty one counts as not set.
- * Secrets: secret_key_file, session_token_file, bearer_token_file, hmac_secret_file and password_file (a path, or credential:NAME for the file NAME below
+ * Secrets: secret_key_file, session_token_file, bearer_token_file, hmac_secret_file, secret_file and password_file (a path, or credential:NAME for the file NAME below
  * $CREDENTIALS_DIRECTORY, where systemd puts what LoadCredential= names) are read at load (the newline at the end dropped; a file
  * that others can read, or its group write, is refused).  The secret itself and its file may not both be given; what is
  * in the environment wins over what is in the file.  A configuration file that holds a secret and is open to others
@@ -30,6 +30,7 @@
 #define HOIST_SHARED_CONFIG_H
 
 #include "shared/buf.h"
+#include "shared/config_webhook.h"
 #include "shared/cron.h"
 #include "shared/err.h"
 #include "shared/fetch_filter.h"
@@ -47,6 +48,7 @@ enum {
     CONFIG_SCHEDULES_MAX = 64,
     CONFIG_CONVERTERS_MAX = 64,
     CONFIG_AUTHS_MAX = 64,
+    CONFIG_WEBHOOKS_MAX = 64,
     CONFIG_NAME_MAX = 32,
     CONFIG_TOKEN_MAX = 256,  /* characters of a bearer token */
     CONFIG_WEIGHT_MAX = 1000 /* of a queue among those of a worker */
@@ -162,6 +164,9 @@ struct config_queue {
     int64_t keep_done_seconds; /* 7 days: how long a finished job can be looked up */
     int64_t keep_done_count;   /* 100000 */
     char *allow_types;         /* media_type.h; empty: all */
+
+    /* Derived at load. */
+    bool is_of_webhooks; /* webhooks are delivered through it: no upload goes there */
 };
 
 struct config_destination {
@@ -336,6 +341,8 @@ struct config {
     struct config_fetch fetch;
     struct config_auth auths[CONFIG_AUTHS_MAX];
     size_t auth_count;
+    struct config_webhook webhooks[CONFIG_WEBHOOKS_MAX];
+    size_t webhook_count;
 };
 
 /* All zero: it can be released; config_load fills in the defaults. */

@@ -286,5 +286,5 @@ enum err_code config_check(struct config_load *l, struct err *e)
             return e->code;
     if (config_check_schedules(l, e) || config_check_converters(l, e))
         return e->code;
-    return config_check_auth(l, e);
+    return config_check_auth(l, e) || config_check_webhooks(l, e) ? e->code : ERR_OK;
 }

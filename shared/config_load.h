@@ -44,7 +44,8 @@ _Static_assert(CONFIG_QUEUES_MAX == CONFIG_DESTINATIONS_MAX &&
                    CONFIG_QUEUES_MAX == CONFIG_COMMANDS_MAX &&
                    CONFIG_QUEUES_MAX == CONFIG_SCHEDULES_MAX &&
                    CONFIG_QUEUES_MAX == CONFIG_CONVERTERS_MAX &&
-                   CONFIG_QUEUES_MAX == CONFIG_AUTHS_MAX,
+                   CONFIG_QUEUES_MAX == CONFIG_AUTHS_MAX &&
+                   CONFIG_QUEUES_MAX == CONFIG_WEBHOOKS_MAX,
                "one size of arrays for all");
 
 /* The struct of a section. */
@@ -63,7 +64,8 @@ enum err_code config_load_blame(const struct config_load *l, struct config_where
 MUST_CHECK enum err_code config_load_open(struct config_load *l, const char *section,
                                           int line, struct err *e);
 
-/* Add [queue default] and [destination default] where they are missing.  ERR_CONFIG: too many. */
+/* Add [queue default] and [destination default] where they are missing, and [queue hooks] where there is a webhook.
+ * ERR_CONFIG: too many. */
 MUST_CHECK enum err_code config_load_add_defaults(struct config_load *l, struct err *e);
 
 /* A word as it stands in the names of the environment: upper case, '-' as '_'. */
@@ -121,6 +123,9 @@ MUST_CHECK enum err_code config_check_object(struct config_load *l,
 
 /* [auth NAME]: config_auth.c.  Derives what it has; queues and destinations are known. */
 MUST_CHECK enum err_code config_check_auth(struct config_load *l, struct err *e);
+
+/* [webhook NAME]: config_webhook.c.  Derives what it has, and what queues have of it; queues and destinations are known. */
+MUST_CHECK enum err_code config_check_webhooks(struct config_load *l, struct err *e);
 
 /* Everything that one value alone does not show; reads secret files, fills in what is derived. */
 MUST_CHECK enum err_code config_check(struct config_load *l, struct err *e);

@@ -70,6 +70,8 @@ static bool is_needed(const struct config_load *l, struct config_where where)
 {
     if (where.kind == CONFIG_KIND_AUTH)
         return l->for_responder;
+    if (where.kind == CONFIG_KIND_WEBHOOK)
+        return !l->for_responder;
     return !l->for_responder || where.kind != CONFIG_KIND_DESTINATION ||
            l->config.destinations[where.index].presign;
 }

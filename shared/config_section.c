@@ -110,25 +110,31 @@ enum err_code config_load_open(struct config_load *l, const char *section, int l
         e, ERR_CONFIG,
         "unknown section [%.60s]: allowed are [redis] [spool] [http] [worker] "
         "[fetch] [queue NAME] [destination NAME] [command NAME] [schedule NAME] "
-        "[converter NAME] [auth NAME]",
+        "[converter NAME] [auth NAME] [webhook NAME]",
         section);
 }
 
 enum err_code config_load_add_defaults(struct config_load *l, struct err *e)
 {
-    static const enum config_kind named[] = {CONFIG_KIND_QUEUE,
-                                             CONFIG_KIND_DESTINATION};
+    static const struct {
+        enum config_kind kind;
+        const char *name;
+    } sections[] = {{CONFIG_KIND_QUEUE, "default"},
+                    {CONFIG_KIND_DESTINATION, "default"},
+                    {CONFIG_KIND_QUEUE, "hooks"}};
+    size_t count = l->config.webhook_count > 0 ? 3 : 2;
 
-    for (size_t i = 0; i < 2; i++) {
-        struct config_where where = {named[i], 0};
-        if (!find_section(&l->config, &where, "default") &&
-            !add_section(l, &where, "default", strlen("default")))
+    for (size_t i = 0; i < count; i++) {
+        struct config_where where = {sections[i].kind, 0};
+        const char *name = sections[i].name;
+        if (!find_section(&l->config, &where, name) &&
+            !add_section(l, &where, name, strlen(name)))
             return err_set(
                 e, ERR_CONFIG,
                 "%.120s: at most %d sections [%s NAME] are allowed, of which "
-                "[%s default] is always one",
+                "[%s %s] is always one",
                 l->name, CONFIG_QUEUES_MAX, config_kind_name(where.kind),
-                config_kind_name(where.kind));
+                config_kind_name(where.kind), name);
     }
     return ERR_OK;
 }

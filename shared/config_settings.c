@@ -59,6 +59,10 @@ static const char *const level_words[] = {"debug", "info", "warn", "error", NULL
     ROW(CONFIG_KIND_FETCH, type, config_fetch, field, key, fallback, help)
 #define AUTH(type, field, fallback, help)                                              \
     ROW(CONFIG_KIND_AUTH, type, config_auth, field, #field, fallback, help)
+#define WEBHOOK(type, field, fallback, help)                                           \
+    ROW(CONFIG_KIND_WEBHOOK, type, config_webhook, field, #field, fallback, help)
+#define WEBHOOK_AS(key, type, field, fallback, help)                                   \
+    ROW(CONFIG_KIND_WEBHOOK, type, config_webhook, field, key, fallback, help)
 #define RANGE(min_, max_) .min = (min_), .max = (max_)
 #define WORDS(words_, count_) .words = (words_), .word_count = (count_)
 
@@ -69,6 +73,7 @@ const struct config_setting config_settings[] = {
 #include "shared/config_rows_work.h"
 #include "shared/config_rows_converter.h"
 #include "shared/config_rows_auth.h"
+#include "shared/config_rows_webhook.h"
 };
 
 const size_t config_setting_count = sizeof config_settings / sizeof config_settings[0];

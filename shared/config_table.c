@@ -38,13 +38,17 @@ static const struct {
     [CONFIG_KIND_AUTH] = {"auth", true, false, offsetof(struct config, auths),
                           sizeof(struct config_auth),
                           offsetof(struct config, auth_count)},
+    [CONFIG_KIND_WEBHOOK] = {"webhook", true, false, offsetof(struct config, webhooks),
+                             sizeof(struct config_webhook),
+                             offsetof(struct config, webhook_count)},
 };
 _Static_assert(offsetof(struct config_queue, name) == 0 &&
                    offsetof(struct config_destination, name) == 0 &&
                    offsetof(struct config_command, name) == 0 &&
                    offsetof(struct config_schedule, name) == 0 &&
                    offsetof(struct config_converter, name) == 0 &&
-                   offsetof(struct config_auth, name) == 0,
+                   offsetof(struct config_auth, name) == 0 &&
+                   offsetof(struct config_webhook, name) == 0,
                "a section with a name begins with it");
 
 const char *config_kind_name(enum config_kind kind)

@@ -2,7 +2,7 @@
  * config_table: the one list of all settings.  Private to config*.c; drives parsing, checks, --help and --show-config.
  *
  *     section kind   [redis] [spool] [http] [worker] [fetch] once each; [queue NAME] [destination NAME] [command NAME]
- *                    [schedule NAME] [converter NAME] [auth NAME] many times
+ *                    [schedule NAME] [converter NAME] [auth NAME] [webhook NAME] many times
  *     setting        key, type, range or words, default, help, and where in the section's struct its value goes
  *
  * The rows stand in config_rows_*.h, what they are made of in config_settings.c.
@@ -25,6 +25,7 @@ enum config_kind {
     CONFIG_KIND_SCHEDULE,
     CONFIG_KIND_CONVERTER,
     CONFIG_KIND_AUTH,
+    CONFIG_KIND_WEBHOOK,
     CONFIG_KINDS
 };
 
@@ -71,7 +72,7 @@ enum { CONFIG_SETTINGS_MAX = 192 };
 extern const struct config_setting config_settings[];
 extern const size_t config_setting_count;
 
-/* "redis" ... "auth". */
+/* "redis" ... "webhook". */
 const char *config_kind_name(enum config_kind kind);
 /* True for kinds written [kind NAME]. */
 bool config_kind_is_named(enum config_kind kind);

@@ -78,6 +78,11 @@ const char *job_source_url(const struct job *j)
     return j->source && strcmp(j->source, "url") == 0 ? j->source_url : NULL;
 }
 
+bool job_is_hook(const struct job *j)
+{
+    return j->source && strcmp(j->source, "hook") == 0;
+}
+
 const char *job_source_command(const struct job *j)
 {
     static const char head[] = "command:";
@@ -285,6 +290,8 @@ enum err_code job_check(const struct job *j, struct err *e)
     bool is_url = j->source && strcmp(j->source, "url") == 0;
     if (is_url != (j->source_url != NULL))
         return err_set(e, ERR_REJECT, "job: source_url is of the source url alone");
+    if (job_is_hook(j) ? !j->payload || !j->hook || j->hooks : j->payload || j->hook)
+        return err_set(e, ERR_REJECT, "job: hook and payload are of the source hook");
     if (job_is_spooled(j) && !j->convert && j->sent > j->size)
         return err_set(e, ERR_REJECT, "job: sent is more than bytes");
     if (check_meta(j, e))

@@ -32,6 +32,7 @@
  *     spool            <id>.data, uploaded                     always                       from the beginning
  *     url              what source_url gives when it runs      always: accepted over HTTP   once it is done
  *     command:NAME     what a configured command writes then   of those accepted over HTTP  once it is done
+ *     hook             its payload, a webhook's body           always: a worker makes it    never
  *
  * A job that a schedule made has no manifest: its schedule makes it again (worker/queue/scheduler.h).
  *
@@ -66,6 +67,10 @@ enum {
     JOB_CONVERT_TEXT_MAX = JOB_CONVERT_MAX * (ID_QUEUE_MAX + 1) - 1, /* their names */
     JOB_GROUP_MAX = 64,   /* bytes of a group's name */
     JOB_UNIQUE_MAX = 128, /* bytes of a unique key */
+    JOB_HOOKS_MAX = 16,   /* webhooks of one job */
+    JOB_HOOKS_TEXT_MAX = JOB_HOOKS_MAX * (ID_QUEUE_MAX + 1) - 1, /* their names */
+    JOB_PAYLOAD_MAX =
+        12 * 1024, /* bytes of a webhook's body; a manifest has it quoted */
     JOB_REQUEST_ID_MAX = 128,
     JOB_TRACEPARENT_MIN = 55, /* of version 00 */
     JOB_TRACEPARENT_MAX = 128,
@@ -103,7 +108,7 @@ struct job {
     int64_t priority;     /* 0 .. 9 */
     int64_t max_attempts; /* 1 .. 1000 */
     int64_t size;         /* bytes of the upload; field `bytes` in Redis */
-    char *source;     /* where the bytes are from: "spool", "url" or "command:NAME" */
+    char *source; /* where the bytes are from: "spool", "url", "hook", "command:NAME" */
     char *source_url; /* of "url": the whole of it (url.h); it may carry a signature */
     char *sha256;     /* of the bytes, 64 hex digits */
     char *crc32c;     /* of them, 8 hex digits; old jobs and commands have none */
@@ -123,6 +128,14 @@ struct job {
     int64_t unique_ms;  /* held so much longer after `done` */
     char *owner;        /* name of the [auth] section that made it; NULL: nobody's */
     char *policy;       /* id of the signed policy that it came with; NULL: none */
+
+    /* Of webhooks (webhooks.h). */
+    char *
+        callback; /* URL that its client wants to be called; of a hook: that is called */
+    char *hooks;  /* names of configured ones that are told of its end, "a,b" */
+    char
+        *hook; /* of source "hook", which tells of another job: its event, "done" ... */
+    char *payload; /* then: what is sent; `to` names the [webhook], `name` the job */
 
     /* Of the request that made it. */
     char *idempotency; /* SHA-256 of its owner and Idempotency-Key: names spool/keys/ */
@@ -176,6 +189,8 @@ MUST_CHECK enum err_code job_copy(const struct job *src, struct job *ret,
 bool job_is_spooled(const struct job *j);
 /* Its source_url when the source is "url"; else NULL. */
 const char *job_source_url(const struct job *j);
+/* Whether it delivers a webhook: its source is "hook". */
+bool job_is_hook(const struct job *j);
 /* NAME when the source is "command:NAME"; else NULL. */
 const char *job_source_command(const struct job *j);
 

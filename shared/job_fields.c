@@ -26,6 +26,12 @@ static bool is_unique_until(const char *s, size_t len)
     return job_text_is_one_of(s, len, "done", "start");
 }
 
+static bool is_event(const char *s, size_t len)
+{
+    return job_text_is_one_of(s, len, "done", "dead") ||
+           job_text_is_one_of(s, len, "cancelled", "batch");
+}
+
 /* clang-format off */
 const struct job_field job_fields[] = {
     /* name           status          kind            flags           offset            min  max             text rule */
@@ -64,6 +70,10 @@ const struct job_field job_fields[] = {
     {"schedule",      "schedule",     JOB_KIND_TEXT,  JOB_ASKED,      AT(schedule),     1, ID_QUEUE_MAX,     id_is_queue},
     {"owner",         "owner",        JOB_KIND_TEXT,  JOB_ASKED,      AT(owner),        1, ID_QUEUE_MAX,     id_is_queue},
     {"policy",        "policy",       JOB_KIND_TEXT,  JOB_ASKED,      AT(policy),       1, ID_QUEUE_MAX,     id_is_queue},
+    {"callback",      "callback",     JOB_KIND_TEXT,  JOB_ASKED,      AT(callback),     1, URL_MAX,          url_is_valid},
+    {"hooks",         "hooks",        JOB_KIND_TEXT,  JOB_ASKED,      AT(hooks),        1, JOB_HOOKS_TEXT_MAX, job_text_is_names},
+    {"hook",          "hook",         JOB_KIND_TEXT,  JOB_ASKED,      AT(hook),         1, 16,               is_event},
+    {"payload",       NULL,           JOB_KIND_TEXT,  JOB_ASKED,      AT(payload),      1, JOB_PAYLOAD_MAX,  job_text_is_plain},
     {"idempotency",   NULL,           JOB_KIND_TEXT,  JOB_ASKED,      AT(idempotency), 64, 64,               job_text_is_hex},
     {"request_id",    "request_id",   JOB_KIND_TEXT,  JOB_ASKED,      AT(request_id),   1, JOB_REQUEST_ID_MAX, job_text_is_graphic},
     {"traceparent",   "traceparent",  JOB_KIND_TEXT,  JOB_ASKED,      AT(traceparent), JOB_TRACEPARENT_MIN, JOB_TRACEPARENT_MAX, job_text_is_graphic},

@@ -114,6 +114,9 @@ static bool add_translated(struct buf *b, const struct job *j,
     else if (f->offset == offsetof(struct job, source_url)) {
         buf_printf(b, ",\"%s\":", f->status);
         buf_add_json(b, j->source_url, url_shown_len(j->source_url));
+    } else if (f->offset == offsetof(struct job, callback)) {
+        buf_printf(b, ",\"%s\":", f->status);
+        buf_add_json(b, j->callback, url_shown_len(j->callback));
     } else
         return false;
     return true;

@@ -62,7 +62,8 @@ bool job_text_is_source(const char *s, size_t len)
     static const char command[] = "command:";
     const size_t head = sizeof command - 1;
 
-    if (job_text_is_one_of(s, len, "spool", "url"))
+    if (job_text_is_one_of(s, len, "spool", "url") ||
+        job_text_is_one_of(s, len, "hook", "hook"))
         return true;
     return len > head && memcmp(s, command, head) == 0 &&
            id_is_queue(s + head, len - head);

@@ -11,7 +11,8 @@
 static const char *const queue_keys[] = {
     "ready",  "later",   "leased", "owner", "wake",    "done",    "dead",  "stats",
     "events", "fence",   "conf",   "seq",   "grouped", "groups",  "slots", "behind",
-    "unique", "batches", "timers", "rate",  "claims",  "minutes", "none",
+    "unique", "batches", "timers", "rate",  "claims",  "minutes", "outbox",
+    "none",
 };
 enum { QUEUE_KEYS = sizeof queue_keys / sizeof queue_keys[0] };
 
@@ -153,8 +154,8 @@ static void add_end(struct redis_cmd *c, const struct queue_end *end)
     redis_cmd_add_str(c, job_state_name(end->state));
     queue_add_number(c, end->attempts);
     queue_add_number(c, end->size);
-    bool most = converted || end->arrived;
-    redis_cmd_add_str(c, most ? "2" : more ? "1" : "");
+    bool most = converted || end->arrived || end->is_told;
+    redis_cmd_add_str(c, end->is_told ? "3" : most ? "2" : more ? "1" : "");
     if (!more && !most)
         return;
     if (whole && !end->sha256)

@@ -19,10 +19,11 @@
  *   stats       HASH counters           events STREAM (uuid, state), about 10,000 entries
  *   grouped     ZSET "group:priority:seq:uuid", all 0       groups ZSET slots a group has taken    slots HASH uuid -> group
  *   behind      ZSET "parent:child", all 0                  unique HASH key -> who holds it
- *   batches     HASH uuid -> "open=0 total=5 done=3 dead=0 cancelled=0"        rate HASH buckets
+ *   batches     HASH uuid -> "open=0 total=5 done=3 dead=0 cancelled=0", uuid:hooks -> who is told of its end       rate HASH buckets
  *   timers      ZSET what a claim does when its ms has come claims HASH worker -> what its last claim brought
  *   minutes     HASH what the counters were when a minute began (queue_minutes.h)
  *   schedules HASH schedule -> ms of its last tick (worker/queue/scheduler.h)
+ *   outbox STREAM of what webhooks are to be told: event, id, and the record as it was at that end (worker/hooks/outbox.h)
  * and without a queue: hoist:queues SET, hoist:workers ZSET last seen ms, hoist:worker:<id> HASH (expires).
  *
  * conf, read by every claim and enqueue, changed with HSET while all runs (0 or absent: no limit):
@@ -67,6 +68,8 @@
  *     whole (TRYAGAIN).  It would let in one whose keys are all there, and stop it in its midst when it empties one of
  *     them and looks at it again (tests/integration/test_cluster_scripts.c).
  *   - done is capped by age and count; dead never is.
+ *   - The end of a job that has webhooks (callback or hooks in its record) goes into outbox in the very script that ends it,
+ *     whichever that is, with the record as it is then; outbox has no cap, workers empty it into the webhooks' own queue.
  */
 #ifndef HOIST_SHARED_QUEUE_H
 #define HOIST_SHARED_QUEUE_H
@@ -154,6 +157,7 @@ struct queue_claimed {
     size_t expired_count;
     int64_t next_ms; /* until a job is due or a lease expires; -1: none ever */
     bool more;       /* ready holds more than was taken (and the queue is not paused) */
+    bool has_outbox; /* there is something to be told to webhooks: take it from there */
 };
 
 /* want 0..QUEUE_BATCH_MAX jobs; 0 only looks for due and expired ones. */
@@ -223,6 +227,7 @@ struct queue_end {
     int64_t out_bytes;
     const char *out_sha256, *sandbox;
     const char *arrived; /* of a job with several destinations, as above; else NULL */
+    bool is_told;        /* it has webhooks: its end goes into outbox, too */
     int64_t attempts;    /* with this one */
     bool
         had_error; /* an error of an earlier attempt, or a wish to cancel, stands in the record */

@@ -101,7 +101,7 @@ enum err_code queue_parse_claimed(const struct redis_value *v, const char *queue
 {
     if (!id_is_queue(queue, strlen(queue)))
         return err_set(e, ERR_REJECT, "queue: not a name of a queue");
-    bool fits = redis_value_len(v) == 6 && parse_ends(redis_value_at(v, 0), ret) &&
+    bool fits = redis_value_len(v) == 7 && parse_ends(redis_value_at(v, 0), ret) &&
                 parse_leases(redis_value_at(v, 1), queue, ret) &&
                 parse_uuids(redis_value_at(v, 2), ret->due, &ret->due_count) &&
                 parse_uuids(redis_value_at(v, 3), ret->expired, &ret->expired_count);
@@ -109,6 +109,7 @@ enum err_code queue_parse_claimed(const struct redis_value *v, const char *queue
         return unexpected(e, "claim");
     ret->next_ms = redis_value_int(redis_value_at(v, 4));
     ret->more = redis_value_int(redis_value_at(v, 5)) == 1;
+    ret->has_outbox = redis_value_int(redis_value_at(v, 6)) == 1;
     return ERR_OK;
 }
 

@@ -188,6 +188,11 @@ MUST_CHECK enum err_code spool_promise_ready(struct spool *s, struct job *j,
                                              const struct spool_ready *ready,
                                              struct err *e);
 
+/* The same of a job with an id that others may be promising at the same moment, with the very same manifest: each of them
+ * may succeed.  Not ERR_OK: it may be there all the same. */
+MUST_CHECK enum err_code spool_promise_shared(struct spool *s, const struct job *j,
+                                              struct err *e);
+
 /* Whether an error of begin, expect, write, commit or promise meant "no space left" (ENOSPC, EDQUOT, EFBIG): answer 507. */
 bool spool_is_full(const struct err *e);
 

@@ -79,6 +79,33 @@ enum err_code spool_promise(struct spool *s, struct job *j, struct err *e)
     return spool_promise_ready(s, j, NULL, e);
 }
 
+/* Under a name of its own until it stands in jobs/, and nothing there is ever taken back: it may be another's. */
+enum err_code spool_promise_shared(struct spool *s, const struct job *j, struct err *e)
+{
+    CLEANUP(buf_release) struct buf text = BUF_INIT(JOB_RECORD_MAX);
+    CLEANUP(fd_close) int fd = -1;
+    char tmp[SPOOL_TMP_NAME], name[SPOOL_JOB_NAME];
+    struct uuid own = id_new();
+
+    spool_tmp_name(&own, ".json", tmp);
+    spool_job_name(&j->id, ".json", name);
+    if (spool_refuse_unsynced(s, e) || job_encode_manifest(j, &text, e) ||
+        spool_create_tmp(s, tmp, &fd, e))
+        return e->code;
+    enum err_code code = spool_write_all(fd, text.data, text.len, e);
+    if (code == ERR_OK)
+        code = spool_sync_and_close(s, &fd, e);
+    if (code == ERR_OK && renameat(s->tmp_fd, tmp, s->jobs_fd, name) < 0)
+        code = spool_errno(e, "move a file to jobs/");
+    if (code != ERR_OK)
+        (void)unlinkat(s->tmp_fd, tmp, 0); /* what stays is swept */
+    else
+        code = spool_sync_jobs(s, e);
+    if (code == ERR_OK)
+        spool_note_synced(s);
+    return code;
+}
+
 enum err_code spool_clone(struct spool *s, const struct job_id *from, struct job *j,
                           struct err *e)
 {

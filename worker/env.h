@@ -14,6 +14,7 @@
 
 #include <uv.h>
 
+struct outboxes;
 struct removals;
 struct tally;
 
@@ -25,7 +26,9 @@ struct worker_env {
     struct queue_worker self;  /* our name and lease length, as scripts see them */
     struct removals *removals; /* spool files on their way out: removal.h */
     struct tally *tally;       /* what is counted for Prometheus; NULL: nobody counts */
-    bool only_looks;           /* nothing is delivered: no directory is made for it */
+    struct outboxes
+        *outboxes;   /* what webhooks are told: hooks/outbox.h; NULL: nothing */
+    bool only_looks; /* nothing is delivered: no directory is made for it */
 };
 
 /* The settings of a queue: those of [queue default] when it is not configured here. */

@@ -177,8 +177,10 @@ void transfer_run(struct transfer *t)
         transfer_fail_early(t, RETRY_CONFIG, "destination is not configured");
         return;
     }
-    int64_t rest_ms =
-        flow_job_begin(destinations_flow(t->set->destinations, t->job.to), &t->flow);
+    struct flow *flow = job_is_hook(&t->job)
+                            ? NULL
+                            : destinations_flow(t->set->destinations, t->job.to);
+    int64_t rest_ms = flow_job_begin(flow, &t->flow);
     claimer_judge(t->set->claimer, t, rest_ms > 0);
     if (rest_ms > 0) {
         report_held(t, rest_ms, "the destination rests");

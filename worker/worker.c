@@ -9,6 +9,7 @@
 #include "shared/log_limit.h"
 #include "shared/redis_check.h"
 #include "worker/alive.h"
+#include "worker/hooks/outbox.h"
 #include "worker/queue/beats.h"
 #include "worker/queue/claimer.h"
 #include "worker/identity.h"
@@ -139,6 +140,7 @@ static void close_parts(struct worker *w)
     (void)signal(SIGHUP, SIG_IGN); /* closing took the handler away */
     beats_close(w->beats);
     scheduler_close(w->scheduler);
+    outboxes_close(TAKE(w->env.outboxes));
     if (w->reconciler)
         reconciler_close(w->reconciler, on_reconciler_closed, w);
     else
@@ -292,6 +294,7 @@ static enum err_code open_parts(struct worker *w, const struct redis_target *tar
         reconciler_open(&w->env, w->destinations, target, &w->reconciler, e) !=
             ERR_OK ||
         scheduler_open(&w->env, &w->scheduler, e) != ERR_OK ||
+        outboxes_open(&w->env, w->claimer, &w->env.outboxes, e) != ERR_OK ||
         metrics_open(
             &(struct metrics_parts){&w->env, &w->transfers, w->destinations, &w->alive},
             &w->metrics, e) != ERR_OK ||

@@ -94,6 +94,9 @@ enum problem body_queue(struct exchange *x, const struct config_queue **ret,
     if (p)
         return p;
     *ret = name ? config_find_queue(x->app->config, name, strlen(name)) : NULL;
+    if (*ret && (*ret)->is_of_webhooks)
+        return problem_set(e, PROBLEM_BAD_VALUE, "queue: '%.64s' is for webhooks alone",
+                           name);
     if (*ret)
         return access_check_queue(&x->access, x->app->config, *ret, e);
     return name ? problem_set(e, PROBLEM_UNKNOWN_QUEUE,

@@ -44,12 +44,12 @@ enum problem {
     PROBLEM_UNKNOWN_DESTINATION, /* 422 */
     PROBLEM_UNKNOWN_CONVERTER,   /* 422 */
     PROBLEM_SOURCE_REFUSED, /* 422: a URL or command that may not be the source of a job */
-    PROBLEM_UNSUPPORTED,    /* 422: known to the API, not to this version */
-    PROBLEM_QUOTA,          /* 429: more than the client may have now (quota.h) */
-    PROBLEM_INTERNAL,       /* 500: out of memory, or a setting an operator must mend */
-    PROBLEM_UNAVAILABLE,    /* 503: spool or Redis cannot now */
-    PROBLEM_QUEUE_FULL,     /* 503: the queue's max_length or max_bytes is reached */
-    PROBLEM_FULL            /* 507: no space left in the spool */
+    PROBLEM_CALLBACK_REFUSED, /* 422: a URL that may not be called */
+    PROBLEM_QUOTA,            /* 429: more than the client may have now (quota.h) */
+    PROBLEM_INTERNAL,    /* 500: out of memory, or a setting an operator must mend */
+    PROBLEM_UNAVAILABLE, /* 503: spool or Redis cannot now */
+    PROBLEM_QUEUE_FULL,  /* 503: the queue's max_length or max_bytes is reached */
+    PROBLEM_FULL         /* 507: no space left in the spool */
 };
 
 struct problem_row {

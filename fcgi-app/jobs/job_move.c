@@ -7,6 +7,7 @@
 #include "shared/cleanup.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/webhooks.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -112,6 +113,8 @@ static enum problem check_type(struct exchange *x, const struct job *j,
 static enum problem copy(struct exchange *x, const struct job *old,
                          const struct config_queue *to, struct job *ret, struct err *e)
 {
+    if (job_is_hook(old))
+        return problem_set(e, PROBLEM_CONFLICT, "a webhook belongs to its queue");
     if (old->schedule)
         return problem_set(e, PROBLEM_CONFLICT,
                            "a job of a schedule belongs to the queue of that");
@@ -140,6 +143,8 @@ static enum problem copy(struct exchange *x, const struct job *old,
     ret->after = ret->after_failure = ret->unique = ret->unique_until = NULL;
     ret->unique_ms = 0;
     ret->id.uuid = (struct uuid){.text = ""};
+    if (webhooks_assign(x->app->config, ret, e))
+        return PROBLEM_INTERNAL;
     if (job_is_spooled(ret) ? spool_clone(x->app->spool, &old->id, ret, e)
                             : spool_promise(x->app->spool, ret, e)) {
         log_warn("jobs", "cannot be moved", LOG_ERR(e));

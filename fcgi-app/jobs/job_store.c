@@ -226,6 +226,22 @@ enum problem job_store_cancel(struct exchange *x, const struct job_id *id,
     return p ? p : cancel_record(x, id, ret, e);
 }
 
+/* A webhook that was delivered is delivered once more; nothing else that is done is done again.  p: what retry said. */
+static enum problem replay_hook(struct exchange *x, const struct job_id *id,
+                                enum problem p, struct err *e)
+{
+    CLEANUP(job_release) struct job j = JOB_INIT;
+    CLEANUP(redis_cmd_release) struct redis_cmd cmd;
+    struct err read_error = ERR_INIT;
+    enum queue_answer answer;
+    redis_cmd_init(&cmd);
+    if (job_store_read_record(x, id, &j, &read_error) || !job_is_hook(&j) ||
+        j.state != JOB_DONE)
+        return p;
+    queue_again_cmd(&cmd, id, j.ended);
+    return job_store_steer(x, &cmd, "run again", &answer, e);
+}
+
 enum problem job_store_retry(struct exchange *x, const struct job_id *id, struct err *e)
 {
     CLEANUP(job_release) struct job manifest = JOB_INIT;
@@ -234,6 +250,8 @@ enum problem job_store_retry(struct exchange *x, const struct job_id *id, struct
     redis_cmd_init(&cmd);
     queue_retry_cmd(&cmd, id);
     enum problem p = job_store_steer(x, &cmd, "run again", &answer, e);
+    if (p == PROBLEM_CONFLICT)
+        return replay_hook(x, id, p, e);
     if (p != PROBLEM_NO_JOB)
         return p;
     p = job_store_read_manifest(x, id, &manifest, e);

@@ -6,6 +6,7 @@
 #include "shared/convert.h"
 #include "shared/s3_meta.h"
 #include "shared/to_list.h"
+#include "shared/webhooks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,7 @@ static enum problem set_queue(struct options *o, const struct request_text *v,
                               struct err *e)
 {
     const struct config_queue *queue = config_find_queue(o->config, v->s, v->len);
-    if (!queue)
+    if (!queue || queue->is_of_webhooks)
         return problem_set(e, PROBLEM_UNKNOWN_QUEUE, "queue: '%.*s' is not configured",
                            v->len < 64 ? (int)v->len : 64, v->s);
     o->queue = queue;
@@ -156,12 +157,20 @@ void options_take_digest(struct options *o, struct http_digest *d)
     o->digest = (struct http_digest)HTTP_DIGEST_INIT;
 }
 
-static enum problem refuse(struct options *o, const struct request_text *v,
-                           struct err *e)
+static enum problem set_callback(struct options *o, const struct request_text *v,
+                                 struct err *e)
 {
-    (void)o;
-    (void)v;
-    return problem_set(e, PROBLEM_UNSUPPORTED, "not supported by this version");
+    char *copy = NULL;
+
+    if (v->len > 0 && webhooks_check_callback(o->config, v->s, v->len, e)) {
+        (void)err_prefix(e, "callback");
+        return PROBLEM_CALLBACK_REFUSED;
+    }
+    if (v->len > 0 && !(copy = strndup(v->s, v->len)))
+        return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    free(o->job.callback);
+    o->job.callback = copy;
+    return PROBLEM_NONE;
 }
 
 static const struct {
@@ -184,7 +193,7 @@ static const struct {
     {"batch", options_set_batch},
     {"convert", set_convert},
     {"sha256", set_sha256},
-    {"callback", refuse},
+    {"callback", set_callback},
 };
 
 /* Bits of delay and at, by their place in the table. */
@@ -231,16 +240,13 @@ enum problem options_put(struct options *o, const struct request_text *name,
         o->seen |= 1U << i;
         if (!o->in_form && (o->seen & SEEN_BOTH_TIMES) == SEEN_BOTH_TIMES)
             return wrong(e, "delay", "not together with at");
-        enum problem p = table[i].set(o, value, e);
-        if (p == PROBLEM_UNSUPPORTED)
-            (void)err_prefix(e, "%s", table[i].name);
-        return p;
+        return table[i].set(o, value, e);
     }
     return problem_set(
         e, PROBLEM_BAD_OPTION,
         "'%.*s' is no option; there are queue, priority, delay, at, to, "
         "convert, key, name, meta.NAME, group, after, after_failure, unique, "
-        "unique_until, unique_window, batch, sha256",
+        "unique_until, unique_window, batch, sha256, callback",
         name->len < 64 ? (int)name->len : 64, name->s);
 }
 
@@ -367,6 +373,10 @@ enum problem options_make_job(const struct options *o, struct job *ret, struct e
     if (p || !ret->source || !ret->to) {
         job_release(ret);
         return p ? p : problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    }
+    if (o->config->webhook_count > 0 && webhooks_assign(o->config, ret, e)) {
+        job_release(ret);
+        return PROBLEM_INTERNAL;
     }
     if (!meta_fits(o->config, ret, e)) {
         job_release(ret);

@@ -12,6 +12,7 @@
  *     name        file name of a raw body
  *     sha256      of the bytes of the next file, 64 hex digits: verified
  *     meta.NAME   user metadata (header X-Hoist-Meta-NAME); for s3://, as much as fits into its headers (s3_meta.h)
+ *     callback    URL that is told of the job's end (webhooks.h); empty: nobody
  *     group, after, after_failure, unique, unique_until, unique_window, batch: see options_ties.h
  *
  *     policy      a signed policy (policy.h); one that is a form's first field is found by find_policy
@@ -19,8 +20,7 @@
  * Where there is a policy, what it says of these holds, and the client may only set what it leaves to it.
  *
  * Query and headers together may give an option once, and delay or at, not both.  A form field overrides what was there, for the files after it.
- * What the API knows and this version cannot do (callback) is refused
- * with PROBLEM_UNSUPPORTED: never silently left out.
+ * Nothing is silently left out.
  */
 #ifndef HOIST_FCGI_OPTIONS_H
 #define HOIST_FCGI_OPTIONS_H

@@ -22,5 +22,8 @@ elseif is_leased and not FINAL[record.state] then
 elseif record.state == 'done' or record.state == 'cancelled' then
   return {'CONFLICT', record.state, ''}
 end
+if ARGV[3] == '1' then
+  record.callback, record.hooks = nil, nil -- it goes on in another queue
+end
 call_off(id, record, int(keep_ms))
 return {'OK', 'cancelled', ''}

@@ -36,7 +36,9 @@ local function known()
   return {'EXISTS', state or '', ''}
 end
 
-local function join(batch, cancelled)
+local function join(record, cancelled)
+  local batch = record.batch
+  tell_batch_to(batch, record)
   local changes = joined[batch] or {total = 0, cancelled = 0}
   joined[batch] = {total = changes.total + 1, cancelled = changes.cancelled + cancelled}
 end
@@ -48,10 +50,11 @@ local function still_born(id, record, why, class)
   redis.call('ZADD', done, text(now), id)
   cap_done()
   if record.batch then
-    join(record.batch, 1)
+    join(record, 1)
   end
   count('cancelled')
   log[#log + 1], log[#log + 2] = id, 'cancelled'
+  tell(id, record, 'cancelled')
 end
 
 -- A job with a group, a parent, a unique key or a batch.  Returns its answer, and its state while it lives.
@@ -71,7 +74,7 @@ local function tie(id, record, due, parent)
     lock(id, record)
   end
   if record.batch then
-    join(record.batch, 0)
+    join(record, 0)
   end
   if type(state) == 'string' and state ~= 'done' and not failed then
     redis.call('ZADD', behind, 0, record.after .. ':' .. id)

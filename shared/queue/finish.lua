@@ -2,7 +2,7 @@
 -- KEYS: one job key for each item.  ARGV: worker turn lease_ms want keep_ms keep_count, then for each item
 -- id token state attempts bytes more, and with more = 1 also: sent url etag clear sha256 ("" for none; clear: 1 when an
 -- error or the wish to cancel stands in the record; sha256: of bytes that were not known before, sent is their number);
--- with more = 2 then also: out_bytes out_sha256 sandbox, of what converters made, and where it has arrived (lib_arrived.lua).
+-- with more = 2 (3: and webhooks are told of its end) then also: out_bytes out_sha256 sandbox, of what converters made, and where it has arrived (lib_arrived.lua).
 -- Answers OK or LOST (the lease is another's: nothing is done) for each, within what claim returns.
 local worker, turn, lease_ms, want = ARGV[1], ARGV[2], int(ARGV[3]), int(ARGV[4])
 local keep_ms, keep_count = math.max(int(ARGV[5]), 1), int(ARGV[6])
@@ -17,7 +17,7 @@ if known then
   return look_again(answers, again, lease_ms)
 end
 
-local MORE = {['1'] = 11, ['2'] = 15}
+local MORE = {['1'] = 11, ['2'] = 15, ['3'] = 15}
 local places, ids, at = {}, {}, 7
 for item = 1, items do
   places[item], ids[item] = at, ARGV[at]
@@ -42,12 +42,13 @@ local function write_more(p)
   if ARGV[p + 10] ~= '' then
     redis.call('HSET', job, 'bytes', ARGV[p + 6], 'sha256', ARGV[p + 10])
   end
-  for offset, name in pairs(ARGV[p + 5] == '2' and {[11] = 'out_bytes', [12] = 'out_sha256', [13] = 'sandbox'} or {}) do
+  local most = ARGV[p + 5] >= '2'
+  for offset, name in pairs(most and {[11] = 'out_bytes', [12] = 'out_sha256', [13] = 'sandbox'} or {}) do
     if ARGV[p + offset] ~= '' then
       redis.call('HSET', job, name, ARGV[p + offset])
     end
   end
-  if ARGV[p + 5] == '2' then
+  if most then
     note_arrived(ARGV[p + 14])
   end
 end
@@ -112,6 +113,9 @@ for item = 1, items do
     job = KEYS[JOBS + item]
     if write(p, since) then
       scores[#scores + 1], scores[#scores + 2] = stamp, id
+      if ARGV[p + 5] == '3' then
+        post(state, id, unpack(redis.call('HGETALL', job)))
+      end
     end
     if linked then
       untie(id, state)

@@ -9,9 +9,9 @@
 -- Rules: Redis' own clock; check first, write last; the new place before the old one is left, so that a script that
 -- stops half-way loses nothing; at most 100 items; what stands in a record was perhaps edited by hand.
 local ready, later, leased, owner, wake, done, dead, stats, events, fence, conf, seq, grouped, groups, slots, behind,
-  unique, batches, timers, rate, claims, minutes, none, job = unpack(KEYS, 1, 24)
+  unique, batches, timers, rate, claims, minutes, outbox, none, job = unpack(KEYS, 1, 25)
 
-local JOBS = 23 -- so many keys come before those of the jobs
+local JOBS = 24 -- so many keys come before those of the jobs
 local MAX_ITEMS, MAX_FIELDS, MAX_RECORD, MAX_DONE, KEEP_MS = 100, 128, 65536, 1000000, 86400000
 -- A text this long keeps the hash from being a list that is searched from its beginning.
 local OWNER_NOTE = 'uuid -> worker:token of its lease, and :ms since when, once it has begun; see shared/queue.h'

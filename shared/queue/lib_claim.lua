@@ -1,5 +1,7 @@
 -- lib_claim.lua: leasing jobs, and finding what is due or has expired.  For claim, finish and status.
 
+local OUTBOX_MS = 5000 -- how often somebody is told that something is in outbox
+
 local function is_uuid(id)
   local a, b, c, d = string.match(id, '^(%x+)%-(%x+)%-7(%x+)%-[89ab](%x+)%-%x+$')
   return #id == 36 and a ~= nil and #a == 8 and #b == 4 and #c == 3 and #d == 3 and not string.find(id, '%u')
@@ -53,7 +55,15 @@ local function sweep()
 end
 
 -- What the timers stand for.
+local outbox_waits = 0
 local at_time = {
+  outbox = function() -- and again, until it is empty
+    local left = redis.pcall('XLEN', outbox)
+    if type(left) == 'number' and left > 0 then
+      outbox_waits = 1
+      redis.call('ZADD', timers, text(now + OUTBOX_MS), 'outbox:')
+    end
+  end,
   group = admit,
   children = function(rest)
     local outcome, parent = string.match(rest, '^(%a+):(.*)$')
@@ -78,7 +88,7 @@ local at_time = {
     if finished < total then
       redis.call('ZADD', timers, text(now + 7 * KEEP_MS), 'batch:' .. id)
     else
-      redis.call('HDEL', batches, id)
+      redis.call('HDEL', batches, id, id .. ':hooks')
     end
   end,
   sweep = sweep,
@@ -175,7 +185,8 @@ local function recall(worker, turn)
   return said, leases
 end
 
--- {answers, {token, id, id, ...}, {due id, ...}, {expired id, ...}, ms until the next time, 1 when ready holds more}
+-- {answers, {token, id, id, ...}, {due id, ...}, {expired id, ...}, ms until the next time, 1 when ready holds more, 1 when
+-- outbox holds something}
 local function look(answers, leases, lease_ms, next, held)
   local due, next_due = times(later)
   local expired, next_expiry = times(leased)
@@ -192,7 +203,7 @@ local function look(answers, leases, lease_ms, next, held)
     more = 1
     wake_one()
   end
-  return {answers, leases, due, expired, math.ceil(wait), more}
+  return {answers, leases, due, expired, math.ceil(wait), more, outbox_waits}
 end
 
 -- The same of a call that had been carried out before.

@@ -5,7 +5,9 @@
 -- groups   ZSET  group -> how many slots it has taken
 -- behind   ZSET  members "parent:child", all of score 0: jobs that wait for their parent
 -- unique   HASH  name -> "uuid place-in-grouped place-in-behind" of the job that holds it
--- batches  HASH  uuid -> "open=0 total=5 done=3 dead=0 cancelled=0", and told=1 once its end was told
+-- batches  HASH  uuid -> "open=0 total=5 done=3 dead=0 cancelled=0", and told=1 once its end was told;
+--                uuid:hooks -> "names url" of the webhooks that are told of its end, "-" for none
+-- outbox   STREAM  ends that webhooks are to be told of
 -- rate     HASH  queue or group:NAME -> "tokens ms"
 -- timers   ZSET  ms -> what the next claim after it does: see lib_claim.lua
 
@@ -152,6 +154,34 @@ local function unlock(id, record, window_ms)
   end
 end
 
+-- Something that webhooks are told of has happened; fields of a record come behind it.  Some worker will see to it.
+local function post(what, id, ...)
+  redis.pcall('XADD', outbox, '*', 'event', what, 'id', id, ...)
+  redis.call('ZADD', timers, text(now), 'outbox:')
+  wake_one()
+end
+
+-- A job has ended as its record now says.
+local function tell(id, record, state)
+  if record and (record.callback or record.hooks) and record.source ~= 'hook' then
+    post(state, id, unpack(redis.call('HGETALL', job)))
+  end
+end
+
+-- Who is told of the end of a batch: what its first job says.
+local function tell_batch_to(batch, record)
+  if record.callback or record.hooks then
+    redis.call('HSETNX', batches, batch .. ':hooks', (record.hooks or '-') .. ' ' .. (record.callback or '-'))
+  end
+end
+
+local function tell_batch(batch)
+  local names, url = string.match(redis.call('HGET', batches, batch .. ':hooks') or '', '^(%S+) (%S+)$')
+  if names then
+    post('batch', batch, 'hooks', names, 'callback', url)
+  end
+end
+
 -- Add to the numbers of a batch.  When all its jobs have ended this is told, once, and it is forgotten after a while.
 local function count_in_batch(batch, changes)
   local value = redis.call('HGET', batches, batch) or 'open=0 total=0 done=0 dead=0 cancelled=0'
@@ -169,6 +199,7 @@ local function count_in_batch(batch, changes)
   redis.call('ZADD', timers, text(now + 7 * KEEP_MS), 'batch:' .. batch)
   if ended and n.told ~= 1 then
     event(batch, 'ended')
+    tell_batch(batch)
   end
 end
 

@@ -73,7 +73,7 @@ static const struct {
     {"unknown queue", PUT("/v1/uploads/a?queue=nope", "x"), 422, "unknown-queue"},
     {"unknown destination", PUT("/v1/uploads/a?to=nope", "x"), 422,
      "unknown-destination"},
-    {"option of later", PUT("/v1/uploads/a?callback=x", "x"), 422, "unsupported"},
+    {"callback", PUT("/v1/uploads/a?callback=x", "x"), 422, "callback-refused"},
     {"no converter", PUT("/v1/uploads/a?convert=x", "x"), 422, "unknown-converter"},
     {"key that leaves the prefix", PUT("/v1/uploads/a?key=../x", "x"), 400,
      "bad-option"},

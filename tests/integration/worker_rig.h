@@ -51,6 +51,7 @@ struct rig_job {
     const char *name;                     /* "name.txt" */
     const char *request_id, *traceparent; /* none */
     const char *meta[4];                  /* name and value, twice; none */
+    const char *callback, *hooks, *batch; /* none */
     bool not_enqueued;                    /* commit only */
 };
 

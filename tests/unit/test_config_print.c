@@ -136,15 +136,19 @@ Test(config_print,
     replace(&b, a.data, ";run =", "run = true");
     replace(&a, b.data, ";[auth NAME]", "[auth t]");
     replace(&b, a.data, ";token =", "token = " TOKEN);
-    for (char *line = b.data; line; line = strchr(line, '\n')) {
+    replace(&a, b.data, ";[webhook NAME]", "[webhook w]");
+    replace(&b, a.data, ";url =", "url = https://example.org/");
+    replace(&a, b.data, ";secret =", "secret = " X16 X16);
+    for (char *line = a.data; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         if (*line == ';')
             *line = ' ';
     }
-    parse(&with, b.data, NULL);
+    parse(&with, a.data, NULL);
     parse(&without,
           "[command c]\nrun=true\n[schedule s]\ncron=@daily\nsource=command:c\n"
-          "[converter v]\nrun=true\n[auth t]\ntoken=" TOKEN "\n",
+          "[converter v]\nrun=true\n[auth t]\ntoken=" TOKEN
+          "\n[webhook w]\nurl=https://example.org/\nsecret=" X16 X16 "\n",
           NULL);
     CLEANUP(str_free) char *shown_with = shown(&with);
     CLEANUP(str_free) char *shown_without = shown(&without);

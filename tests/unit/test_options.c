@@ -213,7 +213,7 @@ static const struct {
     {"convert=gzip,gzip,gzip,gzip,gzip,gzip,gzip,gzip,gzip", NULL,
      PROBLEM_UNKNOWN_CONVERTER, "at most 8"},
     {"convert=gzip&convert=gzip", NULL, PROBLEM_BAD_OPTION, "twice"},
-    {"", "HTTP_X_HOIST_CALLBACK=http://x", PROBLEM_UNSUPPORTED, "callback"},
+    {"", "HTTP_X_HOIST_CALLBACK=http://x", PROBLEM_CALLBACK_REFUSED, "callback"},
     {"sha256=x", NULL, PROBLEM_BAD_OPTION, "64 hex digits"},
     {"", "HTTP_CONTENT_RANGE=bytes 0-1/2", PROBLEM_BAD_REQUEST, "Content-Range"},
 };

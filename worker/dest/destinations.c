@@ -12,6 +12,7 @@
 #include "worker/dest/dest_many.h"
 #include "worker/s3/dest_s3.h"
 #include "worker/dest/dest_whole.h"
+#include "worker/hooks/dest_hook.h"
 #include "worker/http/http.h"
 #include "worker/flow/membudget.h"
 #include "worker/source/source_command.h"
@@ -28,6 +29,7 @@ struct destinations {
     struct destination *urls;       /* see source_url.h */
     struct destination *many;       /* see dest_many.h */
     struct destination *converters; /* see source_convert.h */
+    struct destination *hooks;      /* see dest_hook.h */
 };
 
 static enum err_code open_one(const struct worker_env *env, struct destinations *d,
@@ -109,6 +111,7 @@ enum err_code destinations_open(const struct worker_env *env, struct destination
         source_command_open(env, d, &d->commands, e) != ERR_OK ||
         source_convert_open(env, d, &d->converters, e) != ERR_OK ||
         source_url_open(env, d, d->http, &d->urls, e) != ERR_OK ||
+        dest_hook_open(env, d->http, &d->hooks, e) != ERR_OK ||
         dest_many_open(env->loop, d, &d->many, e) != ERR_OK ||
         open_whole(env, &d->many, e) != ERR_OK) {
         destinations_close(d);
@@ -127,6 +130,7 @@ void destinations_close(struct destinations *d)
     destination_release(d->commands);
     destination_release(d->converters);
     destination_release(d->urls);
+    destination_release(d->hooks);
     destination_release(d->many);
     flows_close(d->flows);
     http_close(d->http);
@@ -172,6 +176,8 @@ struct flows *destinations_flows(const struct destinations *d)
 struct destination *destinations_sink(const struct destinations *d,
                                       const struct job *job)
 {
+    if (job_is_hook(job))
+        return d->hooks;
     struct destination *to = destinations_find(d, job->to);
 
     return to && job->convert ? d->converters : to;
@@ -180,6 +186,8 @@ struct destination *destinations_sink(const struct destinations *d,
 struct destination *destinations_route(const struct destinations *d,
                                        const struct job *job)
 {
+    if (job_is_hook(job))
+        return d->hooks;
     struct destination *to = destinations_sink(d, job);
 
     if (to && job_source_command(job))

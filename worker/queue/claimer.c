@@ -5,6 +5,7 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "worker/hooks/outbox.h"
 
 enum claimer_limits {
     LOOK_MIN_MS = 5,     /* no queue is looked at more often for the sake of time */
@@ -151,7 +152,8 @@ void claimer_slot_free(struct claimer *c)
 
 bool claimer_is_idle(const struct claimer *c)
 {
-    if (c->ok_ms == 0 || c->rounds > 0 || !redis_async_is_ready(c->env->redis))
+    if (c->ok_ms == 0 || c->rounds > 0 || !redis_async_is_ready(c->env->redis) ||
+        !outboxes_are_idle(c->env->outboxes))
         return false;
     for (size_t i = 0; i < c->shares.count; i++) {
         const struct claim_queue *q = &c->queues[i];

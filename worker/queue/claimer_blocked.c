@@ -18,8 +18,11 @@ static const struct config_queue *settings(const struct claim_queue *q)
 
 static enum flow_gate gate_of(const struct claim_queue *q)
 {
-    return flow_gate(
-        destinations_flow(q->claimer->transfers->destinations, settings(q)->to));
+    const struct destinations *all = q->claimer->transfers->destinations;
+
+    return flow_gate(settings(q)->is_of_webhooks
+                         ? NULL /* what it delivers goes to none of them */
+                         : destinations_flow(all, settings(q)->to));
 }
 
 size_t claimer_allowance(struct claim_queue *q)

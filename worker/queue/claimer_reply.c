@@ -2,6 +2,7 @@
 #include "worker/queue/claimer_internal.h"
 
 #include "shared/clock.h"
+#include "worker/hooks/outbox.h"
 #include "worker/queue/maintenance.h"
 
 static void maintained(const char *queue, bool changed, void *ctx)
@@ -27,6 +28,8 @@ static void take(struct claim_queue *q, const struct turns_reply *reply)
     q->look_ms = clock_mono_ms() + claimer_idle_ms(c);
     if (claimed->next_ms >= 0)
         claimer_look_within(q, claimed->next_ms);
+    if (claimed->has_outbox)
+        outboxes_empty(c->env->outboxes, q->name);
     if (!c->stopped && maintenance_run(c->env, q->name, claimed, maintained, c))
         c->rounds++;
 }

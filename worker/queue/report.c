@@ -200,6 +200,7 @@ void transfer_describe_end(const struct transfer *t, struct queue_end *ret_end)
         .out_sha256 = done && *o->out_sha256 ? o->out_sha256 : NULL,
         .sandbox = done && *o->sandbox ? o->sandbox : NULL,
         .arrived = t->outcome.arrived,
+        .is_told = !job_is_hook(&t->job) && (t->job.callback || t->job.hooks),
         .sent = t->outcome.sent,
         .size = t->job.size,
         .attempts = t->job.attempts,

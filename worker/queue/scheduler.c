@@ -8,6 +8,7 @@
 #include "shared/log_limit.h"
 #include "shared/job_key.h"
 #include "shared/stamp.h"
+#include "shared/webhooks.h"
 
 enum {
     LOOK_MS = 30 * 1000, /* the local clock may have been set */
@@ -245,7 +246,8 @@ static enum err_code make_job(const struct entry *en, struct job *j, struct err 
     j->max_attempts = env_queue(s->env, c->queue)->max_attempts;
     if (id_of_tick(c->name, en->tick_ms, &j->id.uuid, e) ||
         copy_text(c->source, &j->source, e) || copy_text(c->to, &j->to, e) ||
-        copy_text(c->name, &j->schedule, e) || set_names(s->env->config, c, j, e))
+        copy_text(c->name, &j->schedule, e) || set_names(s->env->config, c, j, e) ||
+        webhooks_assign(s->env->config, j, e))
         return e->code;
     return *type ? job_set_type(j, type, strlen(type), e) : ERR_OK;
 }
