@@ -157,7 +157,7 @@ for batch, changes in pairs(joined) do
   count_in_batch(batch, changes)
 end
 if added > 0 then
-  begin_minute(owners[items + 1])
+  begin_minute(owners[items + 1], now, owner, stats, minutes)
   count('enqueued', added)
   count('bytes', bytes)
 end

@@ -27,7 +27,7 @@ end
 if since and not fault then
   record.attempts = record.attempts + 1
   redis.call('HSET', job, 'attempts', text(record.attempts), 'started', since,
-    'tries', one_more_try(record, ARGV[2], since, class, why))
+    'tries', one_more_try(record, ARGV[2], since, now, class, why))
 end
 if fault then
   return bury(id, record, retry_ms and fault or why, retry_ms and 'record' or class)

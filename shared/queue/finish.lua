@@ -136,7 +136,7 @@ if n > 0 then
     redis.call('ZADD', done, unpack(scores))
   end
   trim_done(MAX_ITEMS + n)
-  begin_minute(owners[items + 1])
+  begin_minute(owners[items + 1], now, owner, stats, minutes)
   for state, by in pairs(counts) do
     if by > 0 then
       count(state, by)

@@ -82,8 +82,9 @@ local function drop_ended(id)
 end
 
 -- Whoever is the first in a minute to change a counter notes what they were before: see queue_minutes.h.  known: `_minute` in
--- owner, where most scripts look anyway.
-local function begin_minute(known)
+-- owner, where most scripts look anyway.  Like one_more_try it names no local of the script: each that a function does costs
+-- every call of every script that has the function.
+local function begin_minute(known, now, owner, stats, minutes)
   local minute = math.floor(now / 60000)
   if tonumber(known or 0) == minute then
     return
@@ -92,15 +93,15 @@ local function begin_minute(known)
   if totals.err then
     return
   end
-  redis.pcall('HSET', minutes, text(minute % 64), text(minute) .. ' ' .. (totals[1] or '0') .. ' ' ..
-    (totals[2] or '0') .. ' ' .. (totals[3] or '0') .. ' ' .. (totals[4] or '0') .. ' ' .. (totals[5] or '0'))
-  redis.call('HSET', owner, '_minute', text(minute))
+  redis.pcall('HSET', minutes, string.format('%d', minute % 64), string.format('%d %s %s %s %s %s', minute,
+    totals[1] or '0', totals[2] or '0', totals[3] or '0', totals[4] or '0', totals[5] or '0'))
+  redis.call('HSET', owner, '_minute', string.format('%d', minute))
 end
 
 -- One more of these, and among them of those of this class; shared/queue_classes.c has the same list.
 local CLASSES = ' transient throttled config refresh resolve never fetch command converter record crashed '
 local function count_class(name, class)
-  begin_minute(redis.call('HGET', owner, '_minute'))
+  begin_minute(redis.call('HGET', owner, '_minute'), now, owner, stats, minutes)
   count(name)
   if string.find(class, '^%l+$') and string.find(CLASSES, ' ' .. class .. ' ', 1, true) then
     count(name .. '_' .. class)
@@ -108,16 +109,15 @@ local function count_class(name, class)
 end
 
 -- The attempts that have failed, with one more: a line each, the latest ten; shared/job_tries.h reads them.
-local MAX_TRIES, MAX_TRIES_BYTES = 10, 8000
-local function one_more_try(record, worker_token, since, class, why)
-  local line = text(record.attempts) .. ' ' .. since .. ' ' .. text(now) .. ' ' ..
+local function one_more_try(record, worker_token, since, now, class, why)
+  local line = string.format('%d ', record.attempts) .. since .. string.format(' %d ', now) ..
     string.match(worker_token, '^[^:]*') .. ' ' .. (string.match(class, '^[%w_-]+$') or '-') .. ' ' ..
     string.gsub(string.sub(why, 1, 300), '%c', ' ') .. '\n'
   local before = record.tries or ''
   local _, lines = string.gsub(before, '\n', '\n')
-  if #before > MAX_TRIES_BYTES then
+  if #before > 8000 then
     before = ''
-  elseif lines >= MAX_TRIES then
+  elseif lines >= 10 then
     before = string.sub(before, string.find(before, '\n', 1, true) + 1)
   end
   return before .. line

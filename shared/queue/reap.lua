@@ -27,7 +27,7 @@ local crashes = record.crashes
 if since then
   crashes, record.attempts = crashes + 1, record.attempts + 1
   redis.call('HSET', job, 'crashes', text(crashes), 'attempts', text(record.attempts), 'started', since,
-    'tries', one_more_try(record, value, since, 'crashed', 'its worker died'))
+    'tries', one_more_try(record, value, since, now, 'crashed', 'its worker died'))
   count('crashed')
 end
 if record.cancel == '1' then

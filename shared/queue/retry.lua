@@ -29,7 +29,7 @@ if record.batch then
   count_in_batch(record.batch, {[from] = -1})
 end
 if ended then
-  begin_minute(redis.call('HGET', owner, '_minute'))
+  begin_minute(redis.call('HGET', owner, '_minute'), now, owner, stats, minutes)
   count('enqueued')
   for name in pairs(record) do -- at one of its destinations it has gone: look at all again
     if string.sub(name, 1, 8) == 'arrived.' then
