@@ -33,6 +33,7 @@ static const struct {
     {GET "Host: 127.evil.example\r\n\r\n", METRICS_REQUEST_FORBIDDEN},
     {GET "Host: localhost.evil.example\r\n\r\n", METRICS_REQUEST_FORBIDDEN},
     {GET "Host: localhost\r\nHost: evil\r\n\r\n", METRICS_REQUEST_FORBIDDEN},
+    {GET "Host: evil\r\nHost: localhost\r\n\r\n", METRICS_REQUEST_FORBIDDEN},
     {GET "Host:\r\n\r\n", METRICS_REQUEST_FORBIDDEN},
     {GET "X-Host: evil\r\n\r\n", METRICS_REQUEST_GET},
     {"POST /metrics HTTP/1.1\r\n\r\n", METRICS_REQUEST_METHOD},
