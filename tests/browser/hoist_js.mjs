@@ -119,15 +119,13 @@ export const tests = {
     await page.evaluate(() => begin('once', 4e6, {queue: 'slow'}));
     await rig.until('a part is sent', async () => (await last(page)).loaded > 1e6);
     system.kill('fcgi');
-    await rig.until('it has failed', async () => (await last(page)).attempt > 0 || (await last(page)).loaded < 1e6);
-    await rig.slow(page, 0);
     await system.again();
-    await online();
-    await rig.until('it runs', async () => ((p) => p.job && p.job.state === 'running')(await last(page)));
+    await rig.slow(page, 0);
+    await rig.until('it runs', async () => { await online(); return (await page.evaluate(() => now.error)) || ((p) => p.job && p.job.state === 'running')(await last(page)); });
     system.kill('fcgi');
     await system.again();
     sink.open();
-    await online();
+    await rig.until('it has ended', async () => { await online(); return page.evaluate(() => now.job || now.error); });
     const {job, error} = await outcome(page);
     rig.equal(error, null);
     rig.equal([job.state, job.size], ['done', 4e6]);

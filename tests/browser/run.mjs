@@ -69,6 +69,7 @@ async function main() {
           console.log(`[PASS] ${suite.suite}::${name} (${(Date.now() - began) / 1000} s)`);
         } catch (error) {
           failing++;
+          await system.again().catch(() => {}); /* what it has killed is not missing for the next one */
           console.log(`[FAIL] ${suite.suite}::${name} (${(Date.now() - began) / 1000} s)\n${error.stack}`);
         }
       }
