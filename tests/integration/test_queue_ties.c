@@ -260,3 +260,24 @@ Test(queue_ties, a_batch_is_forgotten_a_week_after_its_end)
     (void)claim(0);
     cr_expect_str_eq(batch_text(&used).text, "");
 }
+
+Test(queue_ties, jobs_of_one_call_have_each_their_own_parent_and_come_in_once)
+{
+    const struct job_id done = add(0, 0);
+    struct job jobs[3];
+    enum queue_answer answers[3];
+
+    run_one();
+    const struct job_id waits = add(0, 0);
+    jobs[0] = tied_job(&(struct tie){.after = &waits});
+    jobs[1] = tied_job(&(struct tie){.after = &done});
+    jobs[2] = tied_job(&(struct tie){.after = &done});
+    jobs[2].id = jobs[1].id;
+    enqueue_many(jobs, 3, answers);
+    cr_expect(answers[0] == QUEUE_OK && answers[1] == QUEUE_OK);
+    cr_expect(answers[2] == QUEUE_EXISTS, "the same id a second time");
+    cr_expect(stands(&jobs[0].id, "behind", "waiting"));
+    cr_expect(stands(&jobs[1].id, "ready", "waiting"), "its parent has ended");
+    for (size_t i = 0; i < 3; i++)
+        job_release(&jobs[i]);
+}
