@@ -9,10 +9,9 @@
 
 /* The keys of a queue in the order of lib.lua; those of jobs follow. */
 static const char *const queue_keys[] = {
-    "ready",  "later",   "leased", "owner", "wake",    "done",    "dead",  "stats",
-    "events", "fence",   "conf",   "seq",   "grouped", "groups",  "slots", "behind",
-    "unique", "batches", "timers", "rate",  "claims",  "minutes", "outbox",
-    "none",
+    "ready",  "later",   "leased", "owner", "wake",    "done",    "dead",   "stats",
+    "events", "fence",   "conf",   "seq",   "grouped", "groups",  "slots",  "behind",
+    "unique", "batches", "timers", "rate",  "claims",  "minutes", "outbox", "none",
 };
 enum { QUEUE_KEYS = sizeof queue_keys / sizeof queue_keys[0] };
 

@@ -6,7 +6,7 @@
 
 enum {
     LISTED = QUEUE_CLASSES - 1,
-    PLACE = 6, /* of the counters in the reply */
+    PLACE = 6,  /* of the counters in the reply */
     BEFORE = 10 /* counters that status always gives */
 };
 

@@ -86,8 +86,8 @@ Test(worker_trace, an_attempt_stands_between_the_upload_and_what_the_store_does)
     for (size_t i = 0; i < 2; i++) {
         span_id_at_store(i, id);
         (void)snprintf(want, sizeof want, "\"spanId\":\"%s\"", id);
-        cr_expect(id[0] && strcmp(id, PARENT) != 0 && strstr(body, want), "%s in %s", id,
-                  body);
+        cr_expect(id[0] && strcmp(id, PARENT) != 0 && strstr(body, want), "%s in %s",
+                  id, body);
     }
     cr_expect(strstr(body, "\"parentSpanId\":\"" PARENT
                            "\",\"name\":\"wait default\"") != NULL);

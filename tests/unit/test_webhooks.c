@@ -148,7 +148,8 @@ Test(webhooks, a_client_has_only_public_addresses_called_unless_told_otherwise)
                                                      strlen(callbacks[i].url), &e);
         cr_expect(eq(int, code, callbacks[i].says ? ERR_REJECT : ERR_OK), "row %zu: %s",
                   i, e.text);
-        cr_expect(callbacks[i].says == NULL || strstr(e.text, callbacks[i].says) != NULL,
+        cr_expect(callbacks[i].says == NULL ||
+                      strstr(e.text, callbacks[i].says) != NULL,
                   "row %zu: %s", i, e.text);
         config_release(&config);
     }
