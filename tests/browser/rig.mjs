@@ -219,7 +219,9 @@ export class System {
 /* Debian's chromium.  As root it has no sandbox; the pages are ours. */
 export function launch() {
   const args = ['--disable-gpu', '--disable-dev-shm-usage', ...(process.getuid() === 0 ? ['--no-sandbox'] : [])];
-  return chromium.launch({executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args});
+  /* Without UTF-8 it opens no file whose name is not ASCII. */
+  const env = {...process.env, LC_ALL: 'C.UTF-8'};
+  return chromium.launch({executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args, env});
 }
 
 /* Drop files (paths) onto an element as a person does: the browser's own event, which scripts cannot make. */
