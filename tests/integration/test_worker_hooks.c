@@ -360,7 +360,7 @@ Test(worker_hooks, nothing_private_is_called_for_a_client)
     rig_start(&rig, "a");
     cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{hooks}:dead", NULL) == 5, 10000));
     for (int i = 0; i < 5; i++) {
-        char at[8];
+        char at[16];
         (void)snprintf(at, sizeof at, "%d", i);
         char *uuid =
             redis_fixture_ask(&rig.redis, "ZRANGE", "hoist:{hooks}:dead", at, at, NULL);
