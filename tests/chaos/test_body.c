@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(body, .timeout = 20);
+TestSuite(body, .timeout = 60);
 
 static const struct body_plan plan = {.seed = 7, .max_bytes = 1 << 20};
 

@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 
-TestSuite(check, .init = world_up, .fini = world_down, .timeout = 20);
+TestSuite(check, .init = world_up, .fini = world_down, .timeout = 60);
 
 Test(check, a_world_in_which_all_is_right_passes)
 {

@@ -6,7 +6,7 @@
 
 #include "shared/clock.h"
 
-TestSuite(check_rest, .init = world_up, .fini = world_down, .timeout = 20);
+TestSuite(check_rest, .init = world_up, .fini = world_down, .timeout = 60);
 
 Test(check_rest, an_unanswered_upload_that_is_partial_violates_4_and_2)
 {

@@ -32,7 +32,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(clients, .init = up, .fini = down, .timeout = 30);
+TestSuite(clients, .init = up, .fini = down, .timeout = 60);
 
 static struct clients_options options(int count, enum clients_kind kind)
 {

@@ -30,7 +30,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(ledger, .init = up, .fini = down, .timeout = 20);
+TestSuite(ledger, .init = up, .fini = down, .timeout = 60);
 
 static struct ledger *open_ledger(void)
 {

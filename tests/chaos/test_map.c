@@ -4,7 +4,7 @@
 #include <criterion/new/assert.h>
 #include <stdio.h>
 
-TestSuite(map, .timeout = 20);
+TestSuite(map, .timeout = 60);
 
 Test(map, finds_what_was_added_and_nothing_else)
 {

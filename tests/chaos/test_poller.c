@@ -61,7 +61,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(poller, .init = up, .fini = down, .timeout = 20);
+TestSuite(poller, .init = up, .fini = down, .timeout = 60);
 
 /* Bytes of upload n, at the key that the fake names. */
 static void plant(int64_t n, int64_t less)

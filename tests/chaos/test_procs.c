@@ -10,7 +10,7 @@
 
 #include "tests/support/wait_until.h"
 
-TestSuite(procs, .timeout = 20);
+TestSuite(procs, .timeout = 60);
 
 static struct procs_sample take(void)
 {

@@ -3,7 +3,7 @@
 
 #include "tests/chaos/body.h"
 
-TestSuite(proxy, .init = rig_up, .fini = rig_down, .timeout = 20);
+TestSuite(proxy, .init = rig_up, .fini = rig_down, .timeout = 60);
 
 Test(proxy, passes_all_bytes_both_ways)
 {

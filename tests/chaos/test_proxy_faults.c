@@ -1,7 +1,7 @@
 /* What a proxy breaks. */
 #include "tests/chaos/proxy_rig.h"
 
-TestSuite(proxy_faults, .init = rig_up, .fini = rig_down, .timeout = 20);
+TestSuite(proxy_faults, .init = rig_up, .fini = rig_down, .timeout = 60);
 
 Test(proxy_faults, delay_holds_each_byte_that_long)
 {

@@ -22,7 +22,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(scan, .init = up, .fini = down, .timeout = 20);
+TestSuite(scan, .init = up, .fini = down, .timeout = 60);
 
 struct found {
     int count;

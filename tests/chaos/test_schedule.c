@@ -21,7 +21,7 @@ static struct schedule begin(uint64_t seed)
     return s;
 }
 
-TestSuite(schedule, .timeout = 30);
+TestSuite(schedule, .timeout = 60);
 
 Test(schedule, a_seed_always_gives_the_same_list)
 {

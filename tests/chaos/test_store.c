@@ -28,7 +28,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(store, .init = up, .fini = down, .timeout = 20);
+TestSuite(store, .init = up, .fini = down, .timeout = 60);
 
 static const char *below(const char *name)
 {

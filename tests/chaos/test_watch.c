@@ -31,7 +31,7 @@ static void down(void)
     redis_fixture_stop(&redis);
 }
 
-TestSuite(watch, .init = up, .fini = down, .timeout = 20);
+TestSuite(watch, .init = up, .fini = down, .timeout = 60);
 
 static void event(const char *uuid, const char *state)
 {

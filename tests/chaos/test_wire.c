@@ -4,7 +4,7 @@
 #include <criterion/new/assert.h>
 #include <string.h>
 
-TestSuite(wire, .timeout = 10);
+TestSuite(wire, .timeout = 60);
 
 #define HEAD(rest) "HTTP/1.1 202 Accepted\r\n" rest "\r\n"
 

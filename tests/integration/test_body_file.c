@@ -44,7 +44,7 @@ static void files_down(void)
     tmpdir_remove(&bodies);
 }
 
-TestSuite(body_file, .init = files_up, .fini = files_down, .timeout = 30);
+TestSuite(body_file, .init = files_up, .fini = files_down, .timeout = 60);
 
 static struct body_file open_good(const char *path)
 {

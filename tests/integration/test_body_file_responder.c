@@ -52,7 +52,7 @@ static void down(void)
     tmpdir_remove(&bodies);
 }
 
-TestSuite(body_file_responder, .init = up, .fini = down, .timeout = 60);
+TestSuite(body_file_responder, .init = up, .fini = down, .timeout = 120);
 
 static bool log_has(const char *text)
 {

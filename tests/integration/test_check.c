@@ -26,7 +26,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(check, .init = up, .fini = down, .timeout = 60);
+TestSuite(check, .init = up, .fini = down, .timeout = 120);
 
 static const char *const programs[] = {HOIST_FCGI_BIN, HOIST_WORKER_BIN};
 

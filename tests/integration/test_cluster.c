@@ -38,7 +38,7 @@ static void down(void)
     cluster_fixture_stop(&f);
 }
 
-TestSuite(cluster, .init = up, .fini = down, .timeout = 60);
+TestSuite(cluster, .init = up, .fini = down, .timeout = 120);
 
 /* So many calls on this queue have been answered since; false when none came in time. */
 static bool goes_on(struct load *l, size_t queue)

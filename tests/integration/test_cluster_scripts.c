@@ -29,7 +29,7 @@ static void down(void)
     cluster_fixture_stop(&f);
 }
 
-TestSuite(cluster_scripts, .init = up, .fini = down, .timeout = 30);
+TestSuite(cluster_scripts, .init = up, .fini = down, .timeout = 60);
 
 /* --- A script that is stopped in its midst --- */
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(console, .init = console_up, .fini = harness_down, .timeout = 30);
+TestSuite(console, .init = console_up, .fini = harness_down, .timeout = 60);
 
 static struct job_id add_dead(void)
 {

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(console_fsck, .init = console_up, .fini = harness_down, .timeout = 60);
+TestSuite(console_fsck, .init = console_up, .fini = harness_down, .timeout = 120);
 
 #define KEY(name) "hoist:{q}:" name
 #define GHOST "0193c0de-7a1b-7c3d-9e4f-0123456789ab"

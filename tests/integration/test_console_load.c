@@ -16,7 +16,7 @@
 
 enum { DEADLINE_MS = 20000 };
 
-TestSuite(console_load, .timeout = 60);
+TestSuite(console_load, .timeout = 120);
 
 static char said[4096];
 

@@ -22,7 +22,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(converter, .fini = down, .timeout = 60);
+TestSuite(converter, .fini = down, .timeout = 120);
 
 #define UPPER "[converter upper]\nrun = tr a-z A-Z\n"
 #define REVERSE "[converter reverse]\nrun = rev\n"

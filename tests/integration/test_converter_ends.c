@@ -19,7 +19,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(converter_ends, .fini = down, .timeout = 60);
+TestSuite(converter_ends, .fini = down, .timeout = 120);
 
 static const char sleeper[] =
     "[converter sleeps]\nrun = sh -c 'cat; sleep 1000 & sleep 1000'\n"

@@ -32,7 +32,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(converter_examples, .init = up, .fini = down, .timeout = 60);
+TestSuite(converter_examples, .init = up, .fini = down, .timeout = 120);
 
 /* What became of the job, at most size bytes of it; its length. */
 static size_t object_of(const struct job_id *id, unsigned char *ret, size_t size)

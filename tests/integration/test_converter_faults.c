@@ -19,7 +19,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(converter_faults, .fini = down, .timeout = 60);
+TestSuite(converter_faults, .fini = down, .timeout = 120);
 
 /* --- how they end --- */
 

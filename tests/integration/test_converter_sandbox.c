@@ -39,7 +39,7 @@ static void down(void)
     (void)rmdir(place); /* there may be none */
 }
 
-TestSuite(converter_sandbox, .fini = down, .timeout = 60);
+TestSuite(converter_sandbox, .fini = down, .timeout = 120);
 
 static void write_file(const char *path, const char *text)
 {

@@ -3,7 +3,7 @@
  */
 #include "tests/integration/credentials_harness.h"
 
-TestSuite(credentials, .init = up, .fini = down, .timeout = 60);
+TestSuite(credentials, .init = up, .fini = down, .timeout = 120);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -8,7 +8,7 @@
 
 #include "worker/keys/credentials_source.h"
 
-TestSuite(credentials_files, .init = up, .fini = down, .timeout = 60);
+TestSuite(credentials_files, .init = up, .fini = down, .timeout = 120);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define PROFILE(id) "[default]\naws_access_key_id=" id "\naws_secret_access_key=s\n"

@@ -64,7 +64,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(dest_command, .init = up, .fini = down, .timeout = 60);
+TestSuite(dest_command, .init = up, .fini = down, .timeout = 120);
 
 static struct dest_result deliver_fd(const struct job *j, int fd)
 {

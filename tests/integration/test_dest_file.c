@@ -45,7 +45,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(dest_file, .init = up, .fini = down, .timeout = 30);
+TestSuite(dest_file, .init = up, .fini = down, .timeout = 60);
 
 static struct dest_result deliver(const char *key, const char *data)
 {

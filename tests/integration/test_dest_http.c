@@ -1,7 +1,7 @@
 /* The destination http(s)://: what a server is sent, and what its answers lead to. */
 #include "tests/integration/dest_http_harness.h"
 
-TestSuite(dest_http, .init = up, .fini = down, .timeout = 60);
+TestSuite(dest_http, .init = up, .fini = down, .timeout = 120);
 
 Test(dest_http, put_sends_the_bytes_with_all_that_is_known_of_them)
 {

@@ -1,7 +1,7 @@
 /* The destination http(s)://: looks, aborts, a lease that has run out, bytes that each attempt makes anew. */
 #include "tests/integration/dest_http_harness.h"
 
-TestSuite(dest_http_ends, .init = up, .fini = down, .timeout = 60);
+TestSuite(dest_http_ends, .init = up, .fini = down, .timeout = 120);
 
 static struct dest_result look_at(const char *key)
 {

@@ -32,7 +32,7 @@ static void both_down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(dest_look, .init = both_up, .fini = both_down, .timeout = 30);
+TestSuite(dest_look, .init = both_up, .fini = both_down, .timeout = 60);
 
 static struct dest_result look_at(struct destination *d, const struct job *j, int fd)
 {

@@ -3,7 +3,7 @@
 
 #include "shared/job_arrived.h"
 
-TestSuite(dest_many, .init = up, .fini = down, .timeout = 60);
+TestSuite(dest_many, .init = up, .fini = down, .timeout = 120);
 
 static void expect_arrived(const struct outcome *o, const char *want)
 {

@@ -5,7 +5,7 @@
 
 #include "tests/support/wait_until.h"
 
-TestSuite(dest_s3, .init = up, .fini = down, .timeout = 60);
+TestSuite(dest_s3, .init = up, .fini = down, .timeout = 120);
 
 Test(dest_s3, an_object_arrives_with_all_its_headers)
 {

@@ -18,7 +18,7 @@ static void date_store(void)
                        "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm) > 0);
 }
 
-TestSuite(dest_s3_answers, .init = up, .fini = down, .timeout = 60);
+TestSuite(dest_s3_answers, .init = up, .fini = down, .timeout = 120);
 
 static const struct {
     const char *label;

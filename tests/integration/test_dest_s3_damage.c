@@ -11,7 +11,7 @@
 #include "shared/clock.h"
 #include "tests/support/wait_until.h"
 
-TestSuite(dest_s3_damage, .init = up, .fini = down, .timeout = 60);
+TestSuite(dest_s3_damage, .init = up, .fini = down, .timeout = 120);
 
 enum { SIZE = 300 * 1024 + 17, FLIPS = 24 }; /* several pieces, the last one small */
 

@@ -24,7 +24,7 @@ static void keys_down(void)
     metadata_fake_stop(fake);
 }
 
-TestSuite(dest_s3_keys, .init = keys_up, .fini = keys_down, .timeout = 60);
+TestSuite(dest_s3_keys, .init = keys_up, .fini = keys_down, .timeout = 120);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

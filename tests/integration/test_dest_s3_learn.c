@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-TestSuite(dest_s3_learn, .init = up, .fini = down, .timeout = 60);
+TestSuite(dest_s3_learn, .init = up, .fini = down, .timeout = 120);
 
 /* A job that did not choose its key. */
 static struct dest_result deliver_own(const char *data)

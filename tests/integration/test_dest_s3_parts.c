@@ -1,7 +1,7 @@
 /* An object that goes to S3 in parts. */
 #include "tests/integration/dest_s3_parts_harness.h"
 
-TestSuite(dest_s3_parts, .init = parts_up, .fini = parts_down, .timeout = 60);
+TestSuite(dest_s3_parts, .init = parts_up, .fini = parts_down, .timeout = 120);
 
 Test(dest_s3_parts, object_is_made_of_parts_of_one_size_but_the_last)
 {

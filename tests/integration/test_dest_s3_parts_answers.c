@@ -3,7 +3,7 @@
 
 #include <criterion/parameterized.h>
 
-TestSuite(dest_s3_parts_answers, .init = parts_up, .fini = parts_down, .timeout = 60);
+TestSuite(dest_s3_parts_answers, .init = parts_up, .fini = parts_down, .timeout = 120);
 
 static const struct {
     const char *label;

@@ -5,7 +5,7 @@
 
 #include "worker/flow/flow.h"
 
-TestSuite(dest_s3_parts_ends, .init = parts_up, .fini = parts_down, .timeout = 30);
+TestSuite(dest_s3_parts_ends, .init = parts_up, .fini = parts_down, .timeout = 60);
 
 static struct dest_result result;
 static struct destination_run *run;

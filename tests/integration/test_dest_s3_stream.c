@@ -1,7 +1,7 @@
 /* The destination s3: and bytes of unknown number. */
 #include "tests/integration/dest_s3_stream_rig.h"
 
-TestSuite(dest_s3_stream, .init = up, .fini = down, .timeout = 60);
+TestSuite(dest_s3_stream, .init = up, .fini = down, .timeout = 120);
 
 enum { MIB = 1024 * 1024, PART = 8 * MIB };
 

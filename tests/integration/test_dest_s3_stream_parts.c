@@ -44,7 +44,7 @@ static void down_parts(void)
     spool_sample_close(&files);
 }
 
-TestSuite(dest_s3_stream_parts, .init = up_parts, .fini = down_parts, .timeout = 60);
+TestSuite(dest_s3_stream_parts, .init = up_parts, .fini = down_parts, .timeout = 120);
 
 static void run(int64_t size, int64_t burst, enum fake_end end)
 {

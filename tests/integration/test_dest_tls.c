@@ -86,7 +86,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(dest_tls, .init = up, .fini = down, .timeout = 90);
+TestSuite(dest_tls, .init = up, .fini = down, .timeout = 120);
 
 /* What the server has said of itself and got from the client. */
 static const char *read_log(void)

@@ -3,7 +3,7 @@
 
 #include "worker/source/stream.h"
 
-TestSuite(dest_whole, .init = up, .fini = down, .timeout = 60);
+TestSuite(dest_whole, .init = up, .fini = down, .timeout = 120);
 
 /* Gives its text in pieces of three bytes, each on a turn of the loop, and then says how it ended. */
 struct pieces {

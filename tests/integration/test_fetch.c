@@ -124,7 +124,7 @@ static void up(void)
     fetch_rig_up(pages);
 }
 
-TestSuite(fetch, .init = up, .fini = fetch_rig_down, .timeout = 60);
+TestSuite(fetch, .init = up, .fini = fetch_rig_down, .timeout = 120);
 
 static void expect_whole(const struct taker *t, size_t len)
 {

@@ -56,7 +56,7 @@ static void down(void)
     cr_expect(eq(int, uv_loop_close(&loop), 0));
 }
 
-TestSuite(flow, .init = up, .fini = down, .timeout = 20);
+TestSuite(flow, .init = up, .fini = down, .timeout = 60);
 
 static void run(void)
 {

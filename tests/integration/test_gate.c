@@ -68,7 +68,7 @@ static void down(void)
     tmpdir_remove(&rig.dir);
 }
 
-TestSuite(gate, .fini = down, .timeout = 20);
+TestSuite(gate, .fini = down, .timeout = 60);
 
 static void ask(struct fcgi_client *c)
 {

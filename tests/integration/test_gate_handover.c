@@ -82,7 +82,7 @@ static void down(void)
     tmpdir_remove(&rig.dir);
 }
 
-TestSuite(gate_handover, .init = up, .fini = down, .timeout = 20);
+TestSuite(gate_handover, .init = up, .fini = down, .timeout = 60);
 
 /* The request that this side is given, and its connection kept or closed. */
 static void serve(struct side *s, enum gate_end end)

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-TestSuite(http_cancel, .timeout = 30);
+TestSuite(http_cancel, .timeout = 60);
 
 enum { FILLERS = 4 };
 

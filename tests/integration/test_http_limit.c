@@ -6,7 +6,7 @@
 #include "shared/clock.h"
 #include "worker/http/bandwidth.h"
 
-TestSuite(http_limit, .init = up, .fini = down, .timeout = 60);
+TestSuite(http_limit, .init = up, .fini = down, .timeout = 120);
 
 enum { UPLOADS = 4, MAX = 256 * 1024 };
 

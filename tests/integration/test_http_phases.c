@@ -41,7 +41,7 @@ static void down(void)
     s3_faulty_stop(s3);
 }
 
-TestSuite(http_phases, .init = up, .fini = down, .timeout = 60);
+TestSuite(http_phases, .init = up, .fini = down, .timeout = 120);
 
 struct end {
     bool over, body_sent;

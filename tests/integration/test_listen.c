@@ -45,7 +45,7 @@ static void down(void)
     tmpdir_remove(&rig.dir);
 }
 
-TestSuite(listen, .init = up, .fini = down, .timeout = 20);
+TestSuite(listen, .init = up, .fini = down, .timeout = 60);
 
 static void check_opens(void)
 {

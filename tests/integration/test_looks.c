@@ -95,7 +95,7 @@ static void down(void)
     redis_fixture_stop(&server);
 }
 
-TestSuite(looks, .init = up, .fini = down, .timeout = 30);
+TestSuite(looks, .init = up, .fini = down, .timeout = 60);
 
 /* A job that is done by Redis, with its files; with its object where wanted. */
 static struct reconcile_look done_job(bool with_object)

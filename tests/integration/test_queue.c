@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(queue, .init = harness_up, .fini = harness_down, .timeout = 30);
+TestSuite(queue, .init = harness_up, .fini = harness_down, .timeout = 60);
 
 /* --- enqueue --- */
 

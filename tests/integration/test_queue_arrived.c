@@ -13,7 +13,7 @@
 #define A "a\ns3://b/k\n"
 #define AB A "b-2\n\n"
 
-TestSuite(queue_arrived, .init = harness_up, .fini = harness_down, .timeout = 30);
+TestSuite(queue_arrived, .init = harness_up, .fini = harness_down, .timeout = 60);
 
 static struct job shown(const struct job_id *id)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(queue_bad, .init = harness_up, .fini = harness_down, .timeout = 60);
+TestSuite(queue_bad, .init = harness_up, .fini = harness_down, .timeout = 120);
 
 /* --- Impossible records --- */
 

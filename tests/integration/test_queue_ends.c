@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(queue_ends, .init = harness_up, .fini = harness_down, .timeout = 30);
+TestSuite(queue_ends, .init = harness_up, .fini = harness_down, .timeout = 60);
 
 /* --- finish --- */
 

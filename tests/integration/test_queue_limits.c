@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(queue_limits, .init = harness_up, .fini = harness_down, .timeout = 30);
+TestSuite(queue_limits, .init = harness_up, .fini = harness_down, .timeout = 60);
 
 static void pop_marker(void)
 {

@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-TestSuite(queue_order, .init = harness_up, .fini = harness_down, .timeout = 30);
+TestSuite(queue_order, .init = harness_up, .fini = harness_down, .timeout = 60);
 
 static int64_t slots_of(const char *group)
 {

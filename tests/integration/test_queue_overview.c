@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(queue_overview, .init = harness_up, .fini = harness_down, .timeout = 60);
+TestSuite(queue_overview, .init = harness_up, .fini = harness_down, .timeout = 120);
 
 static struct queue_minutes minutes(void)
 {

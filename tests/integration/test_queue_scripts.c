@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(queue_scripts, .timeout = 60);
+TestSuite(queue_scripts, .timeout = 120);
 
 Test(queue_scripts, forms_begin_as_their_servers_need_it)
 {

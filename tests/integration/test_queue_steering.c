@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(queue_steering, .init = harness_up, .fini = harness_down, .timeout = 30);
+TestSuite(queue_steering, .init = harness_up, .fini = harness_down, .timeout = 60);
 
 /* --- cancel --- */
 

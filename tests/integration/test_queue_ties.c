@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(queue_ties, .init = harness_up, .fini = harness_down, .timeout = 30);
+TestSuite(queue_ties, .init = harness_up, .fini = harness_down, .timeout = 60);
 
 /* --- Parents --- */
 

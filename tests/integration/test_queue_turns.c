@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-TestSuite(queue_turns, .init = harness_up, .fini = harness_down, .timeout = 30);
+TestSuite(queue_turns, .init = harness_up, .fini = harness_down, .timeout = 60);
 
 static bool same_leases(const struct queue_claimed *a, const struct queue_claimed *b)
 {

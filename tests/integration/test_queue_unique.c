@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-TestSuite(queue_unique, .init = harness_up, .fini = harness_down, .timeout = 30);
+TestSuite(queue_unique, .init = harness_up, .fini = harness_down, .timeout = 60);
 
 static const struct tie keyed = {.unique = "k"};
 

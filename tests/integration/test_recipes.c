@@ -175,7 +175,7 @@ static void up(void)
     cr_assert(setenv("PATH", path, 1) == 0);
 }
 
-TestSuite(recipes, .init = up, .fini = harness_down, .timeout = 60);
+TestSuite(recipes, .init = up, .fini = harness_down, .timeout = 120);
 
 static char *shell(const char *command)
 {

@@ -51,7 +51,7 @@ static void down(void)
     redis_fixture_stop(&server);
 }
 
-TestSuite(reconcile, .init = up, .fini = down, .timeout = 60);
+TestSuite(reconcile, .init = up, .fini = down, .timeout = 120);
 
 static struct job_id commit(const char *queue)
 {

@@ -34,7 +34,7 @@ static void down(void)
     reconcile_rig_down(&rig);
 }
 
-TestSuite(reconcile_clock, .init = up, .fini = down, .timeout = 60);
+TestSuite(reconcile_clock, .init = up, .fini = down, .timeout = 120);
 
 /* How many jobs a pass brings back that Redis has not. */
 static size_t brought_back(void)

@@ -31,7 +31,7 @@ static void down(void)
     reconcile_rig_down(&rig);
 }
 
-TestSuite(reconcile_looks, .init = up, .fini = down, .timeout = 60);
+TestSuite(reconcile_looks, .init = up, .fini = down, .timeout = 120);
 
 static void on_act(enum reconcile_act act, const char *what, const struct err *why,
                    void *ctx)

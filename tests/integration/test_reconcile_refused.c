@@ -26,7 +26,7 @@ static void down(void)
     reconcile_rig_down(&rig);
 }
 
-TestSuite(reconcile_refused, .init = up, .fini = down, .timeout = 60);
+TestSuite(reconcile_refused, .init = up, .fini = down, .timeout = 120);
 
 static void commit(const char *unique)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(redis, .init = redis_up, .fini = redis_down, .timeout = 30);
+TestSuite(redis, .init = redis_up, .fini = redis_down, .timeout = 60);
 
 Test(redis, a_call_connects_by_itself_and_notes_when_it_succeeded)
 {

@@ -102,7 +102,7 @@ static void down(void)
     redis_fixture_stop(&t.server);
 }
 
-TestSuite(redis_async, .init = up, .fini = down, .timeout = 30);
+TestSuite(redis_async, .init = up, .fini = down, .timeout = 60);
 
 static void send_words(long id, const char *a, const char *b, const char *c,
                        int wait_ms);

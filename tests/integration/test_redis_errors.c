@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(redis_errors, .init = redis_up, .fini = redis_down, .timeout = 30);
+TestSuite(redis_errors, .init = redis_up, .fini = redis_down, .timeout = 60);
 
 Test(redis_errors, what_the_server_refuses_is_rejected_and_the_connection_stays)
 {

@@ -87,7 +87,7 @@ static void down(void)
     redis_down();
 }
 
-TestSuite(redis_failover, .init = up, .fini = down, .timeout = 30);
+TestSuite(redis_failover, .init = up, .fini = down, .timeout = 60);
 
 /* The first becomes a replica, and the name leads to the second. */
 static void fail_over(void)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(redis_fake, .timeout = 30);
+TestSuite(redis_fake, .timeout = 60);
 
 Test(redis_fake, an_unknown_host_is_worth_another_try)
 {

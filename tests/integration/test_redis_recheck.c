@@ -25,7 +25,7 @@ int clock_gettime(clockid_t id, struct timespec *ret)
     return (int)rc;
 }
 
-TestSuite(redis_recheck, .init = redis_up, .fini = redis_down, .timeout = 30);
+TestSuite(redis_recheck, .init = redis_up, .fini = redis_down, .timeout = 60);
 
 static void set_policy(const char *policy)
 {

@@ -30,7 +30,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(redis_start, .init = up, .fini = down, .timeout = 60);
+TestSuite(redis_start, .init = up, .fini = down, .timeout = 120);
 
 static const char *const programs[] = {HOIST_FCGI_BIN, HOIST_WORKER_BIN};
 

@@ -15,7 +15,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(responder, .init = responder_up, .fini = responder_down, .timeout = 60);
+TestSuite(responder, .init = responder_up, .fini = responder_down, .timeout = 120);
 
 #define HELLO_SHA256 "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 

@@ -14,7 +14,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(responder_access, .fini = responder_down, .timeout = 60);
+TestSuite(responder_access, .fini = responder_down, .timeout = 120);
 
 #define UNKNOWN "default.0193c0de-7a1b-7c3d-9e4f-0123456789ab"
 

@@ -11,7 +11,7 @@
 #include <criterion/new/assert.h>
 
 TestSuite(responder_assets, .init = responder_up, .fini = responder_down,
-          .timeout = 60);
+          .timeout = 120);
 
 static const char *uri_of(const struct asset *a)
 {

@@ -12,7 +12,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(responder_bad, .init = responder_up, .fini = responder_down, .timeout = 60);
+TestSuite(responder_bad, .init = responder_up, .fini = responder_down, .timeout = 120);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define TEN(s) s s s s s s s s s s

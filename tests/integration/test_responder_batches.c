@@ -14,7 +14,7 @@
 #include <criterion/new/assert.h>
 
 TestSuite(responder_batches, .init = responder_up, .fini = responder_down,
-          .timeout = 60);
+          .timeout = 120);
 
 #define NOBODY "01a203d3-6eb4-7917-a21f-6d22207c6968"
 

@@ -46,7 +46,7 @@ static void down(void)
     responder_down();
 }
 
-TestSuite(responder_cgi, .init = up, .fini = down, .timeout = 60);
+TestSuite(responder_cgi, .init = up, .fini = down, .timeout = 120);
 
 static void start(const struct call *c, int in_fd)
 {

@@ -28,9 +28,9 @@ static void up_without(void)
     responder_up_with("[command secret]\nrun = true\n");
 }
 
-TestSuite(responder_create, .init = up, .fini = responder_down, .timeout = 60);
+TestSuite(responder_create, .init = up, .fini = responder_down, .timeout = 120);
 TestSuite(responder_create_off, .init = up_without, .fini = responder_down,
-          .timeout = 60);
+          .timeout = 120);
 
 /* Its id, in a buffer of its own. */
 static char *create(const char *json)

@@ -21,7 +21,7 @@ static void up(void)
     access_up_with("scopes = upload\n[http]\nmax_listeners = 3\n");
 }
 
-TestSuite(responder_events, .init = up, .fini = responder_down, .timeout = 60);
+TestSuite(responder_events, .init = up, .fini = responder_down, .timeout = 120);
 
 static struct event_stream s, s2; /* too large for a stack */
 

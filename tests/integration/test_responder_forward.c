@@ -45,7 +45,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(responder_forward, .init = up, .fini = down, .timeout = 60);
+TestSuite(responder_forward, .init = up, .fini = down, .timeout = 120);
 
 /* --- What is wrong with Redis, and how it is mended --- */
 

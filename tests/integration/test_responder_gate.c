@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(responder_gate, .init = responder_up, .fini = responder_down, .timeout = 60);
+TestSuite(responder_gate, .init = responder_up, .fini = responder_down, .timeout = 120);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -20,7 +20,7 @@
 #include <criterion/new/assert.h>
 
 TestSuite(responder_idempotency, .init = responder_up, .fini = responder_down,
-          .timeout = 60);
+          .timeout = 120);
 
 #define KEY(text) "HTTP_IDEMPOTENCY_KEY=" text
 #define URI "/v1/uploads/a?queue=media"

@@ -18,7 +18,7 @@ static void up_fetch(void)
 }
 
 TestSuite(responder_idempotency_more, .init = up_fetch, .fini = responder_down,
-          .timeout = 60);
+          .timeout = 120);
 
 #define KEY(text) "HTTP_IDEMPOTENCY_KEY=" text
 #define URI "/v1/uploads/a?queue=media"

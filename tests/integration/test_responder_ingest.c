@@ -19,7 +19,7 @@ static void up(void)
                       "[destination pics]\nurl = file:///tmp/pics\n");
 }
 
-TestSuite(responder_ingest, .init = up, .fini = responder_down, .timeout = 60);
+TestSuite(responder_ingest, .init = up, .fini = responder_down, .timeout = 120);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -13,7 +13,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(responder_jobs, .init = responder_up, .fini = responder_down, .timeout = 60);
+TestSuite(responder_jobs, .init = responder_up, .fini = responder_down, .timeout = 120);
 
 Test(responder_jobs, a_job_can_be_looked_at_and_cancelled)
 {

@@ -38,7 +38,7 @@ static void down(void)
     responder_down();
 }
 
-TestSuite(responder_limits, .init = up, .fini = down, .timeout = 110);
+TestSuite(responder_limits, .init = up, .fini = down, .timeout = 120);
 
 static const struct fcgi_request live = {
     .method = "GET", .uri = "/healthz", .keep = true};

@@ -13,7 +13,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(responder_list, .init = responder_up, .fini = responder_down, .timeout = 60);
+TestSuite(responder_list, .init = responder_up, .fini = responder_down, .timeout = 120);
 
 static size_t count_in(const char *text, const char *part)
 {

@@ -41,7 +41,7 @@ static void down(void)
     responder_down();
 }
 
-TestSuite(responder_listen, .init = up, .fini = down, .timeout = 60);
+TestSuite(responder_listen, .init = up, .fini = down, .timeout = 120);
 
 /* A shell script that ends in RUN, with descriptor 0. */
 static void start(struct spawn *s, const char *script, int fd, const char *setting)

@@ -17,7 +17,7 @@
 #include <criterion/new/assert.h>
 
 TestSuite(responder_manners, .init = responder_up, .fini = responder_down,
-          .timeout = 60);
+          .timeout = 120);
 
 static struct fcgi_response ask(const char *method, const char *uri)
 {

@@ -19,7 +19,7 @@
 
 enum { FAR = 4 * 1024 * 1024 /* more than is read for politeness' sake */ };
 
-TestSuite(responder_marks, .fini = responder_down, .timeout = 60);
+TestSuite(responder_marks, .fini = responder_down, .timeout = 120);
 
 /* An upload that announces so many bytes and sends none; its answer comes all the same. */
 static struct fcgi_response announce(const char *type, const char *length)

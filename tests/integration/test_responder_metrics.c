@@ -16,9 +16,9 @@
 #include <criterion/new/assert.h>
 
 TestSuite(responder_metrics, .init = responder_up, .fini = responder_down,
-          .timeout = 60);
-TestSuite(responder_metrics_all, .fini = responder_down, .timeout = 60);
-TestSuite(responder_metrics_access, .fini = responder_down, .timeout = 60);
+          .timeout = 120);
+TestSuite(responder_metrics_all, .fini = responder_down, .timeout = 120);
+TestSuite(responder_metrics_access, .fini = responder_down, .timeout = 120);
 
 static const struct fcgi_request ask = {.method = "GET", .uri = "/metrics"};
 

@@ -15,7 +15,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(responder_move, .init = responder_up, .fini = responder_down, .timeout = 60);
+TestSuite(responder_move, .init = responder_up, .fini = responder_down, .timeout = 120);
 
 #define TO_MEDIA "{\"queue\":\"media\"}"
 

@@ -19,7 +19,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
-TestSuite(responder_policy, .init = policy_up, .fini = responder_down, .timeout = 60);
+TestSuite(responder_policy, .init = policy_up, .fini = responder_down, .timeout = 120);
 
 static bool get_says(const char *uri, int status)
 {

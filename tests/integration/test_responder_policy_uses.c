@@ -21,7 +21,7 @@
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
 TestSuite(responder_policy_uses, .init = policy_up, .fini = responder_down,
-          .timeout = 60);
+          .timeout = 120);
 
 static void *put_once(void *policy)
 {

@@ -14,7 +14,7 @@
 #include <criterion/new/assert.h>
 
 TestSuite(responder_queues, .init = responder_up, .fini = responder_down,
-          .timeout = 60);
+          .timeout = 120);
 
 static int64_t size_of(const char *key)
 {

@@ -14,7 +14,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(responder_quota, .fini = responder_down, .timeout = 60);
+TestSuite(responder_quota, .fini = responder_down, .timeout = 120);
 
 #define JOBS "hoist:quota:{tester}:jobs"
 #define DAY "hoist:quota:{tester}:day"

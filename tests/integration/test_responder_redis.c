@@ -36,7 +36,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(responder_redis, .init = up, .fini = down, .timeout = 60);
+TestSuite(responder_redis, .init = up, .fini = down, .timeout = 120);
 
 static int log_count(const char *text)
 {

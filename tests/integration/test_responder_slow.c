@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(responder_slow, .init = responder_up, .fini = responder_down, .timeout = 60);
+TestSuite(responder_slow, .init = responder_up, .fini = responder_down, .timeout = 120);
 
 static const struct fcgi_request live = {.method = "GET", .uri = "/healthz"};
 

@@ -38,7 +38,7 @@ static void up(void)
     fcgi_client_close(&c);
 }
 
-TestSuite(responder_status, .init = up, .fini = responder_down, .timeout = 60);
+TestSuite(responder_status, .init = up, .fini = responder_down, .timeout = 120);
 
 static bool says(const char *uri, const char *part)
 {

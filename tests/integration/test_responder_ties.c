@@ -13,7 +13,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(responder_ties, .init = responder_up, .fini = responder_down, .timeout = 60);
+TestSuite(responder_ties, .init = responder_up, .fini = responder_down, .timeout = 120);
 
 #define NOBODY "01a203d3-6eb4-7917-a21f-6d22207c6968"
 

@@ -32,7 +32,7 @@ static void down(void)
     }
 }
 
-TestSuite(responder_waits, .fini = down, .timeout = 60);
+TestSuite(responder_waits, .fini = down, .timeout = 120);
 
 static bool says(const struct fcgi_request *put, const char *part)
 {

@@ -9,7 +9,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(responder_workers, .fini = responder_down, .timeout = 60);
+TestSuite(responder_workers, .fini = responder_down, .timeout = 120);
 
 static bool has(const struct fcgi_response *r, const char *part)
 {

@@ -31,7 +31,7 @@ static void down(void)
     redis_fixture_stop(&server);
 }
 
-TestSuite(room, .init = up, .fini = down, .timeout = 30);
+TestSuite(room, .init = up, .fini = down, .timeout = 60);
 
 static int failures_after_a_look(void)
 {

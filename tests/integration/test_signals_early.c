@@ -43,7 +43,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(signals_early, .init = up, .fini = down, .timeout = 110);
+TestSuite(signals_early, .init = up, .fini = down, .timeout = 120);
 
 /* Whether SIGHUP is ignored, blocked or caught: `what` of /proc/PID/status says so. */
 static bool handles(const struct spawn *s, const char *what)

@@ -26,7 +26,7 @@ static void down(void)
     spool_sample_close(&spool);
 }
 
-TestSuite(spool, .init = up, .fini = down, .timeout = 60);
+TestSuite(spool, .init = up, .fini = down, .timeout = 120);
 
 static void expect_content(const char *path, const char *want, size_t len)
 {

@@ -19,7 +19,7 @@ static void down(void)
     spool_sample_close(&spool);
 }
 
-TestSuite(spool_check, .init = up, .fini = down, .timeout = 60);
+TestSuite(spool_check, .init = up, .fini = down, .timeout = 120);
 
 static void expect_good(const char *when)
 {

@@ -21,7 +21,7 @@ static void down(void)
     spool_sample_close(&spool);
 }
 
-TestSuite(spool_clone, .init = up, .fini = down, .timeout = 30);
+TestSuite(spool_clone, .init = up, .fini = down, .timeout = 60);
 
 /* The manifest of j for another queue, as job_move has it. */
 static struct job other_queue(const struct job *j)

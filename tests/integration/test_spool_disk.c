@@ -25,7 +25,7 @@ static void down(void)
     spool_sample_close(&spool);
 }
 
-TestSuite(spool_disk, .init = up, .fini = down, .timeout = 60);
+TestSuite(spool_disk, .init = up, .fini = down, .timeout = 120);
 
 static char block[64 * 1024];
 

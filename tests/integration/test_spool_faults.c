@@ -120,7 +120,7 @@ static void down(void)
     spool_sample_close(&spool);
 }
 
-TestSuite(spool_faults, .init = up, .fini = down, .timeout = 60);
+TestSuite(spool_faults, .init = up, .fini = down, .timeout = 120);
 
 static void expect_nothing(const char *label)
 {

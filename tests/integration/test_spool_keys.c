@@ -30,7 +30,7 @@ static void down(void)
     reconcile_rig_down(&parts);
 }
 
-TestSuite(spool_keys, .init = up, .fini = down, .timeout = 60);
+TestSuite(spool_keys, .init = up, .fini = down, .timeout = 120);
 
 static struct spool_key claim(void)
 {

@@ -22,7 +22,7 @@ static void down(void)
     reconcile_rig_down(&rig);
 }
 
-TestSuite(spool_promise, .init = up, .fini = down, .timeout = 60);
+TestSuite(spool_promise, .init = up, .fini = down, .timeout = 120);
 
 static struct job new_job(const char *source, const char *url)
 {

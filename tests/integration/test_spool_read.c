@@ -21,7 +21,7 @@ static void down(void)
     spool_sample_close(&spool);
 }
 
-TestSuite(spool_read, .init = up, .fini = down, .timeout = 60);
+TestSuite(spool_read, .init = up, .fini = down, .timeout = 120);
 
 /* --- Opening the spool --- */
 

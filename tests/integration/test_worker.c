@@ -19,7 +19,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(worker, .fini = down, .timeout = 60);
+TestSuite(worker, .fini = down, .timeout = 120);
 
 Test(worker, a_job_arrives_and_its_spool_files_go)
 {

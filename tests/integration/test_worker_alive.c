@@ -44,7 +44,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(worker_alive, .init = up, .fini = down, .timeout = 100);
+TestSuite(worker_alive, .init = up, .fini = down, .timeout = 120);
 
 /* How many messages have come since the last call that begin so; all are taken. */
 static int heard(const char *begin)

@@ -24,7 +24,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(worker_commands, .fini = down, .timeout = 60);
+TestSuite(worker_commands, .fini = down, .timeout = 120);
 
 /* --- help --- */
 

@@ -20,7 +20,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(worker_commands_again, .fini = down, .timeout = 60);
+TestSuite(worker_commands_again, .fini = down, .timeout = 120);
 
 /* What the earlier attempt has left under this key. */
 static void leave(const char *key, const char *text)

@@ -27,7 +27,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(worker_corrupt, .fini = down, .timeout = 60);
+TestSuite(worker_corrupt, .fini = down, .timeout = 120);
 
 static uint64_t next_random(void)
 {

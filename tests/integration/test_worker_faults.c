@@ -20,7 +20,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(worker_faults, .fini = down, .timeout = 60);
+TestSuite(worker_faults, .fini = down, .timeout = 120);
 
 static struct job_id put_s3(const char *data)
 {

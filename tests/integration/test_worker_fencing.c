@@ -54,7 +54,7 @@ static void down(void)
     redis_faulty_stop(&proxy);
 }
 
-TestSuite(worker_fencing, .fini = down, .timeout = 60);
+TestSuite(worker_fencing, .fini = down, .timeout = 120);
 
 static void put(void)
 {

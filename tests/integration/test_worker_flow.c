@@ -20,7 +20,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(worker_flow, .fini = down, .timeout = 60);
+TestSuite(worker_flow, .fini = down, .timeout = 120);
 
 static int ask(const char *command, const char *key)
 {

@@ -45,7 +45,7 @@ static void down(void)
     http_sink_stop(sink);
 }
 
-TestSuite(worker_hooks, .fini = down, .timeout = 60);
+TestSuite(worker_hooks, .fini = down, .timeout = 120);
 
 /* --- help --- */
 

@@ -35,7 +35,7 @@ static void down(void)
     metadata_fake_stop(fake);
 }
 
-TestSuite(worker_keys, .init = up, .fini = down, .timeout = 90);
+TestSuite(worker_keys, .init = up, .fini = down, .timeout = 120);
 
 /* A job that is dead once an attempt was counted and failed. */
 static struct job_id put(const char *to)

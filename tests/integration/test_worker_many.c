@@ -37,7 +37,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(worker_many, .init = up, .fini = down, .timeout = 60);
+TestSuite(worker_many, .init = up, .fini = down, .timeout = 120);
 
 static bool is_text(struct job_id *id, const char *field, const char *want)
 {

@@ -43,7 +43,7 @@ static void down(void)
     tmpdir_remove(&dir);
 }
 
-TestSuite(worker_metrics, .init = up, .fini = down, .timeout = 100);
+TestSuite(worker_metrics, .init = up, .fini = down, .timeout = 120);
 
 static int connect_there(void)
 {

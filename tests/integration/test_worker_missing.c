@@ -17,7 +17,7 @@ static void fini(void)
     rig_down(&rig);
 }
 
-TestSuite(worker_missing, .fini = fini, .timeout = 60);
+TestSuite(worker_missing, .fini = fini, .timeout = 120);
 
 static void data_path(const struct job_id *id, char ret[static 512])
 {

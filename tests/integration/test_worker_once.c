@@ -22,7 +22,7 @@ static void fini(void)
     rig_down(&rig);
 }
 
-TestSuite(worker_once, .fini = fini, .timeout = 60);
+TestSuite(worker_once, .fini = fini, .timeout = 120);
 
 /* Its output and log are in one file. */
 static struct spawn *start(const char *mode)

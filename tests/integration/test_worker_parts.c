@@ -27,7 +27,7 @@ static void fini(void)
     rig_down(&rig);
 }
 
-TestSuite(worker_parts, .fini = fini, .timeout = 60);
+TestSuite(worker_parts, .fini = fini, .timeout = 120);
 
 static struct spool_parts_id journal_of(const struct job_id *id)
 {

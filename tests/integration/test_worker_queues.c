@@ -18,7 +18,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(worker_queues, .fini = down, .timeout = 60);
+TestSuite(worker_queues, .fini = down, .timeout = 120);
 
 static int64_t ask(const char *command, const char *key)
 {

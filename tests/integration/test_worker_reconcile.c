@@ -25,7 +25,7 @@ static void fini(void)
     rig_down(&rig);
 }
 
-TestSuite(worker_reconcile, .fini = fini, .timeout = 60);
+TestSuite(worker_reconcile, .fini = fini, .timeout = 120);
 
 /* --- Files that come back --- */
 

@@ -25,7 +25,7 @@ static void down(void)
         redis_faulty_stop(&faulty);
 }
 
-TestSuite(worker_redis, .fini = down, .timeout = 60);
+TestSuite(worker_redis, .fini = down, .timeout = 120);
 
 static void admin(const char *a, const char *b, const char *c, const char *d)
 {

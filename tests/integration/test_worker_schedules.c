@@ -19,7 +19,7 @@ static void down(void)
     rig_down(&rig);
 }
 
-TestSuite(worker_schedules, .fini = down, .timeout = 60);
+TestSuite(worker_schedules, .fini = down, .timeout = 120);
 
 #define COMMAND "[command tick]\nrun = sh -c 'printf %s \"$HOIST_TICK\"'\n"
 #define SCHEDULES "hoist:{default}:schedules"

@@ -27,7 +27,7 @@ static void down(void)
     collector = store = NULL;
 }
 
-TestSuite(worker_trace, .fini = down, .timeout = 60);
+TestSuite(worker_trace, .fini = down, .timeout = 120);
 
 static void up(const char *path)
 {

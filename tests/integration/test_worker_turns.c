@@ -43,7 +43,7 @@ static void down(void)
     redis_faulty_stop(&proxy);
 }
 
-TestSuite(worker_turns, .fini = down, .timeout = 60);
+TestSuite(worker_turns, .fini = down, .timeout = 120);
 
 /* Lose the replies to the next count calls of this script. */
 static void lose(const char *script, int count)

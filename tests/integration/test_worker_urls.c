@@ -55,7 +55,7 @@ static void down(void)
     url_server_stop(&server);
 }
 
-TestSuite(worker_urls, .fini = down, .timeout = 60);
+TestSuite(worker_urls, .fini = down, .timeout = 120);
 
 /* --- help --- */
 

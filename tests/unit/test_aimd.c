@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(aimd, .timeout = 10);
+TestSuite(aimd, .timeout = 60);
 
 static void succeed(struct aimd *a, int times)
 {

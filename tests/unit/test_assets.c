@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(assets, .timeout = 10);
+TestSuite(assets, .timeout = 60);
 
 static const struct {
     const char *header;

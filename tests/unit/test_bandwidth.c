@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(bandwidth, .timeout = 10);
+TestSuite(bandwidth, .timeout = 60);
 
 enum { SECOND_US = 1000 * 1000, UPLOADS = 7 };
 

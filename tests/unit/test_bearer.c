@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(bearer, .timeout = 10);
+TestSuite(bearer, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(breaker, .timeout = 10);
+TestSuite(breaker, .timeout = 60);
 
 Test(breaker, it_opens_at_the_third_failure_in_a_row_and_stays_so)
 {

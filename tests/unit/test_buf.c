@@ -13,7 +13,7 @@
 #include <criterion/new/assert.h>
 #include <criterion/parameterized.h>
 
-TestSuite(buf, .timeout = 10);
+TestSuite(buf, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -12,7 +12,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(cgi_carry, .timeout = 10);
+TestSuite(cgi_carry, .timeout = 60);
 
 static enum err_code read_env(struct cgi_request *r, const char *a, const char *b)
 {

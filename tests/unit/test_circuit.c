@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(circuit, .timeout = 10);
+TestSuite(circuit, .timeout = 60);
 
 enum { MAX_MS = 60000 };
 

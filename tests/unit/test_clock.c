@@ -12,7 +12,7 @@
 #include <criterion/new/assert.h>
 #include <criterion/parameterized.h>
 
-TestSuite(clock, .timeout = 20);
+TestSuite(clock, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define LAST_MS INT64_C(253402300799999)

@@ -12,7 +12,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(config, .timeout = 10);
+TestSuite(config, .timeout = 60);
 
 #define S3_KEYS "access_key = AK\nsecret_key = SK\n"
 

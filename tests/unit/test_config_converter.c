@@ -10,7 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(config_converter, .timeout = 10);
+TestSuite(config_converter, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define THUMB "[converter thumb]\nrun=true\n" /* lines 1 and 2 */

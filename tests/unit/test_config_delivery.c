@@ -11,7 +11,7 @@
 
 #include "shared/cleanup.h"
 
-TestSuite(config_delivery, .timeout = 10);
+TestSuite(config_delivery, .timeout = 60);
 
 static void parse(struct config *c, const char *text, char *const *env)
 {

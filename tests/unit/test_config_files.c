@@ -33,7 +33,7 @@ static void remove_dir(void)
     cr_expect(eq(int, rmdir(dir), 0));
 }
 
-TestSuite(config_files, .timeout = 10, .init = make_dir, .fini = remove_dir);
+TestSuite(config_files, .timeout = 60, .init = make_dir, .fini = remove_dir);
 
 static void write_file(const char *path, const char *data, size_t len, mode_t mode)
 {

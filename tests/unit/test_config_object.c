@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(config_object, .timeout = 10);
+TestSuite(config_object, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define S3 "[destination s]\nurl=s3://bucket/p\naccess_key=A\nsecret_key=B\n"

@@ -13,7 +13,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(config_print, .timeout = 10);
+TestSuite(config_print, .timeout = 60);
 
 static void parse(struct config *c, const char *text, char *const *env)
 {

@@ -30,7 +30,7 @@ static void down(void)
     config_release(&config);
 }
 
-TestSuite(convert, .init = up, .fini = down, .timeout = 10);
+TestSuite(convert, .init = up, .fini = down, .timeout = 60);
 
 static struct convert find(const char *list)
 {

@@ -10,7 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(credentials_url, .timeout = 10);
+TestSuite(credentials_url, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

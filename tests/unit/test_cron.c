@@ -10,7 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(cron, .timeout = 20);
+TestSuite(cron, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -16,7 +16,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(cron_oracle, .timeout = 60);
+TestSuite(cron_oracle, .timeout = 120);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

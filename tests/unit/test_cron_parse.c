@@ -8,7 +8,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(cron_parse, .timeout = 20);
+TestSuite(cron_parse, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

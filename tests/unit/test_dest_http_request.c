@@ -9,7 +9,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(dest_http_request, .timeout = 10);
+TestSuite(dest_http_request, .timeout = 60);
 
 /* printf abc | sha256sum */
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -10,7 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(digest, .timeout = 20);
+TestSuite(digest, .timeout = 60);
 
 /* Text repeated `times` times. */
 struct vector {

@@ -12,7 +12,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(digest_crc32c, .timeout = 20);
+TestSuite(digest_crc32c, .timeout = 60);
 
 /* A SCSI Read(10) command PDU. */
 static const uint8_t pdu[48] = {[0] = 0x01,  [1] = 0xc0,  [16] = 0x14, [22] = 0x04,

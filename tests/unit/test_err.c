@@ -9,7 +9,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(err, .timeout = 10);
+TestSuite(err, .timeout = 60);
 
 Test(err, set_keeps_code_and_text_and_returns_the_code)
 {

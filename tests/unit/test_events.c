@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-TestSuite(events, .timeout = 10);
+TestSuite(events, .timeout = 60);
 
 static const struct {
     const char *data, *want;

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-TestSuite(exposition, .timeout = 10);
+TestSuite(exposition, .timeout = 60);
 
 static struct buf out = BUF_INIT(64 * 1024);
 

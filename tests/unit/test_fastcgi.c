@@ -43,7 +43,7 @@ static void down(void)
     fastcgi_free(rig.f);
 }
 
-TestSuite(fastcgi, .init = up, .fini = down, .timeout = 30);
+TestSuite(fastcgi, .init = up, .fini = down, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define HEAD                                                                           \

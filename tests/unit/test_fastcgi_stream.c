@@ -14,7 +14,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(fastcgi_stream, .timeout = 20);
+TestSuite(fastcgi_stream, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define BEGIN "\1\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0"

@@ -8,7 +8,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(fetch_answer, .timeout = 10);
+TestSuite(fetch_answer, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -12,7 +12,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(fetch_filter, .timeout = 10);
+TestSuite(fetch_filter, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(flow_verdict, .timeout = 10);
+TestSuite(flow_verdict, .timeout = 60);
 
 static const struct {
     const char *label;
@@ -61,7 +61,7 @@ Test(flow_verdict, tells_endpoints_from_objects)
 
 enum { LARGE = EXPECT_FROM };
 
-TestSuite(expect, .timeout = 10);
+TestSuite(expect, .timeout = 60);
 
 Test(expect, small_bodies_never_wait_and_teach_nothing_by_success)
 {

@@ -9,7 +9,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(http_digest, .timeout = 10);
+TestSuite(http_digest, .timeout = 60);
 
 /* printf abc | openssl dgst -sha256 -binary | base64 */
 #define BASE64 "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="

@@ -12,7 +12,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(http_fields, .timeout = 30);
+TestSuite(http_fields, .timeout = 60);
 
 Test(http_fields, a_key_is_bare_or_a_string)
 {

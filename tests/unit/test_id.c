@@ -12,7 +12,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(id, .timeout = 10);
+TestSuite(id, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define UUID "0193c0de-7a1b-7c3d-9e4f-0123456789ab"

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-TestSuite(job, .timeout = 30);
+TestSuite(job, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

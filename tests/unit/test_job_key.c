@@ -13,7 +13,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(job_key, .timeout = 10);
+TestSuite(job_key, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define S3 "access_key=A\nsecret_key=B\nurl=s3://bucket"

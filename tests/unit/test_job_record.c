@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-TestSuite(job_record, .timeout = 30);
+TestSuite(job_record, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define ID SAMPLE_ID

@@ -8,7 +8,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(keys, .timeout = 10);
+TestSuite(keys, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -39,7 +39,7 @@ static void give_stderr_back(void)
     close(read_end);
 }
 
-TestSuite(log, .timeout = 10, .init = catch_stderr, .fini = give_stderr_back);
+TestSuite(log, .timeout = 60, .init = catch_stderr, .fini = give_stderr_back);
 
 /* What one read finds, NUL-terminated; "" for nothing.  The size of one write is what a reader gets at once only
  * when nothing else was written, which is what most tests want to know. */

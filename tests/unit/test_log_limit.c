@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(log_limit, .timeout = 10);
+TestSuite(log_limit, .timeout = 60);
 
 /* What the line would say it was held back; -1: it does not pass. */
 static int64_t passes(struct log_limit *l, const char *text, int64_t now_ms)

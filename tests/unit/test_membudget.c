@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(membudget, .timeout = 10);
+TestSuite(membudget, .timeout = 60);
 
 enum { CLAIMS = 40, BUFFER = 8 };
 

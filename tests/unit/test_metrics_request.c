@@ -6,8 +6,8 @@
 #include <criterion/new/assert.h>
 #include <string.h>
 
-TestSuite(metrics_request, .timeout = 10);
-TestSuite(listen_at, .timeout = 10);
+TestSuite(metrics_request, .timeout = 60);
+TestSuite(listen_at, .timeout = 60);
 
 #define GET "GET /metrics HTTP/1.1\r\n"
 

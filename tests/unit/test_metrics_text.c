@@ -31,7 +31,7 @@ static void down(void)
     config_release(&config);
 }
 
-TestSuite(metrics_text, .init = up, .fini = down, .timeout = 10);
+TestSuite(metrics_text, .init = up, .fini = down, .timeout = 60);
 
 static const char *text(void)
 {

@@ -24,7 +24,7 @@ static void up(void)
                                  .handlers = {.listen_queue = -1}};
 }
 
-TestSuite(metrics_write, .init = up, .timeout = 10);
+TestSuite(metrics_write, .init = up, .timeout = 60);
 
 static const char *text(void)
 {

@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(multipart, .timeout = 30);
+TestSuite(multipart, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define FIELD "Content-Disposition: form-data; name=\"a\"\r\n"

@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(options, .timeout = 10);
+TestSuite(options, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define NOW_MS INT64_C(1700000000000) /* 2023-11-14T22:13:20Z */

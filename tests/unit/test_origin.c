@@ -8,7 +8,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(origin, .timeout = 10);
+TestSuite(origin, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(overview, .timeout = 10);
+TestSuite(overview, .timeout = 60);
 
 /* --- queue_minutes --- */
 

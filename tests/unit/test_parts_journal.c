@@ -29,7 +29,7 @@ static void down(void)
     buf_release(&text);
 }
 
-TestSuite(parts_journal, .init = up, .fini = down, .timeout = 10);
+TestSuite(parts_journal, .init = up, .fini = down, .timeout = 60);
 
 static void add_part(const char *id, int number, const char *etag)
 {

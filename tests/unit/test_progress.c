@@ -5,7 +5,7 @@
 #include <criterion/new/assert.h>
 #include <string.h>
 
-TestSuite(progress, .timeout = 10);
+TestSuite(progress, .timeout = 60);
 
 static const struct {
     struct progress_line line;

@@ -10,7 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(publish_ring, .timeout = 30);
+TestSuite(publish_ring, .timeout = 60);
 
 static struct publish_ring ring;
 static struct uuid batch;

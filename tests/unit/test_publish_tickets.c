@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(publish_tickets, .timeout = 10);
+TestSuite(publish_tickets, .timeout = 60);
 
 static const struct waits_answer two = {.replicas = 2, .aof = true};
 

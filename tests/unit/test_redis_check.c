@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(redis_check, .timeout = 10);
+TestSuite(redis_check, .timeout = 60);
 
 static struct redis_facts facts(const char *info)
 {

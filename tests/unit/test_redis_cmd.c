@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(redis_cmd, .timeout = 10);
+TestSuite(redis_cmd, .timeout = 60);
 
 static const struct redis_script script = {
     .name = "s",

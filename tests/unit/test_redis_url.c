@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-TestSuite(redis_url, .timeout = 10);
+TestSuite(redis_url, .timeout = 60);
 
 static bool same(const char *a, const char *b)
 {

@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(request, .timeout = 10);
+TestSuite(request, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define TEN(s) s s s s s s s s s s

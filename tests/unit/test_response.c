@@ -8,7 +8,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(response, .timeout = 10);
+TestSuite(response, .timeout = 60);
 
 Test(response, a_response_is_status_headers_and_body)
 {

@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(retry_budget, .timeout = 10);
+TestSuite(retry_budget, .timeout = 60);
 
 static int take_all(struct retry_budget *b, int64_t now_ms)
 {

@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(s3_answer, .timeout = 10);
+TestSuite(s3_answer, .timeout = 60);
 
 #define MD5 "900150983cd24fb0d6963f7d28e17f72"
 #define SHA "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="

@@ -10,7 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(s3_error, .timeout = 20);
+TestSuite(s3_error, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -10,7 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(s3_meta, .timeout = 10);
+TestSuite(s3_meta, .timeout = 60);
 
 static const struct {
     const char *value, *wire;

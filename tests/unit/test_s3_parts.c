@@ -10,7 +10,7 @@
 
 #define MIB INT64_C(1048576)
 
-TestSuite(s3_parts, .timeout = 10);
+TestSuite(s3_parts, .timeout = 60);
 
 Test(s3_parts, a_plan_covers_the_object_with_equal_parts_but_the_last)
 {

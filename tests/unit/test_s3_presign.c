@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(s3_presign, .timeout = 10);
+TestSuite(s3_presign, .timeout = 60);
 
 #define SECRET "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 #define NOW_S INT64_C(1369353600) /* 2013-05-24T00:00:00Z */

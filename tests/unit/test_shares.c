@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(shares, .timeout = 10);
+TestSuite(shares, .timeout = 60);
 
 static struct shares make(size_t count, const unsigned *weights)
 {

@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(sift, .timeout = 10);
+TestSuite(sift, .timeout = 60);
 
 enum { NOW = 1000000000 };
 

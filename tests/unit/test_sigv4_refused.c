@@ -9,7 +9,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(sigv4_refused, .timeout = 20);
+TestSuite(sigv4_refused, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

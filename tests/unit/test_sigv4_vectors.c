@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(sigv4_vectors, .timeout = 20);
+TestSuite(sigv4_vectors, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define UNRESERVED "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -14,7 +14,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(sniff, .timeout = 60);
+TestSuite(sniff, .timeout = 120);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define PNG "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\10\6"

@@ -12,7 +12,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(source_command_errors, .timeout = 10);
+TestSuite(source_command_errors, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -12,7 +12,7 @@ static char other_sha256[] =
     "0000000000000000000000000000000000000000000000000000000000000000";
 static char other_crc32c[] = "00000000";
 
-TestSuite(spool_hash, .timeout = 10);
+TestSuite(spool_hash, .timeout = 60);
 
 /* Whether a body passes, in two pieces. */
 static bool passes(struct spool_hash *h, const char *body)

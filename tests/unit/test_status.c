@@ -10,7 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(status, .timeout = 10);
+TestSuite(status, .timeout = 60);
 
 static const struct status sample = {
     .start_s = 1767225600,

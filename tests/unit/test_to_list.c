@@ -8,7 +8,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(to_list, .timeout = 10);
+TestSuite(to_list, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(top_draw, .timeout = 10);
+TestSuite(top_draw, .timeout = 60);
 
 static const int64_t NOW_MS =
     1764453423123; /* 2025-11-29T21:57:03.123Z, 3.123 s into its minute */

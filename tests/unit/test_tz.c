@@ -15,7 +15,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(tz, .timeout = 60);
+TestSuite(tz, .timeout = 120);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -10,7 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(tz_damaged, .timeout = 60);
+TestSuite(tz_damaged, .timeout = 120);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

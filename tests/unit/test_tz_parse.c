@@ -13,7 +13,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(tz_parse, .timeout = 60);
+TestSuite(tz_parse, .timeout = 120);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -10,7 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(url, .timeout = 10);
+TestSuite(url, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define X63 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"

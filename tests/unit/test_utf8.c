@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(utf8, .timeout = 30);
+TestSuite(utf8, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

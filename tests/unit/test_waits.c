@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(waits, .timeout = 10);
+TestSuite(waits, .timeout = 60);
 
 static struct config config;
 

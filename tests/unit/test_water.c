@@ -9,7 +9,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(water, .timeout = 10);
+TestSuite(water, .timeout = 60);
 
 static struct water_config config = {
     .spool_high = 95, .spool_low = 90, .redis_high = 80, .redis_low = 70};

@@ -16,7 +16,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(webhooks, .timeout = 20);
+TestSuite(webhooks, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define SECRET "0123456789abcdef0123456789abcdef"

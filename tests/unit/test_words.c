@@ -9,7 +9,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(words, .timeout = 10);
+TestSuite(words, .timeout = 60);
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

@@ -82,7 +82,7 @@ enum err_code hook_event_parse(const struct redis_value *entry, const char *queu
     if (v.job.ended > 0)
         v.at_ms = v.job.ended;
     *ret = v;
-    v = (struct hook_event){.job = JOB_INIT};
+    memset(&v, 0, sizeof v); /* its strings are the caller's now */
     return ERR_OK;
 }
 
