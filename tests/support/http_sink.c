@@ -90,10 +90,11 @@ static void keep(struct kept *k, const char *data, size_t len)
     size_t room = HTTP_SINK_BODY - have, take = len < room ? len : room;
 
     if (take > 0) {
-        char *body = realloc(k->body, have + take);
+        char *body = realloc(k->body, have + take + 1);
         if (!body)
             die("memory");
         memcpy(body + have, data, take);
+        body[have + take] = '\0';
         k->body = body;
     }
     k->is.len += len;

@@ -46,7 +46,7 @@ struct http_sink_request {
     char method[16];
     char path[4096];
     const char *head; /* NUL-terminated */
-    const char *body;
+    const char *body; /* NUL-terminated, too; NULL: none came */
     size_t
         len; /* of the body, all of it, although its first HTTP_SINK_BODY bytes are kept */
     bool is_whole; /* it came to its end */
