@@ -227,14 +227,12 @@ static void digest(char ret_text[static 4096])
 }
 
 struct mess {
-    struct job_id there, gone, unknown, damaged;
+    struct job_id there, gone, unknown, damaged; /* one of each */
 };
 
-/* One of each. */
 static struct mess make_mess(void)
 {
-    struct mess m = {.there = done_files_aside("there", NULL),
-                     .gone = done_files_aside("gone", NULL)};
+    struct mess m = {done_files_aside("there", NULL), done_files_aside("gone", NULL)};
     struct rig_job quiet = {.data = "quiet", .not_enqueued = true};
     char path[512];
 
