@@ -73,7 +73,8 @@ static char *begin_argument(struct redis_cmd *c, size_t len)
     size_t count = (size_t)(digits + sizeof digits - first);
     *at++ = '$';
     memcpy(at, first, count);
-    memcpy(at + count, "\r\n", 2);
+    at[count] = '\r';
+    at[count + 1] = '\n';
     c->count++;
     c->content_bytes += len;
     return at + count + 2;
@@ -81,7 +82,8 @@ static char *begin_argument(struct redis_cmd *c, size_t len)
 
 static void end_argument(struct redis_cmd *c, char *at)
 {
-    memcpy(at, "\r\n", 2);
+    at[0] = '\r';
+    at[1] = '\n';
     buf_added(&c->bytes, (size_t)(at + 2 - (c->bytes.data + c->bytes.len)));
 }
 
