@@ -87,7 +87,7 @@ static struct job_id done_files_aside(const char *data, const char *to)
     return id;
 }
 
-/* Its files did not go, an hour ago.  No worker may run, or it puts that right. */
+/* Its files did not go, an hour ago. */
 static void bring_back(const struct job_id *id)
 {
     move_aside(id, true);
@@ -232,10 +232,11 @@ struct mess {
 
 static struct mess make_mess(void)
 {
-    struct mess m = {done_files_aside("there", NULL), done_files_aside("gone", NULL)};
+    struct mess m = {.there = done_files_aside("there", NULL)};
     struct rig_job quiet = {.data = "quiet", .not_enqueued = true};
     char path[512];
 
+    m.gone = done_files_aside("gone", NULL);
     bring_back(&m.there);
     bring_back(&m.gone);
     remove_object(&m.gone);
