@@ -58,7 +58,8 @@ bool buf_add_growing(struct buf *b, const void *data,
 /* Adding.  Each returns false, and marks the buf, when the result would not fit. */
 static inline bool buf_add(struct buf *b, const void *data, size_t len)
 {
-    if (b->failed || len == 0 || len >= b->cap - b->len)
+    /* A buf over somebody else's memory has more of it than it may use. */
+    if (b->failed || len == 0 || len >= b->cap - b->len || len > b->max - b->len)
         return buf_add_growing(b, data, len);
     memcpy(b->data + b->len, data, len);
     b->len += len;
