@@ -389,10 +389,9 @@ Test(worker_reconcile, three_workers_bring_back_all_jobs_after_flushall_under_lo
     cr_expect(eq(i64, stat_of("enqueued"), stat_of("done")),
               "each that came back was done once");
     cr_expect(eq(i64, stat_of("bytes"), 0));
-    /* What it is, and the minute that was noted: no job. */
     cr_expect(WAIT_UNTIL(
         redis_fixture_ask_int(&rig.redis, "HLEN", "hoist:{default}:owner", NULL) == 2,
-        5000));
+        5000)); /* what it is, and the minute that was noted */
     cr_expect(stat_of("done") <= JOBS);
     cr_expect(stat_of("done") >= JOBS - 401, "those that only the spool knew");
     cr_expect(eq(
