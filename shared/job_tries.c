@@ -1,12 +1,10 @@
 #include "shared/job_tries.h"
 
 #include "shared/clock.h"
-#include "shared/job_fields.h"
+#include "shared/text_line.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-enum { DIGITS_MAX = 15 };
 
 bool job_tries_is_text(const char *s, size_t len)
 {
@@ -15,43 +13,19 @@ bool job_tries_is_text(const char *s, size_t len)
 
 /* --- Reading --- */
 
-/* The word at *s, which moves behind the space after it.  False: there is none. */
-static bool next_word(const char **s, const char *end, const char **ret,
-                      size_t *ret_len)
-{
-    const char *space = memchr(*s, ' ', (size_t)(end - *s));
-
-    if (!space || space == *s)
-        return false;
-    *ret = *s;
-    *ret_len = (size_t)(space - *s);
-    *s = space + 1;
-    return true;
-}
-
-static bool next_number(const char **s, const char *end, int64_t *ret)
-{
-    const char *word;
-    size_t len;
-
-    if (!next_word(s, end, &word, &len) || len > DIGITS_MAX)
-        return false;
-    *ret = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (word[i] < '0' || word[i] > '9')
-            return false;
-        *ret = *ret * 10 + (word[i] - '0');
-    }
-    return true;
-}
-
 static bool take_line(const char *s, const char *end, struct job_try *ret)
 {
-    if (!next_number(&s, end, &ret->number) || !next_number(&s, end, &ret->started) ||
-        !next_number(&s, end, &ret->ended) ||
-        !next_word(&s, end, &ret->worker, &ret->worker_len) ||
-        !next_word(&s, end, &ret->error_class, &ret->class_len))
+    struct job_text worker, class;
+
+    if (!text_line_number(&s, end, &ret->number) ||
+        !text_line_number(&s, end, &ret->started) ||
+        !text_line_number(&s, end, &ret->ended) || !text_line_word(&s, end, &worker) ||
+        !text_line_word(&s, end, &class))
         return false;
+    ret->worker = worker.s;
+    ret->worker_len = worker.len;
+    ret->error_class = class.s;
+    ret->class_len = class.len;
     ret->error = s;
     ret->error_len = (size_t)(end - s);
     return true;
@@ -59,14 +33,11 @@ static bool take_line(const char *s, const char *end, struct job_try *ret)
 
 bool job_tries_next(const char *text, size_t len, size_t *at, struct job_try *ret)
 {
-    while (*at < len) {
-        const char *s = text + *at, *end = memchr(s, '\n', len - *at);
-        if (!end)
-            return false; /* cut off */
-        *at += (size_t)(end - s) + 1;
-        if (take_line(s, end, ret))
+    const char *line, *end;
+
+    while (text_line_next(text, len, at, &line, &end))
+        if (take_line(line, end, ret))
             return true;
-    }
     return false;
 }
 

@@ -1,11 +1,11 @@
 #include "shared/worker_jobs.h"
 
-#include "shared/job_fields.h"
+#include "shared/text_line.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-enum { NUMBERS = 6, DIGITS_MAX = 15 };
+enum { NUMBERS = 6 };
 
 static void set(char *ret, size_t max, const char *s)
 {
@@ -40,18 +40,6 @@ void worker_jobs_add(struct buf *b, const struct worker_job *j)
     buf_printf(b, " %" PRId64 " %s\n", j->started, j->name);
 }
 
-/* The word at *s, which moves behind the space after it.  False: there is none. */
-static bool next_word(const char **s, const char *end, struct job_text *ret)
-{
-    const char *space = memchr(*s, ' ', (size_t)(end - *s));
-
-    if (!space || space == *s)
-        return false;
-    *ret = (struct job_text){*s, (size_t)(space - *s)};
-    *s = space + 1;
-    return true;
-}
-
 /* "-": none. */
 static bool take_word(const struct job_text *w, char *ret, size_t max)
 {
@@ -65,31 +53,20 @@ static bool take_word(const struct job_text *w, char *ret, size_t max)
     return true;
 }
 
-static bool take_number(const struct job_text *w, int64_t *ret)
-{
-    *ret = 0;
-    for (size_t i = 0; i < w->len; i++) {
-        if (w->s[i] < '0' || w->s[i] > '9')
-            return false;
-        *ret = *ret * 10 + (w->s[i] - '0');
-    }
-    return true;
-}
-
 static bool take_line(const char *s, const char *end, struct worker_job *ret)
 {
     int64_t *const numbers[NUMBERS] = {&ret->size,  &ret->sent,       &ret->rate,
                                        &ret->parts, &ret->parts_done, &ret->started};
     struct job_text w;
 
-    if (!next_word(&s, end, &w) || !id_parse_job(w.s, w.len, &ret->id) ||
-        !next_word(&s, end, &w) || !take_word(&w, ret->owner, ID_QUEUE_MAX) ||
-        !next_word(&s, end, &w) || !take_word(&w, ret->policy, ID_QUEUE_MAX) ||
-        !next_word(&s, end, &w) || !take_word(&w, ret->phase, WORKER_JOB_PHASE_MAX))
+    if (!text_line_word(&s, end, &w) || !id_parse_job(w.s, w.len, &ret->id) ||
+        !text_line_word(&s, end, &w) || !take_word(&w, ret->owner, ID_QUEUE_MAX) ||
+        !text_line_word(&s, end, &w) || !take_word(&w, ret->policy, ID_QUEUE_MAX) ||
+        !text_line_word(&s, end, &w) ||
+        !take_word(&w, ret->phase, WORKER_JOB_PHASE_MAX))
         return false;
     for (size_t i = 0; i < NUMBERS; i++)
-        if (!next_word(&s, end, &w) || w.len > DIGITS_MAX ||
-            !take_number(&w, numbers[i]))
+        if (!text_line_number(&s, end, numbers[i]))
             return false;
     size_t len = (size_t)(end - s);
     if (len > 0 && !job_text_is_name(s, len))
@@ -101,13 +78,10 @@ static bool take_line(const char *s, const char *end, struct worker_job *ret)
 
 bool worker_jobs_next(const char *text, size_t len, size_t *at, struct worker_job *ret)
 {
-    while (*at < len) {
-        const char *s = text + *at, *end = memchr(s, '\n', len - *at);
-        if (!end)
-            return false; /* cut off */
-        *at += (size_t)(end - s) + 1;
-        if (take_line(s, end, ret))
+    const char *line, *end;
+
+    while (text_line_next(text, len, at, &line, &end))
+        if (take_line(line, end, ret))
             return true;
-    }
     return false;
 }

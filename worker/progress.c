@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "shared/utf8.h"
+#include "worker/columns.h"
 
 enum {
     NAME_COLUMNS = 24,
@@ -71,36 +71,6 @@ void progress_format_bytes(struct buf *b, int64_t bytes)
     buf_printf(b, " %s", units[unit]);
 }
 
-/* Characters, as many columns; wide ones are taken for one. */
-static int columns_of(const char *s, size_t len)
-{
-    int columns = 0;
-
-    for (size_t i = 0; i < len; i++)
-        columns += ((unsigned char)s[i] & 0xc0) != 0x80;
-    return columns;
-}
-
-static void pad_to(struct buf *b, size_t start, int columns)
-{
-    for (int n = columns_of(b->data + start, b->len - start); n < columns; n++)
-        buf_putc(b, ' ');
-}
-
-/* At most so many columns of a text, then blanks up to them. */
-static void add_cut(struct buf *b, const char *s, int columns)
-{
-    size_t start = b->len, len = strlen(s);
-    int all = columns_of(s, len);
-
-    while (len > 0 && all > columns) {
-        len = utf8_whole(s, len - 1);
-        all = columns_of(s, len);
-    }
-    buf_add(b, s, len);
-    pad_to(b, start, columns);
-}
-
 static void add_bar(struct buf *b, int64_t sent, int64_t total)
 {
     int64_t full = total > 0 ? sent * BAR_COLUMNS / total : BAR_COLUMNS;
@@ -142,14 +112,14 @@ void progress_format(struct buf *b, const struct progress_line *l, int width)
                                          : width;
     if (shown.at.total >= 0 && shown.at.sent > shown.at.total)
         shown.at.sent = shown.at.total;
-    add_cut(&line, l->name, NAME_COLUMNS);
+    columns_add_left(&line, l->name, NAME_COLUMNS);
     buf_puts(&line, "  ");
-    add_cut(&line, destination_phase_name(l->at.phase), PHASE_COLUMNS);
+    columns_add_left(&line, destination_phase_name(l->at.phase), PHASE_COLUMNS);
     if (shown.at.total >= 0)
         add_bar(&line, shown.at.sent, shown.at.total);
     add_amount(&line, &shown);
     if (!line.failed)
-        add_cut(b, line.data, width);
+        columns_add_left(b, line.data, width);
     while (b->len > 0 && b->data[b->len - 1] == ' ')
         b->data[--b->len] = '\0';
     buf_release(&line);

@@ -24,7 +24,7 @@ void feed_release(struct feed *f)
     }
     free(f->classes);
     queues_picture_release(&f->queues);
-    workers_picture_release(&f->workers);
+    queue_workers_release(&f->workers);
 }
 
 static struct feed_class *class_of(struct feed *f, const struct listener *one)
@@ -52,7 +52,7 @@ void feed_join(struct listeners *l, struct listener *one)
 static void forget(struct feed *f)
 {
     queues_picture_release(&f->queues);
-    workers_picture_release(&f->workers);
+    queue_workers_release(&f->workers);
     f->has_pictures = f->away = f->any_behind = false;
     f->job_count = f->skipped = f->cursor = 0;
     for (size_t i = 0; i < f->class_count; i++) {

@@ -59,7 +59,7 @@ struct feed {
     struct feed_class *classes; /* nobody's, then one for each [auth] section */
     size_t class_count, count;  /* count: listeners of all of them */
     struct queues_picture queues;
-    struct workers_picture workers;
+    struct queue_workers workers;
     bool has_pictures, away, any_behind;
     int64_t read_ms, next_ms, history_ms;
     int64_t probe_ms, redraw_ms;

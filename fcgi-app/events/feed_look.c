@@ -191,7 +191,7 @@ void feed_look(struct listeners *l, int64_t now)
     struct err e = ERR_INIT;
     enum err_code code = queues_read(l->redis, f->config, &f->queues, &e);
     if (!code)
-        code = workers_read(l->redis, &f->workers, &e);
+        code = queue_workers_read(l->redis, &f->workers, &e);
     f->read_ms = now;
     f->has_pictures = !code;
     set_away(l, code != ERR_OK);

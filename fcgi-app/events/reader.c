@@ -84,8 +84,10 @@ bool reader_turn(struct reader *r, int64_t now, bool wanted)
         fail(r, now, &e);
     }
     if (r->state == READER_ASKED || !wanted || now < r->next_ms) {
-        if (r->state == READER_READY && !wanted)
+        if (r->state == READER_READY && !wanted) {
             r->state = READER_OFF; /* where it stands is not known later */
+            r->next_ms = now; /* who comes next is told nothing before it stands anew */
+        }
         return false;
     }
     if (r->state == READER_OFF) {

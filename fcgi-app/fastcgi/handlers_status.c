@@ -55,23 +55,7 @@ void handlers_status_slow(struct handler *h, int64_t took_ms)
 static const char *method_text(const struct exchange *x)
 {
     const struct route *r = atomic_load(&x->route);
-    switch (r ? r->method : METHOD_OTHER) {
-    case METHOD_GET:
-        return "GET";
-    case METHOD_POST:
-        return "POST";
-    case METHOD_PUT:
-        return "PUT";
-    case METHOD_DELETE:
-        return "DELETE";
-    case METHOD_PATCH:
-        return "PATCH";
-    case METHOD_HEAD:
-    case METHOD_OPTIONS:
-    case METHOD_OTHER:
-        break;
-    }
-    return "";
+    return r ? request_method_name(r->method) : "";
 }
 
 static void add_handler(struct status *s, const struct handler *h, int64_t now)

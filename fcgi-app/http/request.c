@@ -33,6 +33,14 @@ static const struct {
     {"PATCH", METHOD_PATCH},
 };
 
+const char *request_method_name(enum request_method method)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (methods[i].method == method)
+            return methods[i].name;
+    return NULL;
+}
+
 static const struct {
     const char *name; /* behind HTTP_ */
     size_t len;

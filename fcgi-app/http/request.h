@@ -43,6 +43,9 @@ enum request_method {
     METHOD_PATCH = 64
 };
 
+/* "GET" ...; NULL for OTHER. */
+const char *request_method_name(enum request_method method);
+
 struct request_text {
     const char *s; /* NUL-terminated, holds no other NUL */
     size_t len;

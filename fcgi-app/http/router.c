@@ -43,15 +43,11 @@ const struct route *router_find(const struct route *routes, size_t count,
 
 void router_format_allowed(unsigned allowed, struct buf *b)
 {
-    static const char *const names[] = {"GET",    "HEAD",    "POST", "PUT",
-                                        "DELETE", "OPTIONS", "PATCH"};
-    bool first = true;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (!(allowed & 1U << i))
+    const char *before = "";
+    for (unsigned bit = METHOD_GET; bit <= METHOD_PATCH; bit <<= 1) {
+        if (!(allowed & bit))
             continue;
-        if (!first)
-            buf_puts(b, ", ");
-        buf_puts(b, names[i]);
-        first = false;
+        BUF_PUTS(b, before, request_method_name((enum request_method)bit));
+        before = ", ";
     }
 }

@@ -1,6 +1,6 @@
 #include "fcgi-app/jobs/job_list.h"
 
-#include "fcgi-app/index_page.h"
+#include "fcgi-app/jobs/index_page.h"
 #include "fcgi-app/jobs/job_store.h"
 #include "shared/cleanup.h"
 

@@ -2,7 +2,7 @@
 
 #include "fcgi-app/auth/quota.h"
 #include "fcgi-app/http/body.h"
-#include "fcgi-app/index_page.h"
+#include "fcgi-app/jobs/index_page.h"
 #include "fcgi-app/jobs/job_store.h"
 #include "fcgi-app/jobs/queues.h"
 #include "shared/cleanup.h"

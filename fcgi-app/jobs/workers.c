@@ -3,34 +3,34 @@
 #include "fcgi-app/jobs/workers_write.h"
 #include "shared/cleanup.h"
 
-static enum err_code read_ids(struct exchange *x, struct workers_picture *p,
+static enum err_code read_ids(struct exchange *x, struct queue_workers *p,
                               struct err *e)
 {
     struct redis_cmd c;
     redis_cmd_init(&c);
-    workers_ids_cmd(&c);
+    queue_workers_ids_cmd(&c);
     enum err_code code = exchange_ask(x, &c, 1, &p->ids, e);
     redis_cmd_release(&c);
     return code ? code : redis_value_error(p->ids, e);
 }
 
-static enum err_code read_about(struct exchange *x, struct workers_picture *p,
+static enum err_code read_about(struct exchange *x, struct queue_workers *p,
                                 struct err *e)
 {
-    struct redis_cmd cmds[WORKERS_MAX];
-    for (size_t i = 0; i < WORKERS_MAX; i++)
+    struct redis_cmd cmds[QUEUE_WORKERS_MAX];
+    for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++)
         redis_cmd_init(&cmds[i]);
-    workers_about_cmds(p, cmds);
+    queue_workers_about_cmds(p, cmds);
     enum err_code code =
         p->count > 0 ? exchange_ask(x, cmds, p->count, p->about, e) : ERR_OK;
-    for (size_t i = 0; i < WORKERS_MAX; i++)
+    for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++)
         redis_cmd_release(&cmds[i]);
     return code;
 }
 
 void workers_list(struct exchange *x)
 {
-    CLEANUP(workers_picture_release) struct workers_picture p = {.ids = NULL};
+    CLEANUP(queue_workers_release) struct queue_workers p = {.ids = NULL};
     struct err e = ERR_INIT;
     enum err_code code = read_ids(x, &p, &e);
     if (!code)

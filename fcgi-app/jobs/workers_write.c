@@ -7,117 +7,18 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* What is asked of each, in this order. */
-static const char *const fields[] = {"host",
-                                     "pid",
-                                     "version",
-                                     "started",
-                                     "seen",
-                                     "alive",
-                                     "queues",
-                                     "slots",
-                                     "running",
-                                     "jobs",
-                                     "paused_destinations"};
-enum {
-    HOST,
-    PID,
-    VERSION,
-    STARTED,
-    SEEN,
-    ALIVE,
-    QUEUES,
-    SLOTS,
-    RUNNING,
-    JOBS,
-    PAUSED,
-    FIELDS
-};
-_Static_assert(sizeof fields / sizeof fields[0] == FIELDS, "one name each");
-
-void workers_picture_release(struct workers_picture *p)
-{
-    redis_reply_free(p->ids);
-    for (size_t i = 0; i < p->count; i++)
-        redis_reply_free(p->about[i]);
-    *p = (struct workers_picture){.ids = NULL};
-}
-
-/* --- Reading --- */
-
-void workers_ids_cmd(struct redis_cmd *c)
-{
-    redis_cmd_begin(c, "ZREVRANGE");
-    redis_cmd_add_str(c, "hoist:workers");
-    redis_cmd_add_int(c, 0);
-    redis_cmd_add_int(c, WORKERS_MAX); /* one more: whether there is one */
-}
-
-static const char *id_at(const struct workers_picture *p, size_t i)
-{
-    return redis_value_str(redis_value_at(p->ids, i), NULL);
-}
-
-void workers_about_cmds(struct workers_picture *p, struct redis_cmd *cmds)
-{
-    size_t known = redis_value_len(p->ids);
-    p->count = known < WORKERS_MAX ? known : WORKERS_MAX;
-    for (size_t i = 0; i < p->count; i++) {
-        redis_cmd_begin(&cmds[i], "HMGET");
-        redis_cmd_add_format(&cmds[i], "hoist:worker:%s", id_at(p, i));
-        for (size_t k = 0; k < FIELDS; k++)
-            redis_cmd_add_str(&cmds[i], fields[k]);
-    }
-}
-
-static enum err_code read_about(struct redis *r, struct workers_picture *p,
-                                struct err *e)
-{
-    struct redis_cmd cmds[WORKERS_MAX];
-    for (size_t i = 0; i < WORKERS_MAX; i++)
-        redis_cmd_init(&cmds[i]);
-    workers_about_cmds(p, cmds);
-    enum err_code code =
-        p->count > 0 ? redis_pipeline(r, cmds, p->count, p->about, e) : ERR_OK;
-    for (size_t i = 0; i < WORKERS_MAX; i++)
-        redis_cmd_release(&cmds[i]);
-    return code;
-}
-
-enum err_code workers_read(struct redis *r, struct workers_picture *ret, struct err *e)
-{
-    struct redis_cmd c;
-    workers_picture_release(ret);
-    redis_cmd_init(&c);
-    workers_ids_cmd(&c);
-    enum err_code code = redis_call(r, &c, &ret->ids, e);
-    redis_cmd_release(&c);
-    if (!code)
-        code = read_about(r, ret, e);
-    if (code)
-        workers_picture_release(ret);
-    return code;
-}
-
-/* --- Writing --- */
-
-static const struct redis_value *field(const struct redis_value *about, int name)
-{
-    return redis_value_at(about, (size_t)name);
-}
-
-static bool is_told(const struct redis_value *about, int name)
+static bool is_told(const struct redis_value *about, enum queue_worker_field name)
 {
     size_t len;
-    (void)redis_value_str(field(about, name), &len);
+    (void)redis_value_str(redis_value_at(about, name), &len);
     return len > 0;
 }
 
 static void add_text(struct buf *b, const char *name, const struct redis_value *about,
-                     int which)
+                     enum queue_worker_field which)
 {
     size_t len;
-    const char *s = redis_value_str(field(about, which), &len);
+    const char *s = redis_value_str(redis_value_at(about, which), &len);
     if (len == 0)
         return;
     buf_printf(b, ",\"%s\":", name);
@@ -125,10 +26,11 @@ static void add_text(struct buf *b, const char *name, const struct redis_value *
 }
 
 static void add_number(struct buf *b, const char *name, const struct redis_value *about,
-                       int which)
+                       enum queue_worker_field which)
 {
     if (is_told(about, which))
-        buf_printf(b, ",\"%s\":%" PRId64, name, redis_value_int(field(about, which)));
+        buf_printf(b, ",\"%s\":%" PRId64, name,
+                   redis_value_int(redis_value_at(about, which)));
 }
 
 static void add_ms(struct buf *b, const char *name, int64_t ms)
@@ -153,7 +55,9 @@ static bool may_use(const struct config *config, const struct access *a,
 static void add_queues(struct buf *b, const struct redis_value *about,
                        const struct config *config, const struct access *a)
 {
-    const char *list = redis_value_str(field(about, QUEUES), NULL), *before = "";
+    const char *list =
+                   redis_value_str(redis_value_at(about, QUEUE_WORKER_QUEUES), NULL),
+               *before = "";
     if (!*list)
         return;
     buf_puts(b, ",\"queues\":[");
@@ -206,7 +110,8 @@ static void add_jobs(struct buf *b, const struct redis_value *about,
                      const struct config *config, const struct access *a)
 {
     size_t len, at = 0;
-    const char *text = redis_value_str(field(about, JOBS), &len), *before = "";
+    const char *text = redis_value_str(redis_value_at(about, QUEUE_WORKER_JOBS), &len),
+               *before = "";
     struct worker_job j;
     buf_puts(b, ",\"jobs\":[");
     for (size_t n = 0; n < WORKER_JOBS_MAX && worker_jobs_next(text, len, &at, &j);
@@ -225,35 +130,38 @@ static void add_worker(struct buf *b, const char *id, const struct redis_value *
 {
     buf_puts(b, "{\"id\":");
     buf_add_json(b, id, strlen(id));
-    add_text(b, "host", about, HOST);
-    add_number(b, "pid", about, PID);
-    add_text(b, "version", about, VERSION);
-    add_ms(b, "started", redis_value_int(field(about, STARTED)));
-    add_ms(b, "seen", redis_value_int(field(about, SEEN)));
-    if (is_told(about, ALIVE))
-        buf_printf(b, ",\"alive\":%s",
-                   strcmp(redis_value_str(field(about, ALIVE), NULL), "no") ? "true"
-                                                                            : "false");
+    add_text(b, "host", about, QUEUE_WORKER_HOST);
+    add_number(b, "pid", about, QUEUE_WORKER_PID);
+    add_text(b, "version", about, QUEUE_WORKER_VERSION);
+    add_ms(b, "started", redis_value_int(redis_value_at(about, QUEUE_WORKER_STARTED)));
+    add_ms(b, "seen", redis_value_int(redis_value_at(about, QUEUE_WORKER_SEEN)));
+    if (is_told(about, QUEUE_WORKER_ALIVE))
+        buf_printf(
+            b, ",\"alive\":%s",
+            strcmp(redis_value_str(redis_value_at(about, QUEUE_WORKER_ALIVE), NULL),
+                   "no")
+                ? "true"
+                : "false");
     add_queues(b, about, config, a);
-    add_number(b, "slots", about, SLOTS);
-    add_number(b, "busy", about, RUNNING);
-    add_text(b, "paused_destinations", about, PAUSED);
+    add_number(b, "slots", about, QUEUE_WORKER_SLOTS);
+    add_number(b, "busy", about, QUEUE_WORKER_RUNNING);
+    add_text(b, "paused_destinations", about, QUEUE_WORKER_PAUSED);
     add_jobs(b, about, config, a);
     buf_putc(b, '}');
 }
 
-bool workers_write(const struct workers_picture *p, const struct config *config,
+bool workers_write(const struct queue_workers *w, const struct config *config,
                    const struct access *access, struct buf *b)
 {
     static const char tail[] = "],\"more\":false}";
-    bool more = redis_value_len(p->ids) > p->count;
+    bool more = redis_value_len(w->ids) > w->count;
     const char *before = "";
     buf_puts(b, "{\"workers\":[");
-    for (size_t i = 0; i < p->count; i++) {
+    for (size_t i = 0; i < w->count; i++) {
         CLEANUP(buf_release) struct buf one = BUF_INIT(WORKER_BYTES_MAX);
-        if (!is_told(p->about[i], SEEN))
+        if (!is_told(w->about[i], QUEUE_WORKER_SEEN))
             continue; /* its hash has expired: it was not heard of for a while */
-        add_worker(&one, id_at(p, i), p->about[i], config, access);
+        add_worker(&one, queue_workers_id(w, i, NULL), w->about[i], config, access);
         if (one.failed || b->len + one.len + 1 + sizeof tail > b->max) {
             more = true;
             break;

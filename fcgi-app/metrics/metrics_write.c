@@ -107,27 +107,6 @@ static void write_queues(const struct metrics_view *v, struct exposition *x)
 
 /* --- Requests --- */
 
-static const char *method_name(enum request_method method)
-{
-    switch (method) {
-    case METHOD_GET:
-        return "GET";
-    case METHOD_POST:
-        return "POST";
-    case METHOD_PUT:
-        return "PUT";
-    case METHOD_DELETE:
-        return "DELETE";
-    case METHOD_PATCH:
-        return "PATCH";
-    case METHOD_HEAD:
-    case METHOD_OPTIONS:
-    case METHOD_OTHER:
-        break;
-    }
-    return "other";
-}
-
 struct route_name {
     char path[64];
     const char *method;
@@ -138,7 +117,7 @@ static struct route_name name_route(const struct metrics_view *v, size_t i)
     struct route_name name = {.path = "other", .method = "other"};
     if (i < v->route_count) {
         (void)snprintf(name.path, sizeof name.path, "/%s", v->routes[i].pattern);
-        name.method = method_name(v->routes[i].method);
+        name.method = request_method_name(v->routes[i].method);
     }
     return name;
 }

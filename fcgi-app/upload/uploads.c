@@ -1,7 +1,7 @@
 #include "fcgi-app/upload/uploads.h"
 
 #include "fcgi-app/upload/accept.h"
-#include "fcgi-app/upload/ahead.h"
+#include "fcgi-app/upload/read_ahead.h"
 #include "fcgi-app/upload/form.h"
 #include "fcgi-app/upload/multipart_header.h"
 #include "fcgi-app/upload/options_ties.h"
@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-DEFINE_CLEANUP(struct ahead *, stop_ahead, ahead_stop)
+DEFINE_CLEANUP(struct read_ahead *, stop_ahead, read_ahead_stop)
 
 /* Who has shown no policy yet gets the time of one read, however little each read brings. */
 static bool has_time(struct exchange *x)
@@ -55,22 +55,23 @@ struct piece {
 };
 
 /* A large file is worth a second thread, once its type is known. */
-static enum problem read_file(struct exchange *x, size_t len, struct ahead **io_ahead,
-                              struct piece *ret, struct err *e)
+static enum problem read_file(struct exchange *x, size_t len,
+                              struct read_ahead **io_ahead, struct piece *ret,
+                              struct err *e)
 {
     bool sniffing = ingest_is_sniffing(&x->batch.ingest);
-    if (!*io_ahead && !sniffing && x->body.size >= AHEAD_WORTH_BYTES)
-        *io_ahead = ahead_start(x->body.fd);
+    if (!*io_ahead && !sniffing && x->body.size >= READ_AHEAD_WORTH_BYTES)
+        *io_ahead = read_ahead_start(x->body.fd);
     enum err_code code = *io_ahead
-                             ? ahead_next(*io_ahead, &ret->data, &ret->len, e)
+                             ? read_ahead_next(*io_ahead, &ret->data, &ret->len, e)
                              : body_file_read(&x->body, x->chunk, len, &ret->len, e);
     if (code)
         return PROBLEM_UNAVAILABLE;
-    ret->more = ret->len == (*io_ahead ? AHEAD_PIECE_BYTES : len);
+    ret->more = ret->len == (*io_ahead ? READ_AHEAD_PIECE_BYTES : len);
     return PROBLEM_NONE;
 }
 
-static enum problem read_piece(struct exchange *x, struct ahead **io_ahead,
+static enum problem read_piece(struct exchange *x, struct read_ahead **io_ahead,
                                struct piece *ret, struct err *e)
 {
     size_t len = ingest_is_sniffing(&x->batch.ingest) ? SNIFF_BYTES : EXCHANGE_CHUNK;
@@ -157,7 +158,7 @@ static enum problem begin_large(struct exchange *x, const struct options *o,
 static enum problem copy_body(struct exchange *x, const struct options *o,
                               const struct batch_file *file, struct err *e)
 {
-    CLEANUP(stop_ahead) struct ahead *ahead = NULL;
+    CLEANUP(stop_ahead) struct read_ahead *ahead = NULL;
     int64_t bytes = 0, want = x->request.content_length;
     bool begun = want > EXCHANGE_CHUNK || file->foreign;
     struct piece piece;

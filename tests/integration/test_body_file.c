@@ -1,10 +1,10 @@
 /*
  * body_file: what happens to a body's file between the looks at it; those at the file itself are in test_body_file_responder.c.
- * ahead: a second thread reads it.
+ * read_ahead: a second thread reads it.
  */
 #include "fcgi-app/upload/body_file.h"
 
-#include "fcgi-app/upload/ahead.h"
+#include "fcgi-app/upload/read_ahead.h"
 
 #include "tests/support/spool_sample.h"
 
@@ -157,7 +157,7 @@ static char *make_text(size_t size)
     char *text = malloc(size + 1);
 
     for (size_t i = 0; i < size; i++)
-        text[i] = (char)(i % 251 + i / AHEAD_PIECE_BYTES);
+        text[i] = (char)(i % 251 + i / READ_AHEAD_PIECE_BYTES);
     return text;
 }
 
@@ -172,24 +172,26 @@ static int open_text(const char *text, size_t size)
 
 Test(body_file, what_is_read_ahead_comes_whole_and_in_order)
 {
-    static const size_t sizes[] = {0, 1, AHEAD_PIECE_BYTES, 4 * AHEAD_PIECE_BYTES,
-                                   11 * AHEAD_PIECE_BYTES + 5};
+    static const size_t sizes[] = {0, 1, READ_AHEAD_PIECE_BYTES,
+                                   4 * READ_AHEAD_PIECE_BYTES,
+                                   11 * READ_AHEAD_PIECE_BYTES + 5};
 
     for (size_t i = 0; i < COUNT(sizes); i++) {
         struct err e = ERR_INIT;
         char *text = make_text(sizes[i]);
         int fd = open_text(text, sizes[i]);
-        struct ahead *a = ahead_start(fd);
-        size_t at = 0, len = AHEAD_PIECE_BYTES;
-        while (len == AHEAD_PIECE_BYTES) {
+        struct read_ahead *a = read_ahead_start(fd);
+        size_t at = 0, len = READ_AHEAD_PIECE_BYTES;
+        while (len == READ_AHEAD_PIECE_BYTES) {
             const void *data;
-            cr_assert(eq(int, ahead_next(a, &data, &len, &e), ERR_OK), "%s", e.text);
+            cr_assert(eq(int, read_ahead_next(a, &data, &len, &e), ERR_OK), "%s",
+                      e.text);
             cr_assert(len <= sizes[i] - at && memcmp(data, text + at, len) == 0,
                       "%zu bytes at %zu of %zu", len, at, sizes[i]);
             at += len;
         }
         cr_expect(eq(sz, at, sizes[i]));
-        ahead_stop(a);
+        read_ahead_stop(a);
         (void)close(fd);
         free(text);
     }
@@ -197,25 +199,25 @@ Test(body_file, what_is_read_ahead_comes_whole_and_in_order)
 
 Test(body_file, reading_ahead_can_be_given_up_and_is_for_a_few_at_a_time)
 {
-    char *text = make_text(9 * AHEAD_PIECE_BYTES);
-    int fd = open_text(text, 9 * AHEAD_PIECE_BYTES);
-    struct ahead *all[AHEAD_MAX];
+    char *text = make_text(9 * READ_AHEAD_PIECE_BYTES);
+    int fd = open_text(text, 9 * READ_AHEAD_PIECE_BYTES);
+    struct read_ahead *all[READ_AHEAD_MAX];
     struct err e = ERR_INIT;
     const void *data;
     size_t len;
 
-    for (size_t i = 0; i < AHEAD_MAX; i++) {
-        all[i] = ahead_start(fd);
+    for (size_t i = 0; i < READ_AHEAD_MAX; i++) {
+        all[i] = read_ahead_start(fd);
         cr_assert(all[i] != NULL);
     }
-    cr_expect(ahead_start(fd) == NULL);
-    cr_expect(eq(int, ahead_next(all[0], &data, &len, &e), ERR_OK));
-    for (size_t i = 0; i < AHEAD_MAX; i++)
-        ahead_stop(all[i]);
-    ahead_stop(NULL);
-    struct ahead *again = ahead_start(fd);
+    cr_expect(read_ahead_start(fd) == NULL);
+    cr_expect(eq(int, read_ahead_next(all[0], &data, &len, &e), ERR_OK));
+    for (size_t i = 0; i < READ_AHEAD_MAX; i++)
+        read_ahead_stop(all[i]);
+    read_ahead_stop(NULL);
+    struct read_ahead *again = read_ahead_start(fd);
     cr_expect(again != NULL);
-    ahead_stop(again);
+    read_ahead_stop(again);
     (void)close(fd);
     free(text);
 }
@@ -223,13 +225,13 @@ Test(body_file, reading_ahead_can_be_given_up_and_is_for_a_few_at_a_time)
 Test(body_file, what_cannot_be_read_ahead_is_an_error)
 {
     int fd = open(bodies.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct ahead *a = ahead_start(fd);
+    struct read_ahead *a = read_ahead_start(fd);
     struct err e = ERR_INIT;
     const void *data;
     size_t len;
 
-    cr_expect(eq(int, ahead_next(a, &data, &len, &e), ERR_RETRY));
+    cr_expect(eq(int, read_ahead_next(a, &data, &len, &e), ERR_RETRY));
     cr_expect(eq(int, e.os_errno, EISDIR));
-    ahead_stop(a);
+    read_ahead_stop(a);
     (void)close(fd);
 }

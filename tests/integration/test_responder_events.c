@@ -1,5 +1,5 @@
 /*
- * GET /v1/jobs/{id}/events and GET /v1/events: what a stream tells, when it ends, and who is not let in; and thousands of them.
+ * GET /v1/jobs/{id}/events and GET /v1/events: what a stream tells, when it ends, and who is not let in.
  */
 #include "tests/integration/access_rig.h"
 #include "tests/integration/events_rig.h"
@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 
 static void up(void)
 {
@@ -313,88 +311,31 @@ Test(responder_events, an_idle_feed_asks_redis_little_and_says_when_it_is_away)
     free(id);
 }
 
-/* --- Many --- */
-
-enum { MANY = 2000, MANY_KB = 32 * 1024 };
-
-TestSuite(responder_many, .init = responder_up, .fini = responder_down, .timeout = 120);
-
-static struct fcgi_client many[MANY];
-static bool met[MANY];
-
-static long resident_kb(void)
+/* As a queue's script writes it. */
+static void tell(const char *uuid)
 {
-    char path[64], line[256];
-    long kb = 0;
-    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)rig.process.pid);
-    FILE *f = fopen(path, "r");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "VmRSS: %ld", &kb) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return kb;
+    free(redis_fixture_ask(&rig.redis, "XADD", "hoist:{default}:events", "*", uuid,
+                           "done", NULL));
 }
 
-/* How many have been told part since the last time. */
-static int count_told(const char *part)
+/* The reader rests for a moment after each event; who begins to listen then must not be greeted before it stands anew. */
+Test(responder_events, a_feed_that_begins_when_another_one_has_just_left_misses_no_job)
 {
-    static char text[70000];
-    int count = 0;
-    for (int i = 0; i < MANY; i++) {
-        ssize_t n = recv(many[i].fd, text, sizeof text - 1, MSG_DONTWAIT);
-        if (n > 0)
-            met[i] = met[i] || memmem(text, (size_t)n, part, strlen(part));
-        count += met[i];
+    struct fcgi_request r = feed_as("boss");
+
+    for (int i = 0; i < 3; i++) {
+        char first[64], second[64];
+        (void)snprintf(first, sizeof first, "01901b2c-3d4e-7f00-8a1b-00000000000%d", i);
+        (void)snprintf(second, sizeof second, "01901b2c-3d4e-7f00-8a1b-00000000001%d",
+                       i);
+        events_open(&s, &r);
+        cr_expect(events_says(&s, "event: workers", 5000));
+        tell(first);
+        events_close(&s);
+        events_open(&s2, &r);
+        cr_expect(events_says(&s2, "event: workers", 5000));
+        tell(second);
+        cr_expect(events_says(&s2, second, 5000), "%d", i);
+        events_close(&s2);
     }
-    return count;
-}
-
-static bool all_are_told(const char *part)
-{
-    memset(met, 0, sizeof met);
-    return WAIT_UNTIL(count_told(part) == MANY, 30000);
-}
-
-static void open_many(const struct fcgi_request *r)
-{
-    for (int i = 0; i < MANY; i++) {
-        fcgi_client_open(&many[i], rig.socket.path);
-        fcgi_client_request(&many[i], r);
-    }
-}
-
-static void close_many(void)
-{
-    for (int i = 0; i < MANY; i++)
-        fcgi_client_close(&many[i]);
-}
-
-Test(responder_many, two_thousand_listen_in_little_memory_and_uploads_go_on)
-{
-    struct rlimit files = {MANY + 256, MANY + 256};
-    cr_assert(eq(int, setrlimit(RLIMIT_NOFILE, &files), 0));
-    char *id = strdup(responder_upload("/v1/uploads/a"));
-    struct fcgi_request feed = responder_get("/v1/events");
-    struct fcgi_request job = responder_get(responder_job_uri(id, "/events"));
-    long before_kb = resident_kb();
-
-    open_many(&feed);
-    cr_assert(all_are_told("event: workers"));
-    (void)responder_upload("/v1/uploads/b");
-    cr_assert(all_are_told("\"ready\":2,"));
-    cr_expect(lt(int, (int)(resident_kb() - before_kb), MANY_KB));
-    close_many();
-    job.keep = true;
-    cr_assert(WAIT_UNTIL(responder_status(&(struct fcgi_request){
-                             .method = "GET", .uri = "/healthz"}) == 200,
-                         10000));
-    open_many(&job);
-    cr_assert(all_are_told("\"state\":\"waiting\""));
-    cr_expect(lt(int, (int)(resident_kb() - before_kb), MANY_KB));
-    struct queue_lease l = worker_take("default");
-    worker_done(&l);
-    cr_assert(all_are_told("\"state\":\"done\""));
-    close_many();
-    free(id);
 }

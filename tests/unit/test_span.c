@@ -75,23 +75,81 @@ Test(span, the_attempt_is_the_parent_of_what_the_destination_does)
     cr_expect(eq(str, id, "0000000000000001"), "an id of zeroes is none");
 }
 
+/* What an attempt is told as, within the quotes of C. */
+#define TEXT(key, value)                                                               \
+    "{\"key\":\"" key "\",\"value\":{\"stringValue\":\"" value "\"}}"
+#define NUMBER(key, value)                                                             \
+    "{\"key\":\"" key "\",\"value\":{\"intValue\":\"" value "\"}}"
+#define HEAD(id) "{\"traceId\":\"" TRACE "\",\"spanId\":\"" id "\""
+#define BELOW ",\"parentSpanId\":\"" PARENT "\""
+#define TIMES(begin, end)                                                              \
+    ",\"startTimeUnixNano\":\"" begin "000000\",\"endTimeUnixNano\":\"" end            \
+    "000000\",\"attributes\":[" TEXT("messaging.system", "hoist") ","
+#define OF_JOB                                                                         \
+    TEXT("messaging.destination.name", "media")                                        \
+    "," TEXT("messaging.message.id", "media." UUID)
+#define ATTEMPT(n)                                                                     \
+    TEXT("messaging.operation.type", "process")                                        \
+    "," OF_JOB "," TEXT("hoist.destination", "s3") "," NUMBER(                         \
+        "hoist.attempt", n) "," NUMBER("hoist.bytes_sent", "7")
+
+static struct span_attempt an_attempt(void)
+{
+    return (struct span_attempt){.context = context_of("00-" TRACE "-" PARENT "-01"),
+                                 .id = "0102030405060708",
+                                 .wait_id = "0807060504030201",
+                                 .job = "media." UUID,
+                                 .queue = "media",
+                                 .destination = "s3",
+                                 .attempt = 1,
+                                 .created_ms = 1000,
+                                 .start_ms = 1500,
+                                 .end_ms = 1400,
+                                 .bytes = 7};
+}
+
 Test(span, a_request_is_otlp_in_json)
 {
     struct buf b = BUF_INIT(64 * 1024);
-    struct span_attempt a = {.context = context_of("00-" TRACE "-" PARENT "-01"),
-                             .id = "0102030405060708",
-                             .wait_id = "0807060504030201",
-                             .job = "media." UUID,
-                             .queue = "media",
-                             .destination = "s3",
-                             .attempt = 1,
-                             .created_ms = 1000,
-                             .start_ms = 1500,
-                             .end_ms = 1400,
-                             .bytes = 7};
 
     span_begin_request(&b, "w-1");
+    span_end_request(&b);
+    cr_expect(eq(
+        str, b.data,
+        "{\"resourceSpans\":[{\"resource\":{\"attributes\":[" TEXT(
+            "service.name",
+            "hoist") "," TEXT("service.version",
+                              HOIST_VERSION) "," TEXT("service.instance.id",
+                                                      "w-1") "]},"
+                                                             "\"scopeSpans\":[{"
+                                                             "\"scope\":{\"name\":"
+                                                             "\"hoist-worker\","
+                                                             "\"version\":"
+                                                             "\"" HOIST_VERSION
+                                                             "\"},\"spans\":[]}]}]}"));
+    buf_release(&b);
+}
+
+Test(span, a_first_attempt_is_told_with_how_long_it_waited)
+{
+    struct buf b = BUF_INIT(64 * 1024);
+    struct span_attempt a = an_attempt();
+
     span_add(&b, &a, true);
+    cr_expect(eq(str, b.data,
+                 HEAD("0807060504030201") BELOW
+                 ",\"name\":\"wait media\",\"kind\":1" TIMES("1000", "1500") OF_JOB
+                 "]}," HEAD("0102030405060708") BELOW
+                 ",\"name\":\"process media\",\"kind\":5" TIMES("1500", "1500")
+                     ATTEMPT("1") "]}"));
+    buf_release(&b);
+}
+
+Test(span, one_that_failed_is_told_with_its_error)
+{
+    struct buf b = BUF_INIT(64 * 1024);
+    struct span_attempt a = an_attempt();
+
     a.wait_id[0] = '\0';
     a.context.parent[0] = '\0';
     a.attempt = 2;
@@ -99,56 +157,12 @@ Test(span, a_request_is_otlp_in_json)
     a.error_class = "transient";
     a.error = "status 500: \"oh\"\n";
     span_add(&b, &a, false);
-    span_end_request(&b);
-    static const char want[] =
-        "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\","
-        "\"value\":{\"stringValue\":\"hoist\"}},"
-        "{\"key\":\"service.version\",\"value\":{\"stringValue\":\"" HOIST_VERSION
-        "\"}},"
-        "{\"key\":\"service.instance.id\",\"value\":{\"stringValue\":\"w-1\"}}]},"
-        "\"scopeSpans\":[{\"scope\":{\"name\":\"hoist-worker\",\"version\":"
-        "\"" HOIST_VERSION "\"},\"spans\":["
-        "{\"traceId\":\"" TRACE
-        "\",\"spanId\":\"0807060504030201\",\"parentSpanId\":\"" PARENT
-        "\",\"name\":\"wait media\",\"kind\":1,"
-        "\"startTimeUnixNano\":\"1000000000\",\"endTimeUnixNano\":\"1500000000\","
-        "\"attributes\":["
-        "{\"key\":\"messaging.system\",\"value\":{\"stringValue\":\"hoist\"}},"
-        "{\"key\":\"messaging.destination.name\",\"value\":{\"stringValue\":\"media\"}}"
-        ","
-        "{\"key\":\"messaging.message.id\",\"value\":{\"stringValue\":\"media." UUID
-        "\"}}]},"
-        "{\"traceId\":\"" TRACE
-        "\",\"spanId\":\"0102030405060708\",\"parentSpanId\":\"" PARENT
-        "\",\"name\":\"process media\",\"kind\":5,"
-        "\"startTimeUnixNano\":\"1500000000\",\"endTimeUnixNano\":\"1500000000\","
-        "\"attributes\":["
-        "{\"key\":\"messaging.system\",\"value\":{\"stringValue\":\"hoist\"}},"
-        "{\"key\":\"messaging.operation.type\",\"value\":{\"stringValue\":\"process\"}}"
-        ","
-        "{\"key\":\"messaging.destination.name\",\"value\":{\"stringValue\":\"media\"}}"
-        ","
-        "{\"key\":\"messaging.message.id\",\"value\":{\"stringValue\":\"media." UUID
-        "\"}},"
-        "{\"key\":\"hoist.destination\",\"value\":{\"stringValue\":\"s3\"}},"
-        "{\"key\":\"hoist.attempt\",\"value\":{\"intValue\":\"1\"}},{\"key\":\"hoist."
-        "bytes_sent\",\"value\":{\"intValue\":\"7\"}}]},"
-        "{\"traceId\":\"" TRACE
-        "\",\"spanId\":\"0102030405060708\",\"name\":\"process media\",\"kind\":5,"
-        "\"startTimeUnixNano\":\"1500000000\",\"endTimeUnixNano\":\"1700000000\","
-        "\"attributes\":["
-        "{\"key\":\"messaging.system\",\"value\":{\"stringValue\":\"hoist\"}},"
-        "{\"key\":\"messaging.operation.type\",\"value\":{\"stringValue\":\"process\"}}"
-        ","
-        "{\"key\":\"messaging.destination.name\",\"value\":{\"stringValue\":\"media\"}}"
-        ","
-        "{\"key\":\"messaging.message.id\",\"value\":{\"stringValue\":\"media." UUID
-        "\"}},"
-        "{\"key\":\"hoist.destination\",\"value\":{\"stringValue\":\"s3\"}},"
-        "{\"key\":\"hoist.attempt\",\"value\":{\"intValue\":\"2\"}},{\"key\":\"hoist."
-        "bytes_sent\",\"value\":{\"intValue\":\"7\"}},"
-        "{\"key\":\"error.type\",\"value\":{\"stringValue\":\"transient\"}}],"
-        "\"status\":{\"code\":2,\"message\":\"status 500: \\\"oh\\\"\\u000a\"}}]}]}]}";
-    cr_expect(eq(str, b.data, (char *)want));
+    cr_expect(
+        eq(str, b.data,
+           "," HEAD("0102030405060708") ",\"name\":\"process media\",\"kind\":5" TIMES(
+               "1500", "1700")
+               ATTEMPT("2") "," TEXT(
+                   "error.type", "transient") "],\"status\":{\"code\":2,\"message\":"
+                                              "\"status 500: \\\"oh\\\"\\u000a\"}}"));
     buf_release(&b);
 }

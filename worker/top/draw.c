@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "shared/clock.h"
-#include "shared/utf8.h"
+#include "worker/columns.h"
 #include "worker/progress.h"
 
 enum {
@@ -47,47 +47,14 @@ void draw_age(struct buf *b, int64_t ms)
         buf_printf(b, "%" PRId64 "d", s / 86400);
 }
 
-/* --- columns --- */
-
-static int columns_of(const char *s, size_t len)
-{
-    int columns = 0;
-
-    for (size_t i = 0; i < len; i++)
-        columns += ((unsigned char)s[i] & 0xc0) != 0x80;
-    return columns;
-}
-
-/* A text of at most so many columns. */
-static size_t cut(const char *s, size_t len, int columns)
-{
-    while (len > 0 && columns_of(s, len) > columns)
-        len = utf8_whole(s, len - 1);
-    return len;
-}
-
-static void add_left(struct buf *b, const char *s, int columns)
-{
-    size_t len = cut(s, strlen(s), columns);
-
-    buf_add(b, s, len);
-    for (int n = columns_of(s, len); n < columns; n++)
-        buf_putc(b, ' ');
-}
-
-static void add_right(struct buf *b, const struct buf *text, int columns)
-{
-    for (int n = columns_of(text->data, text->len); n < columns; n++)
-        buf_putc(b, ' ');
-    buf_add(b, text->data, text->len);
-}
+/* --- cells --- */
 
 static void add_age(struct buf *b, int64_t ms, int columns)
 {
     CLEANUP(buf_release) struct buf text = BUF_INIT(64);
 
     draw_age(&text, ms);
-    add_right(b, &text, columns);
+    columns_add_right(b, text.data, columns);
 }
 
 static void add_bytes(struct buf *b, double bytes, int columns)
@@ -95,7 +62,7 @@ static void add_bytes(struct buf *b, double bytes, int columns)
     CLEANUP(buf_release) struct buf text = BUF_INIT(64);
 
     progress_format_bytes(&text, bytes < 9e18 ? (int64_t)bytes : INT64_MAX);
-    add_right(b, &text, columns);
+    columns_add_right(b, text.data, columns);
 }
 
 /* --- lines --- */
@@ -110,7 +77,7 @@ struct lines {
 
 static void end_line(struct lines *l)
 {
-    size_t len = cut(l->line.data, l->line.len, l->columns);
+    size_t len = columns_cut(l->line.data, l->line.len, l->columns);
 
     while (len > 0 && l->line.data[len - 1] == ' ')
         len--;
@@ -161,7 +128,7 @@ static void draw_queue(struct lines *l, const struct picture_queue *q, int64_t n
     const struct queue_status *s = &q->status;
     int64_t sparks[SPARKS] = {0};
 
-    add_left(&l->line, q->name, 14);
+    columns_add_left(&l->line, q->name, 14);
     if (*q->trouble) {
         buf_printf(&l->line, " %s", q->trouble);
         end_line(l);
@@ -211,9 +178,9 @@ static void draw_worker(struct lines *l, const struct picture_worker *w, int64_t
 {
     CLEANUP(buf_release) struct buf busy = BUF_INIT(64);
 
-    add_left(&l->line, w->id, 32);
+    columns_add_left(&l->line, w->id, 32);
     buf_printf(&busy, "%" PRId64 "/%" PRId64, w->busy, w->slots);
-    add_right(&l->line, &busy, 10);
+    columns_add_right(&l->line, busy.data, 10);
     add_age(&l->line, w->seen_ms < now_ms ? now_ms - w->seen_ms : 0, 6);
     if (w->stuck)
         buf_puts(&l->line, "  does not get on");

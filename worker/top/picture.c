@@ -3,13 +3,9 @@
 #include <string.h>
 
 #include "shared/clock.h"
+#include "shared/queue_workers.h"
 #include "shared/utf8.h"
 #include "shared/worker_jobs.h"
-
-static const char *const fields[] = {"seen",    "alive", "slots",
-                                     "running", "jobs",  "paused_destinations"};
-enum { SEEN, ALIVE, SLOTS, RUNNING, JOBS, PAUSED, FIELDS };
-_Static_assert(sizeof fields / sizeof fields[0] == FIELDS, "one name each");
 
 void picture_text(const char *s, size_t len, char *ret, size_t size)
 {
@@ -90,86 +86,52 @@ static void take_job(struct picture_job *ret, const struct worker_job *j)
     ret->parts_done = j->parts_done < INT32_MAX ? (int)j->parts_done : INT32_MAX;
 }
 
-static void text_of(const struct redis_value *about, int field, char *ret, size_t size)
+static void text_of(const struct redis_value *about, enum queue_worker_field field,
+                    char *ret, size_t size)
 {
     size_t len;
-    const char *s = redis_value_str(redis_value_at(about, (size_t)field), &len);
+    const char *s = redis_value_str(redis_value_at(about, field), &len);
 
     picture_text(s, len, ret, size);
 }
 
 /* False: its hash has expired, it was not heard of for a while. */
-static bool take_worker(struct picture_worker *w, const struct redis_value *id,
-                        const struct redis_value *about)
+static bool take_worker(struct picture_worker *w, const struct queue_workers *all,
+                        size_t i)
 {
+    const struct redis_value *about = all->about[i];
     char alive[8];
     size_t len, at = 0;
     struct worker_job job;
 
     *w = (struct picture_worker){
-        .seen_ms = redis_value_int(redis_value_at(about, SEEN)),
-        .slots = redis_value_int(redis_value_at(about, SLOTS)),
-        .busy = redis_value_int(redis_value_at(about, RUNNING))};
+        .seen_ms = redis_value_int(redis_value_at(about, QUEUE_WORKER_SEEN)),
+        .slots = redis_value_int(redis_value_at(about, QUEUE_WORKER_SLOTS)),
+        .busy = redis_value_int(redis_value_at(about, QUEUE_WORKER_RUNNING))};
     if (w->seen_ms <= 0)
         return false;
-    const char *name = redis_value_str(id, &len);
+    const char *name = queue_workers_id(all, i, &len);
     picture_text(name, len, w->id, sizeof w->id);
-    text_of(about, PAUSED, w->paused, sizeof w->paused);
-    text_of(about, ALIVE, alive, sizeof alive);
+    text_of(about, QUEUE_WORKER_PAUSED, w->paused, sizeof w->paused);
+    text_of(about, QUEUE_WORKER_ALIVE, alive, sizeof alive);
     w->stuck = strcmp(alive, "no") == 0;
-    const char *text = redis_value_str(redis_value_at(about, JOBS), &len);
+    const char *text = redis_value_str(redis_value_at(about, QUEUE_WORKER_JOBS), &len);
     while (w->job_count < PICTURE_JOBS && worker_jobs_next(text, len, &at, &job))
         take_job(&w->jobs[w->job_count++], &job);
     return true;
 }
 
-static enum err_code read_about(struct redis *r, const struct redis_value *ids,
-                                struct picture *ret, struct err *e)
-{
-    struct redis_cmd cmds[PICTURE_WORKERS];
-    struct redis_value *replies[PICTURE_WORKERS] = {NULL};
-    size_t count = redis_value_len(ids);
-
-    ret->more_workers = count > PICTURE_WORKERS;
-    if (ret->more_workers)
-        count = PICTURE_WORKERS;
-    if (count == 0)
-        return ERR_OK;
-    for (size_t i = 0; i < count; i++) {
-        redis_cmd_init(&cmds[i]);
-        redis_cmd_begin(&cmds[i], "HMGET");
-        redis_cmd_add_format(&cmds[i], "hoist:worker:%s",
-                             redis_value_str(redis_value_at(ids, i), NULL));
-        for (size_t k = 0; k < FIELDS; k++)
-            redis_cmd_add_str(&cmds[i], fields[k]);
-    }
-    enum err_code code = redis_pipeline(r, cmds, count, replies, e);
-    for (size_t i = 0; i < count; i++) {
-        if (code == ERR_OK && take_worker(&ret->workers[ret->worker_count],
-                                          redis_value_at(ids, i), replies[i]))
-            ret->worker_count++;
-        redis_reply_free(replies[i]);
-        redis_cmd_release(&cmds[i]);
-    }
-    return code;
-}
-
 static enum err_code read_workers(struct redis *r, struct picture *ret, struct err *e)
 {
-    struct redis_value *ids = NULL;
-    struct redis_cmd c;
+    CLEANUP(queue_workers_release) struct queue_workers w = {.ids = NULL};
+    size_t i = 0;
 
-    redis_cmd_init(&c);
-    redis_cmd_begin(&c, "ZREVRANGE");
-    redis_cmd_add_str(&c, "hoist:workers");
-    redis_cmd_add_int(&c, 0);
-    redis_cmd_add_int(&c, PICTURE_WORKERS); /* one more: whether there is one */
-    enum err_code code = redis_call(r, &c, &ids, e);
-    redis_cmd_release(&c);
-    if (code == ERR_OK)
-        code = read_about(r, ids, ret, e);
-    redis_reply_free(ids);
-    return code;
+    if (queue_workers_read(r, &w, e))
+        return e->code;
+    for (; i < w.count && ret->worker_count < PICTURE_WORKERS; i++)
+        ret->worker_count += take_worker(&ret->workers[ret->worker_count], &w, i);
+    ret->more_workers = redis_value_len(w.ids) > i;
+    return ERR_OK;
 }
 
 enum err_code picture_read(struct redis *r, const struct config *config,

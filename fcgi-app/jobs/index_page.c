@@ -1,4 +1,4 @@
-#include "fcgi-app/index_page.h"
+#include "fcgi-app/jobs/index_page.h"
 
 #include "fcgi-app/jobs/job_store.h"
 #include "fcgi-app/upload/options_ties.h"

@@ -1,4 +1,4 @@
-#include "fcgi-app/upload/ahead.h"
+#include "fcgi-app/upload/read_ahead.h"
 
 #include "fcgi-app/thread.h"
 
@@ -7,18 +7,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct ahead {
+struct read_ahead {
     int fd;
     pthread_t thread;
-    pthread_mutex_t
-        lock; /* of the next five; a piece is the thread's until it counts as read */
+    /* Of the next five; a piece is the thread's until it counts as read. */
+    pthread_mutex_t lock;
     pthread_cond_t changed;
     size_t read_count, used_count; /* pieces, ever */
     bool stopping;
     int error; /* errno of the read behind the last piece; 0: none */
-    size_t lens[AHEAD_PIECES];
+    size_t lens[READ_AHEAD_PIECES];
     bool is_held; /* the caller's: he has the piece that is next to be used */
-    char pieces[AHEAD_PIECES][AHEAD_PIECE_BYTES];
+    char pieces[READ_AHEAD_PIECES][READ_AHEAD_PIECE_BYTES];
 };
 
 static atomic_int threads;
@@ -27,8 +27,8 @@ static atomic_int threads;
 static size_t read_piece(int fd, char *piece, int *ret_error)
 {
     size_t len = 0;
-    while (len < AHEAD_PIECE_BYTES) {
-        ssize_t n = read(fd, piece + len, AHEAD_PIECE_BYTES - len);
+    while (len < READ_AHEAD_PIECE_BYTES) {
+        ssize_t n = read(fd, piece + len, READ_AHEAD_PIECE_BYTES - len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -41,24 +41,25 @@ static size_t read_piece(int fd, char *piece, int *ret_error)
 }
 
 /* Once all are full half of them must be used before it goes on: fewer wake-ups for the two. */
-static void wait_for_room(struct ahead *a)
+static void wait_for_room(struct read_ahead *a)
 {
-    bool is_full = a->read_count - a->used_count == AHEAD_PIECES;
-    while (is_full && !a->stopping && a->read_count - a->used_count > AHEAD_PIECES / 2)
+    bool is_full = a->read_count - a->used_count == READ_AHEAD_PIECES;
+    while (is_full && !a->stopping &&
+           a->read_count - a->used_count > READ_AHEAD_PIECES / 2)
         (void)pthread_cond_wait(&a->changed, &a->lock);
 }
 
 static void *run(void *arg)
 {
-    struct ahead *a = arg;
-    size_t len = AHEAD_PIECE_BYTES;
+    struct read_ahead *a = arg;
+    size_t len = READ_AHEAD_PIECE_BYTES;
     (void)pthread_mutex_lock(&a->lock);
-    while (len == AHEAD_PIECE_BYTES) {
+    while (len == READ_AHEAD_PIECE_BYTES) {
         int error = 0;
         wait_for_room(a);
         if (a->stopping)
             break;
-        size_t at = a->read_count % AHEAD_PIECES;
+        size_t at = a->read_count % READ_AHEAD_PIECES;
         (void)pthread_mutex_unlock(&a->lock);
         len = read_piece(a->fd, a->pieces[at], &error);
         (void)pthread_mutex_lock(&a->lock);
@@ -72,7 +73,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void release(struct ahead *a)
+static void release(struct read_ahead *a)
 {
     (void)pthread_cond_destroy(&a->changed);
     (void)pthread_mutex_destroy(&a->lock);
@@ -80,11 +81,11 @@ static void release(struct ahead *a)
     atomic_fetch_sub(&threads, 1);
 }
 
-struct ahead *ahead_start(int fd)
+struct read_ahead *read_ahead_start(int fd)
 {
     struct err ignored = ERR_INIT;
-    struct ahead *a = NULL;
-    if (atomic_fetch_add(&threads, 1) >= AHEAD_MAX || !(a = malloc(sizeof *a))) {
+    struct read_ahead *a = NULL;
+    if (atomic_fetch_add(&threads, 1) >= READ_AHEAD_MAX || !(a = malloc(sizeof *a))) {
         atomic_fetch_sub(&threads, 1);
         return NULL;
     }
@@ -100,7 +101,7 @@ struct ahead *ahead_start(int fd)
     return a;
 }
 
-void ahead_stop(struct ahead *a)
+void read_ahead_stop(struct read_ahead *a)
 {
     if (!a)
         return;
@@ -113,27 +114,27 @@ void ahead_stop(struct ahead *a)
 }
 
 /* The piece that was given away last is free again. */
-static void give_back(struct ahead *a)
+static void give_back(struct read_ahead *a)
 {
     if (!a->is_held)
         return;
     a->is_held = false;
     a->used_count++;
-    if (a->read_count - a->used_count == AHEAD_PIECES / 2)
+    if (a->read_count - a->used_count == READ_AHEAD_PIECES / 2)
         (void)pthread_cond_signal(&a->changed);
 }
 
-enum err_code ahead_next(struct ahead *a, const void **ret_data, size_t *ret_len,
-                         struct err *e)
+enum err_code read_ahead_next(struct read_ahead *a, const void **ret_data,
+                              size_t *ret_len, struct err *e)
 {
     (void)pthread_mutex_lock(&a->lock);
     give_back(a);
     while (a->read_count == a->used_count)
         (void)pthread_cond_wait(&a->changed, &a->lock);
-    size_t at = a->used_count % AHEAD_PIECES;
+    size_t at = a->used_count % READ_AHEAD_PIECES;
     size_t len = a->lens[at];
     /* Of the last piece: the thread reads no further. */
-    int error = len < AHEAD_PIECE_BYTES ? a->error : 0;
+    int error = len < READ_AHEAD_PIECE_BYTES ? a->error : 0;
     a->is_held = true;
     (void)pthread_mutex_unlock(&a->lock);
     if (error != 0) {

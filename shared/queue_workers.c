@@ -1,0 +1,79 @@
+#include "shared/queue_workers.h"
+
+static const char *const names[] = {[QUEUE_WORKER_HOST] = "host",
+                                    [QUEUE_WORKER_PID] = "pid",
+                                    [QUEUE_WORKER_VERSION] = "version",
+                                    [QUEUE_WORKER_STARTED] = "started",
+                                    [QUEUE_WORKER_SEEN] = "seen",
+                                    [QUEUE_WORKER_ALIVE] = "alive",
+                                    [QUEUE_WORKER_QUEUES] = "queues",
+                                    [QUEUE_WORKER_SLOTS] = "slots",
+                                    [QUEUE_WORKER_RUNNING] = "running",
+                                    [QUEUE_WORKER_JOBS] = "jobs",
+                                    [QUEUE_WORKER_PAUSED] = "paused_destinations"};
+_Static_assert(sizeof names / sizeof names[0] == QUEUE_WORKER_FIELDS, "one name each");
+
+void queue_workers_release(struct queue_workers *w)
+{
+    redis_reply_free(w->ids);
+    for (size_t i = 0; i < w->count; i++)
+        redis_reply_free(w->about[i]);
+    *w = (struct queue_workers){.ids = NULL};
+}
+
+const char *queue_workers_id(const struct queue_workers *w, size_t i, size_t *ret_len)
+{
+    return redis_value_str(redis_value_at(w->ids, i), ret_len);
+}
+
+void queue_workers_ids_cmd(struct redis_cmd *c)
+{
+    redis_cmd_begin(c, "ZREVRANGE");
+    redis_cmd_add_str(c, "hoist:workers");
+    redis_cmd_add_int(c, 0);
+    redis_cmd_add_int(c, QUEUE_WORKERS_MAX); /* one more: whether there is one */
+}
+
+void queue_workers_about_cmds(struct queue_workers *w, struct redis_cmd *cmds)
+{
+    size_t known = redis_value_len(w->ids);
+
+    w->count = known < QUEUE_WORKERS_MAX ? known : QUEUE_WORKERS_MAX;
+    for (size_t i = 0; i < w->count; i++) {
+        redis_cmd_begin(&cmds[i], "HMGET");
+        redis_cmd_add_format(&cmds[i], "hoist:worker:%s", queue_workers_id(w, i, NULL));
+        for (size_t k = 0; k < QUEUE_WORKER_FIELDS; k++)
+            redis_cmd_add_str(&cmds[i], names[k]);
+    }
+}
+
+static enum err_code read_about(struct redis *r, struct queue_workers *w, struct err *e)
+{
+    struct redis_cmd cmds[QUEUE_WORKERS_MAX];
+
+    for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++)
+        redis_cmd_init(&cmds[i]);
+    queue_workers_about_cmds(w, cmds);
+    enum err_code code =
+        w->count > 0 ? redis_pipeline(r, cmds, w->count, w->about, e) : ERR_OK;
+    for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++)
+        redis_cmd_release(&cmds[i]);
+    return code;
+}
+
+enum err_code queue_workers_read(struct redis *r, struct queue_workers *ret,
+                                 struct err *e)
+{
+    struct redis_cmd c;
+
+    queue_workers_release(ret);
+    redis_cmd_init(&c);
+    queue_workers_ids_cmd(&c);
+    enum err_code code = redis_call(r, &c, &ret->ids, e);
+    redis_cmd_release(&c);
+    if (!code)
+        code = read_about(r, ret, e);
+    if (code)
+        queue_workers_release(ret);
+    return code;
+}

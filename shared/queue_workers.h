@@ -1,0 +1,54 @@
+/*
+ * queue_workers: the workers, as they tell of themselves: read from Redis once, for whoever shows them.
+ *
+ *     ZREVRANGE hoist:workers  -->  ids, the one that was heard of last first
+ *     HMGET hoist:worker:<id>  -->  about each, the fields below; all of them nothing when it was not heard of for a while
+ *
+ * Two round trips, one command a worker, at most QUEUE_WORKERS_MAX.  All that is in it is untrusted text.  A picture belongs to one
+ * thread.
+ */
+#ifndef HOIST_SHARED_QUEUE_WORKERS_H
+#define HOIST_SHARED_QUEUE_WORKERS_H
+
+#include "shared/redis.h"
+
+enum { QUEUE_WORKERS_MAX = 100 };
+
+enum queue_worker_field {
+    QUEUE_WORKER_HOST,
+    QUEUE_WORKER_PID,
+    QUEUE_WORKER_VERSION,
+    QUEUE_WORKER_STARTED, /* ms */
+    QUEUE_WORKER_SEEN,    /* ms; nothing: its hash has expired */
+    QUEUE_WORKER_ALIVE,   /* "no": it does not get on (worker/alive.h) */
+    QUEUE_WORKER_QUEUES,  /* names with commas */
+    QUEUE_WORKER_SLOTS,
+    QUEUE_WORKER_RUNNING,
+    QUEUE_WORKER_JOBS,   /* worker_jobs.h */
+    QUEUE_WORKER_PAUSED, /* destinations that rest, and why */
+    QUEUE_WORKER_FIELDS
+};
+
+/* All zero: none yet. */
+struct queue_workers {
+    struct redis_value *ids;
+    struct redis_value *about[QUEUE_WORKERS_MAX]; /* each an array, by field */
+    size_t count; /* of about; ids may name one more: there are others */
+};
+
+void queue_workers_release(struct queue_workers *w);
+
+/* Look at the workers; *ret is released first.  ERR_RETRY: Redis is away, or busy; ERR_CONFIG; ERR_REJECT: what came is no
+ * answer of ours.  *ret is empty then. */
+MUST_CHECK enum err_code queue_workers_read(struct redis *r, struct queue_workers *ret,
+                                            struct err *e);
+
+const char *queue_workers_id(const struct queue_workers *w, size_t i, size_t *ret_len);
+
+/* --- for those that ask in another way --- */
+
+void queue_workers_ids_cmd(struct redis_cmd *c);
+/* For each of w->ids, whose number becomes w->count; cmds are initialised. */
+void queue_workers_about_cmds(struct queue_workers *w, struct redis_cmd *cmds);
+
+#endif

@@ -1,0 +1,43 @@
+#include "worker/columns.h"
+
+#include <string.h>
+
+#include "shared/utf8.h"
+
+int columns_count(const char *s, size_t len)
+{
+    int columns = 0;
+
+    for (size_t i = 0; i < len; i++)
+        columns += ((unsigned char)s[i] & 0xc0) != 0x80;
+    return columns;
+}
+
+size_t columns_cut(const char *s, size_t len, int columns)
+{
+    while (len > 0 && columns_count(s, len) > columns)
+        len = utf8_whole(s, len - 1);
+    return len;
+}
+
+static void add_blanks(struct buf *b, int count)
+{
+    while (count-- > 0)
+        buf_putc(b, ' ');
+}
+
+void columns_add_left(struct buf *b, const char *s, int columns)
+{
+    size_t len = columns_cut(s, strlen(s), columns);
+
+    buf_add(b, s, len);
+    add_blanks(b, columns - columns_count(s, len));
+}
+
+void columns_add_right(struct buf *b, const char *s, int columns)
+{
+    size_t len = columns_cut(s, strlen(s), columns);
+
+    add_blanks(b, columns - columns_count(s, len));
+    buf_add(b, s, len);
+}
