@@ -56,6 +56,8 @@ static int64_t last_ok_ms(const struct alive *a)
 
 static void change(struct alive *a, bool is_alive, int64_t silent_ms)
 {
+    if (!is_alive)
+        remove_file(a); /* before it is said */
     if (is_alive)
         log_info("alive", "alive again");
     else
@@ -63,8 +65,6 @@ static void change(struct alive *a, bool is_alive, int64_t silent_ms)
                   LOG_INT("ms", silent_ms));
     notify_send(&a->notify, is_alive ? "STATUS=working"
                                      : "STATUS=not alive: Redis gives no answer");
-    if (!is_alive)
-        remove_file(a);
     a->is_alive = is_alive;
     a->on_change(is_alive, a->ctx);
 }

@@ -2,6 +2,7 @@
 
 #include "shared/cleanup.h"
 #include "shared/peers.h"
+#include "shared/stale_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -95,33 +96,6 @@ static enum err_code check_directory(const char *path, struct err *e)
     return ERR_OK;
 }
 
-/* A socket that nobody answers on is left from a crash; anything else is somebody's. */
-static enum err_code remove_stale(const struct sockaddr_un *a, struct err *e)
-{
-    struct stat st;
-    if (lstat(a->sun_path, &st) < 0)
-        return errno == ENOENT ? ERR_OK : err_errno(e, ERR_CONFIG, "%s", a->sun_path);
-    if (!S_ISSOCK(st.st_mode))
-        return err_set(e, ERR_CONFIG,
-                       "[http] listen: %s exists and is not a socket: remove it",
-                       a->sun_path);
-    if (st.st_uid != geteuid())
-        return err_set(e, ERR_CONFIG,
-                       "[http] listen: %s belongs to another user: remove it",
-                       a->sun_path);
-    CLEANUP(fd_close)
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return err_errno(e, ERR_CONFIG, "socket");
-    if (connect(fd, (const struct sockaddr *)a, sizeof *a) == 0 ||
-        errno != ECONNREFUSED)
-        return err_set(e, ERR_CONFIG,
-                       "[http] listen: %s: another process listens there", a->sun_path);
-    if (unlink(a->sun_path) < 0 && errno != ENOENT)
-        return err_errno(e, ERR_CONFIG, "[http] listen: unlink %s", a->sun_path);
-    return ERR_OK;
-}
-
 static enum err_code set_rights(const struct config_http *http, struct err *e)
 {
     if (http->socket_group && *http->socket_group) {
@@ -149,8 +123,8 @@ static enum err_code bind_own(const struct config_http *http, struct listener *l
                        sizeof a.sun_path - 1);
     memcpy(a.sun_path, http->listen, len);
     enum err_code code = check_directory(http->listen, e);
-    if (!code)
-        code = remove_stale(&a, e);
+    if (!code && stale_socket_remove(&a, e))
+        code = err_prefix(e, "[http] listen");
     if (code)
         return code;
     CLEANUP(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

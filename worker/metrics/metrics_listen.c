@@ -3,6 +3,7 @@
 #include "shared/cleanup.h"
 #include "shared/exposition.h"
 #include "shared/log.h"
+#include "shared/stale_socket.h"
 #include "worker/metrics/metrics_request.h"
 #include "worker/metrics/metrics_text.h"
 
@@ -201,31 +202,13 @@ static void on_connection(uv_stream_t *stream, int status)
         close_connection(c);
 }
 
-/* Somebody has left its socket; or answers on it. */
-static enum err_code clear_socket(const struct listen_at *at, struct err *e)
-{
-    const char *path = at->address.local.sun_path;
-    struct stat st;
-
-    if (lstat(path, &st) < 0)
-        return errno == ENOENT ? ERR_OK : err_errno(e, ERR_CONFIG, "%s", path);
-    if (!S_ISSOCK(st.st_mode))
-        return err_set(e, ERR_CONFIG, "%s is no socket", path);
-    CLEANUP(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return err_errno(e, ERR_CONFIG, "socket");
-    if (connect(fd, &at->address.any, sizeof at->address.local) == 0)
-        return err_set(e, ERR_CONFIG, "%s is another's, who answers there", path);
-    return unlink(path) < 0 ? err_errno(e, ERR_CONFIG, "%s", path) : ERR_OK;
-}
-
 static enum err_code listen_there(struct metrics_listen *l, const struct listen_at *at,
                                   struct err *e)
 {
     int status;
 
     if (l->is_unix) {
-        if (clear_socket(at, e) != ERR_OK)
+        if (stale_socket_remove(&at->address.local, e) != ERR_OK)
             return e->code;
         status = uv_pipe_bind(&l->stream.pipe, at->address.local.sun_path);
         if (status == 0 && chmod(at->address.local.sun_path, 0660) < 0)
