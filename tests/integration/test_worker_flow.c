@@ -295,11 +295,14 @@ Test(worker_flow, what_was_claimed_ahead_goes_back_when_the_worker_is_told_to_st
     static struct job_id ids[COUNT];
 
     struct spawn *w = hold_ahead(ids, COUNT);
-    (void)kill(w->pid, SIGTERM);
+    spawn_signal(w, SIGTERM);
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "msg=draining") == 1, 10000));
     cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{default}:leased") == SLOTS, 10000));
     cr_expect(eq(int, rig_log_count(w, "lost lease"), 0));
     s3_faulty_open_gate(rig.s3);
-    cr_assert(spawn_stop(w, 10000));
+    int status = -1;
+    cr_assert(spawn_wait(w, 10000, &status), "a second SIGTERM would not let them end");
+    cr_expect(eq(int, status, 0));
     cr_expect(eq(int, ask("ZCARD", "hoist:{default}:ready"), COUNT - SLOTS));
     cr_expect(eq(int, s3_faulty_objects(rig.s3), AHEAD_SAMPLES + SLOTS));
     cr_expect(eq(i64, attempts_of(ids, COUNT), SLOTS), "no attempt was counted");
