@@ -3,6 +3,7 @@
 #include "shared/clock.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -27,6 +28,12 @@ enum err_code thread_start(pthread_t *ret_thread, const char *name,
         return err_set(e, ERR_NOMEM, "thread %s: %s", name, strerror(error));
     (void)pthread_setname_np(*ret_thread, name); /* a name is a convenience */
     return ERR_OK;
+}
+
+void thread_stand_back(void)
+{
+    (void)sched_setscheduler(0, SCHED_BATCH,
+                             &(struct sched_param){.sched_priority = 0});
 }
 
 void thread_init_lock(pthread_mutex_t *lock, pthread_cond_t *cond)

@@ -17,6 +17,10 @@
 MUST_CHECK enum err_code thread_start(pthread_t *ret_thread, const char *name,
                                       void *(*run)(void *), void *arg, struct err *e);
 
+/* The calling thread, when it wakes, waits for its turn instead of interrupting whoever runs (SCHED_BATCH); its share is as
+ * large as before.  For one whose work may be some ms late.  Where it may not say so it is as it was. */
+void thread_stand_back(void);
+
 /* A mutex, and a condition that waits against the monotonic clock; one more of those. */
 void thread_init_lock(pthread_mutex_t *lock, pthread_cond_t *cond);
 void thread_init_cond(pthread_cond_t *cond);

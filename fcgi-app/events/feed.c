@@ -5,13 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void release_text(struct feed_text *t)
+{
+    feed_text_clear(t);
+    buf_release(&t->text);
+}
+
 bool feed_init(struct feed *f, const struct config *config)
 {
     *f = (struct feed){.config = config, .class_count = 1 + config->auth_count};
     f->classes = calloc(f->class_count, sizeof *f->classes);
     for (size_t i = 0; f->classes && i < f->class_count; i++) {
-        buf_init(&f->classes[i].news, FEED_TEXT_MAX);
-        buf_init(&f->classes[i].hello, FEED_TEXT_MAX);
+        buf_init(&f->classes[i].news.text, FEED_TEXT_MAX);
+        buf_init(&f->classes[i].hello.text, FEED_TEXT_MAX);
     }
     return f->classes;
 }
@@ -19,15 +25,15 @@ bool feed_init(struct feed *f, const struct config *config)
 void feed_release(struct feed *f)
 {
     for (size_t i = 0; f->classes && i < f->class_count; i++) {
-        buf_release(&f->classes[i].news);
-        buf_release(&f->classes[i].hello);
+        release_text(&f->classes[i].news);
+        release_text(&f->classes[i].hello);
     }
     free(f->classes);
     queues_picture_release(&f->queues);
     queue_workers_release(&f->workers);
 }
 
-static struct feed_class *class_of(struct feed *f, const struct listener *one)
+struct feed_class *feed_class_of(struct feed *f, const struct listener *one)
 {
     const struct config_auth *auth = one->access.auth;
     return &f->classes[auth ? 1 + (size_t)(auth - f->config->auths) : 0];
@@ -36,14 +42,14 @@ static struct feed_class *class_of(struct feed *f, const struct listener *one)
 void feed_join(struct listeners *l, struct listener *one)
 {
     struct feed *f = &l->feed;
-    struct feed_class *class = class_of(f, one);
+    struct feed_class *class = feed_class_of(f, one);
     int64_t now = clock_mono_ms();
     class->access = one->access;
     one->joined = true;
     class->count++;
     f->count++;
-    one->behind = f->any_behind = true;
-    one->round = f->round;
+    if (one->out.count == 0)
+        feed_on_empty(l, one);
     if (!f->has_pictures || now - f->read_ms >= FEED_ACTIVE_MS)
         f->next_ms = now;
 }
@@ -53,11 +59,11 @@ static void forget(struct feed *f)
 {
     queues_picture_release(&f->queues);
     queue_workers_release(&f->workers);
-    f->has_pictures = f->away = f->any_behind = false;
-    f->job_count = f->skipped = f->cursor = 0;
+    f->has_pictures = f->away = false;
+    f->job_count = f->skipped = 0;
     for (size_t i = 0; i < f->class_count; i++) {
-        buf_release(&f->classes[i].news);
-        buf_release(&f->classes[i].hello);
+        release_text(&f->classes[i].news);
+        release_text(&f->classes[i].hello);
         f->classes[i].queues_id[0] = f->classes[i].history_id[0] = '\0';
         f->classes[i].workers_id[0] = '\0';
     }
@@ -65,7 +71,8 @@ static void forget(struct feed *f)
 
 void feed_leave(struct listeners *l, struct listener *one)
 {
-    class_of(&l->feed, one)->count--;
+    feed_step_out(one);
+    feed_class_of(&l->feed, one)->count--;
     if (--l->feed.count == 0)
         forget(&l->feed);
 }
@@ -110,97 +117,32 @@ void feed_tick(struct listeners *l)
     f->published = published;
 }
 
-/* --- Sending --- */
-
-/* The same message for all of a class whose requests have the same id, one after the other. */
-struct sharing {
-    const struct buf *text;
-    unsigned id;
-    struct message *message; /* owned */
-};
-
-static void send_shared(struct listeners *l, struct listener *one,
-                        const struct buf *text, struct sharing *s)
-{
-    if (text->len == 0)
-        return;
-    if (s->text != text || s->id != one->later.id) {
-        message_drop(s->message);
-        s->message = listeners_make(l, one, text, false);
-        s->text = text;
-        s->id = one->later.id;
-    }
-    listeners_send(l, one, s->message);
-}
-
-static void greet(struct listeners *l)
-{
-    struct feed *f = &l->feed;
-    struct sharing s = {.text = NULL};
-    f->any_behind = false;
-    for (size_t i = l->count; i-- > 0;) {
-        struct listener *one = l->list[i];
-        if (one->kind != LISTENER_FEED || !one->behind)
-            continue;
-        one->behind = one->out.count > 0;
-        f->any_behind = f->any_behind || one->behind;
-        if (!one->behind)
-            send_shared(l, one, feed_hello(l, class_of(f, one)), &s);
-    }
-    message_drop(s.message);
-}
-
-static void send_chunk(struct listeners *l, int64_t now)
-{
-    struct feed *f = &l->feed;
-    struct sharing s = {.text = NULL};
-    f->chunk_ms = now + FEED_CHUNK_MS;
-    for (size_t sent = 0; sent < FEED_CHUNK && f->cursor > 0;) {
-        if (f->cursor > l->count)
-            f->cursor = l->count;
-        if (f->cursor == 0)
-            break;
-        struct listener *one = l->list[--f->cursor];
-        if (one->kind != LISTENER_FEED || one->round == f->round || one->behind)
-            continue;
-        one->round = f->round;
-        one->behind = one->out.count > 0;
-        f->any_behind = f->any_behind || one->behind;
-        if (!one->behind)
-            send_shared(l, one, &class_of(f, one)->news, &s);
-        sent++;
-    }
-    message_drop(s.message);
-}
-
 void feed_turn(struct listeners *l, int64_t now)
 {
     struct feed *f = &l->feed;
     if (f->count == 0)
         return;
-    if (f->cursor > 0) {
-        if (now >= f->chunk_ms)
-            send_chunk(l, now);
-    } else if (now >= f->next_ms && now >= l->redis_from_ms) {
+    if (!feed_in_round(f) && now >= l->redis_from_ms && now >= f->next_ms)
         feed_look(l, now);
-    } else if (f->has_pictures && now >= f->probe_ms && now >= l->redis_from_ms) {
+    else if (!feed_in_round(f) && now >= l->redis_from_ms && f->has_pictures &&
+             now >= f->probe_ms)
         feed_probe(l, now);
-    } else if (f->has_pictures && now >= f->redraw_ms) {
+    else if (!feed_in_round(f) && f->has_pictures && now >= f->redraw_ms)
         feed_redraw(l, now);
-    }
-    if (f->any_behind && f->cursor == 0 && (f->has_pictures || f->away))
-        greet(l);
+    feed_send(l, now);
 }
 
 int64_t feed_wait_ms(const struct listeners *l, int64_t now)
 {
     const struct feed *f = &l->feed;
-    int64_t at = f->cursor > 0 ? f->chunk_ms : f->next_ms;
-    if (f->cursor == 0 && f->has_pictures && f->probe_ms < at)
-        at = f->probe_ms;
     if (f->count == 0)
         return INT64_MAX;
-    if (f->cursor == 0 && at < l->redis_from_ms)
-        at = l->redis_from_ms;
+    int64_t look = f->next_ms, at = feed_send_ms(f);
+    if (f->has_pictures && f->probe_ms < look)
+        look = f->probe_ms;
+    if (look < l->redis_from_ms)
+        look = l->redis_from_ms;
+    if (!feed_in_round(f) && look < at)
+        at = look;
     return at > now ? at - now : 0;
 }

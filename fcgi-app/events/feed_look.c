@@ -46,7 +46,7 @@ static void write_workers(struct listeners *l, const struct feed_class *class)
 static void add_changes(struct listeners *l, struct feed_class *class,
                         bool with_history)
 {
-    struct buf *b = &class->news;
+    struct buf *b = &class->news.text;
     write_queues(l, class, false);
     if (with_history) {
         sse_make_id(l->status.data, l->status.len, class->queues_id);
@@ -72,13 +72,13 @@ static void add_jobs(struct listeners *l, struct feed_class *class)
         buf_clear(b);
         BUF_PUTS(b, "{\"id\":\"", id, "\",\"queue\":\"", job->id.queue,
                  "\",\"state\":\"", job_state_name(job->state), "\"}");
-        add_event(l, &class->news, "job", NULL);
+        add_event(l, &class->news.text, "job", NULL);
     }
     if (f->skipped == 0 || !access_may_see_all(&class->access, f->config, NULL))
         return;
     buf_clear(b);
     buf_printf(b, "{\"jobs\":%zu}", f->skipped);
-    add_event(l, &class->news, "skipped", NULL);
+    add_event(l, &class->news.text, "skipped", NULL);
 }
 
 static void add_away(struct feed *f, struct buf *b)
@@ -87,26 +87,20 @@ static void add_away(struct feed *f, struct buf *b)
     sse_add_event(b, "redis", NULL, texts[f->away], strlen(texts[f->away]));
 }
 
-static void begin_round(struct listeners *l)
-{
-    l->feed.round++;
-    l->feed.cursor = l->count;
-}
-
 /* --- Pictures --- */
 
-static void set_away(struct listeners *l, bool away)
+/* Of the news it is the first. */
+static void begin_news(struct feed *f, bool away)
 {
-    struct feed *f = &l->feed;
-    for (size_t i = 0; i < f->class_count; i++)
-        buf_clear(&f->classes[i].news);
-    if (f->away == away)
-        return;
+    bool is_new = f->away != away;
     f->away = away;
-    for (size_t i = 0; i < f->class_count; i++)
-        if (f->classes[i].count > 0)
-            add_away(f, &f->classes[i].news);
-    begin_round(l);
+    for (size_t i = 0; i < f->class_count; i++) {
+        struct feed_class *class = &f->classes[i];
+        feed_text_clear(&class->news);
+        class->has_hello = false;
+        if (is_new && class->count > 0)
+            add_away(f, &class->news.text);
+    }
 }
 
 static void write_news(struct listeners *l, int64_t now)
@@ -117,14 +111,13 @@ static void write_news(struct listeners *l, int64_t now)
         f->history_ms = now;
     for (size_t i = 0; i < f->class_count; i++) {
         struct feed_class *class = &f->classes[i];
-        class->has_hello = false;
         if (class->count == 0)
             continue;
         add_jobs(l, class);
         add_changes(l, class, with_history);
     }
     f->job_count = f->skipped = 0;
-    begin_round(l);
+    feed_begin_round(f, now);
 }
 
 /* Whether jobs run, or something has changed since the last pictures. */
@@ -181,7 +174,7 @@ void feed_redraw(struct listeners *l, int64_t now)
 {
     l->feed.queues.at_ms = clock_wall_ms();
     l->feed.redraw_ms = now + FEED_REDRAW_MS;
-    set_away(l, false);
+    begin_news(&l->feed, false);
     write_news(l, now);
 }
 
@@ -194,8 +187,9 @@ void feed_look(struct listeners *l, int64_t now)
         code = queue_workers_read(l->redis, &f->workers, &e);
     f->read_ms = now;
     f->has_pictures = !code;
-    set_away(l, code != ERR_OK);
+    begin_news(f, code != ERR_OK);
     if (code) {
+        feed_begin_round(f, now);
         log_debug("events", "no pictures now", LOG_ERR(&e));
         f->next_ms = now + REDIS_PAUSE_MS;
         return;
@@ -210,19 +204,20 @@ void feed_look(struct listeners *l, int64_t now)
     write_news(l, now);
 }
 
-const struct buf *feed_hello(struct listeners *l, struct feed_class *class)
+struct feed_text *feed_hello(struct listeners *l, struct feed_class *class)
 {
+    struct buf *b = &class->hello.text;
     if (class->has_hello)
         return &class->hello;
-    buf_clear(&class->hello);
+    feed_text_clear(&class->hello);
     if (l->feed.away)
-        add_away(&l->feed, &class->hello);
+        add_away(&l->feed, b);
     if (l->feed.has_pictures) {
         write_queues(l, class, true);
-        add_event(l, &class->hello, "queues", NULL);
+        add_event(l, b, "queues", NULL);
         write_workers(l, class);
-        add_event(l, &class->hello, "workers", NULL);
+        add_event(l, b, "workers", NULL);
     }
-    class->has_hello = l->feed.has_pictures;
+    class->has_hello = true;
     return &class->hello;
 }

@@ -12,6 +12,7 @@
 
 enum {
     TICK_MS = 100,
+    TICK_CHUNK = 256,
     EVENTS_MAX = 64,
     REDIS_MS = 500, /* others are not served meanwhile */
     TEXT_MAX = 1024 * 1024
@@ -94,6 +95,7 @@ static void look_at_time(struct listeners *l, struct listener *one, int64_t now,
     }
 }
 
+/* All are looked at in TICK_MS, TICK_CHUNK at a time: many of them may be due for a comment, or for an answer, at once. */
 static void tick(struct listeners *l, int64_t now)
 {
     struct message *beat = NULL;
@@ -101,21 +103,31 @@ static void tick(struct listeners *l, int64_t now)
     bool all = gate_is_stopping(l->app->gate);
     if (now < l->tick_ms)
         return;
-    l->tick_ms = now + TICK_MS;
-    for (size_t i = l->count; i-- > 0;) { /* who leaves is replaced by the last one */
+    if (l->tick_left == 0) {
+        l->tick_left = l->count;
+        listeners_check(l, now);
+        feed_tick(l);
+    }
+    int64_t pause_ms = TICK_MS / (int64_t)(l->count / TICK_CHUNK + 1);
+    l->tick_ms = now + (pause_ms > 0 ? pause_ms : 1);
+    for (size_t n = TICK_CHUNK; n > 0 && l->tick_left > 0; n--) {
+        if (l->tick_left > l->count) /* who leaves is replaced by the last one */
+            l->tick_left = l->count;
+        if (l->tick_left == 0)
+            break;
+        struct listener *one = l->list[--l->tick_left];
         if (all)
-            leave_politely(l, l->list[i]);
+            leave_politely(l, one);
         else
-            look_at_time(l, l->list[i], now, &beat, &beat_id);
+            look_at_time(l, one, now, &beat, &beat_id);
     }
     message_drop(beat);
-    listeners_check(l, now);
-    feed_tick(l);
 }
 
 static int wait_ms(const struct listeners *l, int64_t now)
 {
-    int64_t ms = l->count > 0 ? TICK_MS : -1;
+    int64_t tick = l->tick_ms > now ? l->tick_ms - now : 0;
+    int64_t ms = l->count > 0 ? tick : -1;
     bool away = now < l->redis_from_ms;
     if (l->watches.urgent_first && !away)
         return 0;
@@ -189,6 +201,7 @@ static void turn(struct listeners *l)
 static void *run(void *arg)
 {
     struct listeners *l = arg;
+    thread_stand_back();
     while (take_in(l))
         turn(l);
     for (size_t i = l->count; i-- > 0;)

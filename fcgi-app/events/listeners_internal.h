@@ -1,6 +1,6 @@
 /*
  * listeners_internal: what listeners.c (the thread), listeners_park.c (who comes), listeners_send.c (what goes out, who
- * leaves), listeners_jobs.c (watched jobs) and feed.c and feed_look.c (feed.h) share.  Nobody else includes it.
+ * leaves), listeners_jobs.c (watched jobs) and feed.c, feed_look.c and feed_send.c (feed.h) share.  Nobody else includes it.
  *
  * A listener is on the heap.  It belongs to the thread that parks it until it is in the inbox, then to the listeners' thread.
  * One that has left (gone) is freed at the end of the turn, since events of epoll may still name it.
@@ -38,9 +38,11 @@ struct listener {
 
     /* Of the feed. */
     struct access access;
-    bool joined;    /* and counted there */
-    bool behind;    /* what was told is to be told anew, once out is empty */
-    unsigned round; /* of the feed: served in it */
+    bool joined;            /* and counted there */
+    struct feed_line *line; /* NULL: it has not taken what it was sent */
+    struct listener *ahead, *behind;
+    unsigned round; /* of the feed: told in it */
+    int64_t fed_ms; /* told then, latest */
 
     /* Of one that waits, for its answer (response.h); owned but for preference. */
     bool is_new;
@@ -65,6 +67,7 @@ struct listeners {
     size_t count;
     struct listener *gone;
     int64_t tick_ms;
+    size_t tick_left; /* so many of the list are still to be looked at in this pass */
     struct response response;
     struct buf status, text, wire; /* of a job; of an event; of its records */
 
@@ -108,6 +111,23 @@ void feed_turn(struct listeners *l, int64_t now);
 int64_t feed_wait_ms(const struct listeners *l, int64_t now);
 /* No later than FEED_ACTIVE_MS after the last pictures. */
 void feed_soon(struct feed *f);
+struct feed_class *feed_class_of(struct feed *f, const struct listener *one);
+
+/* feed_send.c: who is told what is known, and when. */
+/* Nothing stands in it any more. */
+void feed_text_clear(struct feed_text *t);
+/* It has taken all that it was sent. */
+void feed_on_empty(struct listeners *l, struct listener *one);
+/* Out of the line that it stands in, if any. */
+void feed_step_out(struct listener *one);
+/* The classes' news are to go along the line, if there are any.  Not while others do. */
+void feed_begin_round(struct feed *f, int64_t now);
+/* Whether they still do. */
+bool feed_in_round(const struct feed *f);
+/* Tell those who are due. */
+void feed_send(struct listeners *l, int64_t now);
+/* When the next ones are. */
+int64_t feed_send_ms(const struct feed *f);
 
 /* feed_look.c: pictures, and the texts that are made of them. */
 void feed_look(struct listeners *l, int64_t now);
@@ -116,7 +136,7 @@ void feed_probe(struct listeners *l, int64_t now);
 /* The last pictures, as they are now. */
 void feed_redraw(struct listeners *l, int64_t now);
 /* All that there is to tell to somebody new. */
-const struct buf *feed_hello(struct listeners *l, struct feed_class *class);
+struct feed_text *feed_hello(struct listeners *l, struct feed_class *class);
 
 /* listeners_jobs.c */
 /* Into the watch of its job.  False: no memory. */

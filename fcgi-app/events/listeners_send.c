@@ -70,6 +70,8 @@ void listeners_flush(struct listeners *l, struct listener *one)
         let_go(l, one, one->later.keep ? GATE_KEEP : GATE_CLOSE);
     else
         want_out(l, one, state == OUTBOX_WAITS);
+    if (state == OUTBOX_EMPTY && one->kind == LISTENER_FEED)
+        feed_on_empty(l, one);
 }
 
 void listeners_send(struct listeners *l, struct listener *one, struct message *m)

@@ -1,7 +1,9 @@
 /*
- * events: the text of events, what waits for a slow listener, which jobs are watched, and requests that are answered by and by.
+ * events: the text of events, how fast many are told, what waits for a slow listener, which jobs are watched, and requests that are
+ * answered by and by.
  */
 #include "fcgi-app/events/outbox.h"
+#include "fcgi-app/events/pace.h"
 #include "fcgi-app/events/sse.h"
 #include "fcgi-app/events/watches.h"
 #include "fcgi-app/fastcgi/fastcgi_later.h"
@@ -45,6 +47,49 @@ Test(events, an_id_is_that_of_the_bytes)
     cr_expect(eq(str, a, "e71fa2190541574b")); /* FNV-1a of "abc" */
     sse_make_id("abd", 3, b);
     cr_expect(ne(str, a, b));
+}
+
+Test(events, a_few_are_told_at_once_and_thousands_within_a_second)
+{
+    static const size_t counts[] = {1, PACE_AT_ONCE, PACE_AT_ONCE + 1, 500, 2000, 7200};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct pace p;
+        size_t most = 0, sum = 0;
+        int64_t now = 5000;
+        pace_begin(&p, counts[i], now);
+        for (; sum < counts[i] && now < 5000 + 2 * PACE_SPREAD_MS; now++) {
+            bool is_time = pace_next_ms(&p) <= now;
+            size_t due = pace_due(&p, now);
+            cr_expect(eq(int, due > 0, is_time));
+            cr_expect(eq(sz, pace_due(&p, now), 0), "once");
+            most = due > most ? due : most;
+            sum += due;
+        }
+        cr_expect(le(i64, now - 5000, counts[i] <= PACE_AT_ONCE ? 1 : PACE_SPREAD_MS),
+                  "%zu", counts[i]);
+        cr_expect(eq(sz, most, pace_slice(counts[i])));
+        cr_expect(
+            le(sz, most, counts[i] <= PACE_AT_ONCE ? PACE_AT_ONCE : PACE_SLICE_MAX));
+    }
+    cr_expect(eq(sz, pace_slice(2000), 5));
+    cr_expect(eq(sz, pace_slice(PACE_AT_ONCE + 1), PACE_SLICE_MIN));
+    cr_expect(eq(sz, pace_slice(1000000), PACE_SLICE_MAX));
+}
+
+Test(events, who_is_late_catches_up_with_a_few_slices_at_a_time)
+{
+    struct pace p;
+
+    pace_begin(&p, 2000, 0);
+    cr_expect(eq(sz, pace_due(&p, 0), 5));
+    cr_expect(eq(sz, pace_due(&p, PACE_STEP_MS - 1), 0));
+    cr_expect(eq(sz, pace_due(&p, 3 * PACE_STEP_MS + 1), 15), "of three steps");
+    cr_expect(eq(i64, pace_next_ms(&p), 4 * PACE_STEP_MS),
+              "no step is shifted by that");
+    cr_expect(eq(sz, pace_due(&p, 500), PACE_BEHIND * 5),
+              "the rest of them is no burst");
+    cr_expect(eq(i64, pace_next_ms(&p), 500 + PACE_STEP_MS));
+    cr_expect(eq(sz, pace_due(&p, 500 + PACE_STEP_MS), 5));
 }
 
 static struct message *make_message(char c, size_t len)
