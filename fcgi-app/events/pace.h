@@ -12,7 +12,8 @@
  *   - Else no more than a slice is due in each step, and all of them within PACE_SPREAD_MS, if there are no more than
  *     PACE_SLICE_MAX * PACE_SPREAD_MS / PACE_STEP_MS (7,200); more of them take longer.
  *   - Who was kept from calling for some steps has theirs, too, but never more than PACE_BEHIND slices at a time: the rest
- *     comes later, at the same pace, and is not caught up with in a burst.
+ *     comes later, at the same pace, and is not caught up with in a burst.  On a machine that lets a thread wait for more than
+ *     PACE_BEHIND * PACE_STEP_MS again and again it takes longer than PACE_SPREAD_MS.
  */
 #ifndef HOIST_FCGI_PACE_H
 #define HOIST_FCGI_PACE_H
@@ -26,7 +27,7 @@ enum {
     PACE_SPREAD_MS = 900,
     PACE_SLICE_MIN = 4,
     PACE_SLICE_MAX = 16,
-    PACE_BEHIND = 4
+    PACE_BEHIND = 16
 };
 
 struct pace {
