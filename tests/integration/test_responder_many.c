@@ -20,7 +20,7 @@ enum { MANY_KB = 32 * 1024 };
 #endif
 enum { MANY = 2000 };
 
-TestSuite(responder_many, .init = responder_up, .fini = responder_down, .timeout = 120);
+TestSuite(responder_many, .init = responder_up, .fini = responder_down, .timeout = 240);
 
 static struct fcgi_client many[MANY];
 static bool met[MANY];
