@@ -114,6 +114,7 @@ void redis_cmd_add_int(struct redis_cmd *c, int64_t n)
     redis_cmd_add(c, first, (size_t)(digits + sizeof digits - first));
 }
 
+PRINTF(2, 0)
 static void add_formatted(struct redis_cmd *c, const char *fmt, va_list ap)
 {
     CLEANUP(buf_release) struct buf text = BUF_INIT(REDIS_CMD_BYTES_MAX);
