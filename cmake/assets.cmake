@@ -1,6 +1,8 @@
 # Makes generated/web_assets.c, the files that hoist-fcgi serves by itself; run at build time:
-#   cmake -D SOURCE=fcgi-app/web -D "FILES=index.html ui/page.css" -D OUT=generated -P cmake/assets.cmake
-# They are below SOURCE/assets; hoist.js, which is also a package of its own, is in SOURCE/npm.
+#   cmake -D SOURCE=fcgi-app/web -D "FILES=index.html ui/page.css ui/app.js" -D "JOINED=tools main" -D OUT=generated
+#     -P cmake/assets.cmake
+# They are below SOURCE/assets; hoist.js, which is also a package of its own, is in SOURCE/npm.  Scripts in ui/ are taken from
+# OUT/web, where cmake/modules.cmake puts them, ui/app.js among them.
 # Each file goes in twice, as it is and as `gzip -9` makes it (only once, where that saves nothing), with a strong ETag of its
 # bytes for either; fcgi-app/web/assets.h says how they are found.
 cmake_minimum_required(VERSION 3.25)
@@ -16,6 +18,9 @@ set(type_png "image/png")
 
 find_program(GZIP gzip REQUIRED)
 separate_arguments(FILES UNIX_COMMAND "${FILES}")
+separate_arguments(JOINED UNIX_COMMAND "${JOINED}")
+include(${CMAKE_CURRENT_LIST_DIR}/modules.cmake)
+write_modules(${SOURCE}/assets/ui ${OUT}/web/ui "${FILES}" "${JOINED}")
 
 # add_bytes(VARIABLE FILE): an array of its bytes, its length and its tag.
 function(add_bytes variable file tail)
@@ -40,10 +45,12 @@ foreach(file ${FILES})
   if(NOT DEFINED type_${kind})
     message(FATAL_ERROR "${file}: cmake/assets.cmake has no media type for .${kind}")
   endif()
-  set(plain ${SOURCE}/assets/${file})
-  if(NOT EXISTS ${plain})
-    set(plain ${SOURCE}/npm/${file})
-  endif()
+  foreach(place ${OUT}/web ${SOURCE}/assets ${SOURCE}/npm)
+    set(plain ${place}/${file})
+    if(EXISTS ${plain})
+      break()
+    endif()
+  endforeach()
   set(packed ${OUT}/web_asset.gz)
   execute_process(COMMAND ${GZIP} -9 -n -c INPUT_FILE ${plain} OUTPUT_FILE ${packed} COMMAND_ERROR_IS_FATAL ANY)
   add_bytes(plain_${i} ${plain} "")

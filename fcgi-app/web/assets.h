@@ -3,7 +3,11 @@
  *
  *     fcgi-app/web/assets/index.html   --cmake/assets.cmake-->   generated/web_assets.c   -->   GET /
  *                         ui/NAME                                                                GET /ui/NAME
+ *         those of the first view      --cmake/modules.cmake-->                                  GET /ui/app.js
  *     fcgi-app/web/npm/hoist.js, hoist.mjs                                                       GET /hoist.js, /hoist.mjs
+ *
+ * A first visit waits for the page, for what it names, each of which fits into the segments that a connection may send at first, and
+ * for the stream of events, which ui/early.js has asked for by the time that ui/app.js is there: no chain is longer.
  *
  * A new file is a line in fcgi-app/CMakeLists.txt.  Every file has a strong ETag of its bytes, another one packed by gzip,
  * and is sent packed to whoever accepts that.  Answers are `Cache-Control: no-cache`: a browser keeps them and asks each time

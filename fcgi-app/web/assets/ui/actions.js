@@ -2,8 +2,9 @@
  * actions: what can be done, each with its question first.  Each is a promise of what came of it; null: nothing was done.
  */
 import { ask, jobPath, queuePath, steerJob, steerQueue } from "./api.js";
+import { attempt, question, toast } from "./dialogs.js";
 import { state, takeQueue } from "./feed.js";
-import { attempt, h, question, say, toast } from "./parts.js";
+import { h, say } from "./parts.js";
 import { number } from "./tools.js";
 
 const many = (n, what) => `${number(n)} ${what}${n === 1 ? "" : "s"}`;

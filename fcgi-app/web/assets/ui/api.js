@@ -94,7 +94,7 @@ export async function refusal(answer) {
 }
 
 async function send(method, path, { body, signal, scope } = {}) {
-  const options = { method, signal, cache: "no-store", credentials: "omit", redirect: "error", headers: headers({ Accept: "application/json" }) };
+  const options = { method, signal, cache: "no-store", redirect: "error", headers: headers({ Accept: "application/json" }) };
   if (method !== "GET") options.headers["X-Requested-With"] = "hoist";
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";

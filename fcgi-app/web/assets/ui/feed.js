@@ -5,7 +5,8 @@
  *          |   ends, or is silent for too long
  *          '-->  "polling": GET v1/queues and v1/workers every few seconds, and the stream is tried again from time to time
  *
- * EventSource cannot send a token, hence fetch.  A tab that nobody looks at hangs up after a minute, and comes back at once.
+ * EventSource cannot send a token, hence fetch; the first is under way before this runs (early.js).  A tab that nobody looks at
+ * hangs up after a minute, and comes back at once.
  */
 import { get, headers, onRights, refusal, Refused, signIn, url } from "./api.js";
 import { eventReader } from "./tools.js";
@@ -88,11 +89,22 @@ async function poll(signal) {
 
 /* --- The stream --- */
 
-async function listen(control, onLive) {
-  const answer = await fetch(url("v1/events"), {
-    headers: headers({ Accept: "text/event-stream" }),
-    cache: "no-store", credentials: "omit", redirect: "error", signal: control.signal,
-  });
+const askStream = (control) => fetch(url("v1/events"), {
+  headers: headers({ Accept: "text/event-stream" }),
+  cache: "no-store", redirect: "error", signal: control.signal,
+});
+
+/* What early.js has asked for, the first time. */
+function begin() {
+  const early = window.hoistEarly;
+  window.hoistEarly = null;
+  if (early) return early;
+  const control = new AbortController();
+  return { control, answer: askStream(control) };
+}
+
+async function listen({ control, answer: coming }, onLive) {
+  const answer = await coming;
   if (!answer.ok) throw await refusal(answer);
   if (!(answer.headers.get("Content-Type") || "").startsWith("text/event-stream")) throw new Error("no stream");
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -153,10 +165,10 @@ async function run() {
       await pause(HIDDEN_MS * 60);
       continue;
     }
-    current = new AbortController();
-    const began = Date.now();
+    const began = Date.now(), stream = begin();
+    current = stream.control;
     try {
-      await listen(current, () => setLink("live"));
+      await listen(stream, () => setLink("live"));
     } catch (e) {
       if (e instanceof Refused && e.status === 401) {
         setLink("refused", e);

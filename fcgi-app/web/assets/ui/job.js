@@ -3,8 +3,9 @@
  */
 import { get, jobPath, may } from "./api.js";
 import { can, cancelJobs, moveJobs, presign, prioritizeJobs, retryJobs } from "./actions.js";
+import { attempt, copy, question } from "./dialogs.js";
 import { state } from "./feed.js";
-import { attempt, badge, bar, button, copy, empty, facts, h, mark, question, say, when } from "./parts.js";
+import { badge, bar, button, empty, facts, h, mark, say, when } from "./parts.js";
 import { addressWrite, bytes, clock, number, since, span } from "./tools.js";
 
 const SOON_MS = 300, RUNS_MS = 5000, FINAL = ["done", "dead", "cancelled"];

@@ -4,17 +4,16 @@
  * A view is {el, title, on(kind, data), query(query), close()}: on is called with what the feed tells, query when only the part
  * behind the ? of its address has changed, which a view without it takes as a new address.
  */
-import { ask, may, onRights, onUnauthorized, setToken, signIn, tokenIsSet } from "./api.js";
+import { ask, onRights, onUnauthorized, signIn, tokenIsSet } from "./api.js";
 import { on, start, state } from "./feed.js";
 import { view as overview } from "./overview.js";
-import { view as workers } from "./workers.js";
-import { button, empty, h, icon, mark, question, say } from "./parts.js";
+import { button, empty, h, icon, mark, say } from "./parts.js";
 import { addressRead, addressWrite, idIs } from "./tools.js";
 
 const $ = (id) => document.getElementById(id);
 const VIEWS = {
   overview: async () => overview,
-  workers: async () => workers,
+  workers: async () => (await import("./workers_page.js")).view,
   jobs: async () => (await import("./jobs.js")).view,
   job: async () => (await import("./job.js")).view,
   queue: async () => (await import("./queue.js")).view,
@@ -73,14 +72,7 @@ function showLink() {
 
 /* --- Who is here --- */
 
-onUnauthorized(async (wrong) => {
-  const got = await question({
-    title: "Token", action: "Sign in", keep: "Not now",
-    text: [wrong ? "The service does not know this token." : "The service wants to know who asks.", "The token stays in this tab, and goes when it is closed."],
-    fields: [{ name: "token", label: "Bearer token", type: "password", required: true, hint: "As hoist-fcgi --new-token printed it" }],
-  });
-  return got ? got.token.trim() : "";
-});
+onUnauthorized((wrong) => import("./access.js").then((access) => access.askToken(wrong), () => ""));
 
 /* One harmless question tells whether queues may be steered, so that what may not be pressed is not offered. */
 function learnRights() {
@@ -94,24 +86,7 @@ onRights(() => {
   hadToken = tokenIsSet();
 });
 
-const KEYS = [
-  ["/", "Search"], ["g o", "Overview"], ["g j", "Jobs"], ["g w", "Workers"], ["g u", "Upload"],
-  ["j k", "Next, previous row"], ["x", "Pick the row"], ["Enter", "Open the row"], ["n p", "Next page, back"], ["t", "Colours"], ["?", "This"],
-];
-
-function about() {
-  const row = ([key, text]) => h("div", {}, h("dt", {}, key.split(" ").map((k) => h("kbd", { text: k }))), h("dd", { text }));
-  const scopes = ["read", "upload", "admin"].map((scope) => h("span", { class: "badge", "data-state": may(scope) ? "done" : "cancelled" }, h("i", { "aria-hidden": "true" }), h("span", { text: `${scope}${may(scope) ? "" : ": no"}` })));
-  const box = h("dialog", { "aria-labelledby": "about-title", onclose: () => box.remove(), onclick: (e) => { if (e.target === box) box.close(); } },
-    h("h2", { id: "about-title", text: "Keys and access" }), h("dl", { class: "keys" }, KEYS.map(row)),
-    h("p", { class: "scopes" }, tokenIsSet() ? "Signed in with a token. " : "Without a token. ", scopes),
-    h("div", { class: "actions" },
-      tokenIsSet() && button("Sign out", null, () => { setToken(""); box.close(); location.reload(); }),
-      button(tokenIsSet() ? "Use another token" : "Use a token", "key", () => { box.close(); void signIn(); }),
-      h("button", { type: "button", class: "b primary", text: "Close", onclick: () => box.close() })));
-  document.body.append(box);
-  box.showModal();
-}
+const about = async () => (await import("./access.js")).about();
 
 /* --- Colours --- */
 

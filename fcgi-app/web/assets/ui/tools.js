@@ -144,7 +144,7 @@ export function columnsPath(values, base, most, height) {
     if (!(value > 0)) return;
     const from = height - (base ? base[i] : 0) * scale;
     const tall = Math.max(value * scale, 0.04 * height);
-    d += `M${i + gap / 2} ${+from.toFixed(2)}v${+(-tall).toFixed(2)}h${1 - gap}v${+tall.toFixed(2)}z`;
+    d += `M${+(i + gap / 2).toFixed(2)} ${+from.toFixed(2)}v${+(-tall).toFixed(2)}h${1 - gap}v${+tall.toFixed(2)}z`;
   });
   return d;
 }
