@@ -11,7 +11,21 @@ const agree = async (page, name) => press(page.getByRole('dialog'), name);
 
 async function look(page, system, address) {
   await page.goto(`${system.url}#/${address}`);
-  await rig.until('it knows the queues', async () => /live|every/.test(await link(page)));
+  await rig.until('it is told', async () => /live|every/.test(await link(page)));
+}
+
+/* A job's page, when the page knows the queues, too. */
+async function look_at_job(page, system, id) {
+  await look(page, system, '');
+  for (const queue of ['default', 'slow']) await page.locator('table.queues').getByRole('link', {name: queue, exact: true}).waitFor();
+  await page.goto(`${system.url}#/job/${id}`);
+}
+
+/* What is picked, done to it after a question that is answered with this choice. */
+async function do_picked(page, what, label, choice, action) {
+  await press(page.getByRole('region', {name: 'What is picked'}), what);
+  await page.getByRole('combobox', {name: label}).selectOption(choice);
+  await agree(page, action);
 }
 
 /* A job that has died of what the store said. */
@@ -97,6 +111,63 @@ export const tests = {
     await rig.until('they have left the page', async () => (await page.getByText('pick-a').count()) === 0);
     rig.equal(await page.getByRole('link', {name: 'pick-b'}).count(), 1);
     await system.send('DELETE', `v1/jobs/${ids[1]}`);
+  },
+
+  async 'a dead job is moved to another queue, and its page goes along'({page, system, sink}) {
+    const {id} = await dead(system, sink, 'moved.txt');
+    await look_at_job(page, system, id);
+    await press(page, 'Move');
+    await page.getByLabel('To the queue').selectOption('default');
+    await agree(page, 'Keep as it is');
+    rig.equal((await system.get(`v1/jobs/${id}`)).state, 'dead', 'before it was confirmed');
+    await press(page, 'Move');
+    await page.getByLabel('To the queue').selectOption('default');
+    await agree(page, 'Move');
+    await rig.until('it is the page of the job that it has become', () => page.url().includes('#/job/default.'));
+    const job = await system.job(new URL(page.url()).hash.replace('#/job/', ''), 'done');
+    rig.equal([job.name, job.queue], ['moved.txt', 'default']);
+    await page.getByRole('heading', {level: 1, name: 'moved.txt'}).waitFor();
+    await page.locator('.head .badge[data-state=done]').waitFor();
+  },
+
+  async 'a job is given another priority'({page, system}) {
+    const {id} = await system.upload('first.txt', 'later', 'queue=slow&delay=86400');
+    const {priority: before} = await system.get(`v1/jobs/${id}`);
+    rig.truly(before !== 7, 'it would change nothing');
+    await look_at_job(page, system, id);
+    const priority = page.locator('dl.facts div').filter({has: page.getByText('Priority', {exact: true})}).locator('dd');
+    await rig.until('it says the priority', async () => (await priority.textContent()) === String(before));
+    await press(page, 'Priority');
+    await page.getByRole('combobox', {name: 'Priority'}).selectOption('7');
+    await agree(page, 'Set');
+    await rig.until('it is there', async () => (await system.get(`v1/jobs/${id}`)).priority === 7);
+    await rig.until('it says so', async () => (await priority.textContent()) === '7');
+    await system.send('DELETE', `v1/jobs/${id}`);
+  },
+
+  async 'those that are picked get another priority, then another queue, together, and no others'({page, system}) {
+    const names = ['later-a', 'later-b', 'later-c'];
+    const jobs = await Promise.all(names.map((name) => system.upload(name, 'later', 'queue=slow&delay=86400')));
+    const pick = async () => {
+      for (const name of ['later-a', 'later-c']) await page.getByRole('checkbox', {name: `Pick ${name}`}).check();
+    };
+    await look_at_job(page, system, jobs[0].id);
+    await page.goto(`${system.url}#/jobs?queue=slow&state=scheduled`);
+    await pick();
+    await do_picked(page, 'Priority', 'Priority', '9', 'Set');
+    await rig.until('they have it', async () => (await system.get(`v1/jobs/${jobs[0].id}`)).priority === 9 && (await system.get(`v1/jobs/${jobs[2].id}`)).priority === 9);
+    rig.truly((await system.get(`v1/jobs/${jobs[1].id}`)).priority !== 9, 'the one that was not picked has it, too');
+    await rig.until('they are not picked any more', () => page.getByRole('region', {name: 'What is picked'}).isHidden());
+    await pick();
+    await do_picked(page, 'Move', 'To the queue', 'default', 'Move');
+    const moved = await rig.until('they are there', async () => {
+      const there = (await system.get('v1/jobs?queue=default&state=scheduled')).jobs.filter((job) => names.includes(job.name));
+      return there.length === 2 && there;
+    });
+    rig.equal(moved.map((job) => job.name).sort(), ['later-a', 'later-c']);
+    await rig.until('they have left the page', async () => (await page.getByRole('link', {name: 'later-a'}).count()) === 0);
+    rig.equal(await page.getByRole('link', {name: 'later-b'}).count(), 1);
+    for (const job of [...moved, jobs[1]]) await system.send('DELETE', `v1/jobs/${job.id}`);
   },
 
   async 'a running job shows how far it is, and is cancelled'({page, system, sink, shot}) {
@@ -212,6 +283,54 @@ export const tests = {
     await system.send('DELETE', `v1/jobs/${job.id}`);
   },
 
+  async 'colours are as the system has them, or as they were chosen, which is kept'({page, system}) {
+    const theme = page.locator('#theme');
+    const paper = async () => {
+      const [red] = (await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).match(/\d+/g);
+      return red > 127 ? 'light' : 'dark';
+    };
+    await look(page, system, '');
+    rig.equal([await theme.getAttribute('aria-label'), await paper()], ['Colours: as the system', 'light']);
+    await page.emulateMedia({colorScheme: 'dark'});
+    await rig.until('it is as the system', async () => (await paper()) === 'dark');
+    await theme.click();
+    rig.equal([await theme.getAttribute('aria-label'), await paper()], ['Colours: light', 'light']);
+    await page.reload();
+    rig.equal(await paper(), 'light', 'as it was chosen, after it was loaded anew');
+    await rig.until('the button knows', async () => (await theme.getAttribute('aria-label')) === 'Colours: light');
+    await page.emulateMedia({colorScheme: 'light'});
+    await page.keyboard.press('t');
+    rig.equal([await theme.getAttribute('aria-label'), await paper()], ['Colours: dark', 'dark']);
+    await page.keyboard.press('t');
+    rig.equal([await theme.getAttribute('aria-label'), await paper()], ['Colours: as the system', 'light']);
+    rig.equal(await page.evaluate(() => localStorage.length), 0, 'what is not chosen is not kept');
+  },
+
+  async 'below a prefix of a web server it is the same'({page, system}) {
+    const prefix = await rig.below_prefix(system), seen = [];
+    page.on('request', (request) => seen.push(request.url()));
+    try {
+      await look(page, prefix, 'upload');
+      rig.equal(await link(page), 'live');
+      await rig.drop(page, 'h1', [rig.file(system, 'below.txt', 1000)]);
+      await page.locator('.legs[data-state=done][aria-valuenow="100"]').waitFor();
+      await page.goto(`${prefix.url}#/jobs?queue=default`);
+      await page.getByRole('link', {name: 'below.txt'}).click();
+      await page.getByRole('heading', {level: 1, name: 'below.txt'}).waitFor();
+      await page.goto(`${prefix.url}#/`);
+      await press(page, 'Pause slow');
+      await agree(page, 'Pause');
+      await rig.until('it is paused', async () => (await system.get('v1/queues/slow')).paused);
+      await press(page, 'Resume slow');
+      await agree(page, 'Resume');
+      await rig.until('it runs', async () => !(await system.get('v1/queues/slow')).paused);
+      rig.truly(seen.length > 5 && seen.every((url) => url.startsWith(prefix.url) || url.startsWith('data:')), `not below it: ${seen}`);
+    } finally {
+      await page.goto('about:blank'); /* its stream */
+      await prefix.close();
+    }
+  },
+
   async 'it wants a token when the service does, and keeps it in the tab'({page, system, expected}) {
     expected.push(/401/, /403/);
     const asked = [];
@@ -254,17 +373,21 @@ export const tests = {
   },
 
   async 'the first view is small, and nothing of it is from elsewhere'({page, system}) {
-    const session = await page.context().newCDPSession(page), seen = [];
+    const session = await page.context().newCDPSession(page), seen = [], streams = [];
     let bytes = 0;
     await session.send('Network.enable');
+    session.on('Network.requestWillBeSent', ({request, initiator}) => {
+      if (/v1\/events$/.test(request.url)) streams.push(initiator.stack?.callFrames[0]?.url || initiator.type);
+    });
     session.on('Network.loadingFinished', (one) => { bytes += one.encodedDataLength; });
     page.on('request', (request) => seen.push(request.url()));
     await look(page, system, '');
     await page.getByRole('region', {name: 'Totals'}).waitFor();
     await page.waitForLoadState('load');
-    const files = seen.filter((url) => !/\/(v1|status)/.test(url) && !url.startsWith('data:'));
+    const files = seen.filter((url) => !/\/(v1|status)/.test(url) && !url.startsWith('data:')).map((url) => url.replace(system.url, ''));
     rig.truly(bytes > 5000 && bytes < 60 * 1024, `${bytes} bytes`);
-    rig.truly(files.length <= 12, `${files.length} requests: ${files}`);
+    rig.equal(files.sort(), ['', 'ui/app.js', 'ui/dashboard.css', 'ui/early.js'], 'the page and what it names itself, nothing that these load');
+    rig.equal(streams.map((one) => one.split('/').pop()), ['early.js'], 'the stream is asked for once, by the first script');
     rig.truly(seen.every((url) => url.startsWith(system.url) || url.startsWith('data:')), `from elsewhere: ${seen}`);
   },
 };

@@ -28,6 +28,7 @@ import {execFile, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import * as fs from 'node:fs';
 import * as http from 'node:http';
+import * as net from 'node:net';
 import * as path from 'node:path';
 import {promisify} from 'node:util';
 import {chromium} from 'playwright-core';
@@ -35,7 +36,7 @@ import {chromium} from 'playwright-core';
 const source = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '../..');
 const build = path.resolve(process.env.HOIST_BUILD || path.join(source, 'build/dev'));
 export const artefacts = path.join(build, 'browser');
-const DEADLINE_MS = 30000;
+const DEADLINE_MS = 60000;
 
 /* Until work() returns something that is true, which is returned; what it throws is told only at the deadline. */
 export async function until(what, work, deadline_ms = DEADLINE_MS) {
@@ -212,6 +213,49 @@ export class System {
     await once(this.guard, 'exit');
     fs.rmSync(this.state, {recursive: true, force: true});
   }
+}
+
+/*
+ * Another nginx before the same system, which has it below /hoist/: by what deploy/nginx/hoist.conf says of a prefix, put into the
+ * configuration that the system's own has.  {url, close()}.
+ */
+export async function below_prefix(system) {
+  const dir = fs.mkdtempSync(path.join(system.state, 'prefix.')), listens = path.join(dir, 'sock'), file = path.join(dir, 'nginx.conf');
+  const change = (text, from, to) => {
+    const changed = text.replace(from, () => to);
+    if (changed === text) throw new Error(`nginx.conf has no ${from}`);
+    return changed;
+  };
+  let conf = fs.readFileSync(path.join(system.state, 'run/web/nginx.conf'), 'utf8');
+  conf = change(conf, /\bpid [^;]*;/, `pid ${dir}/pid;`);
+  conf = change(conf, /\blisten 127[^;]*;/, `listen unix:${listens};\nset $hoist_uri $request_uri;\nif ($request_uri ~ "^/hoist(/.*)$") { set $hoist_uri $1; }`);
+  conf = change(conf, 'location / {', 'location /hoist/ {');
+  conf = change(conf, 'location /v1/uploads {', 'location /hoist/v1/uploads {');
+  conf = change(conf, /REQUEST_URI +\$request_uri;/g, 'REQUEST_URI $hoist_uri;');
+  fs.writeFileSync(file, conf);
+  /* It ends with us, whatever happens to us. */
+  const nginx = spawn('/bin/sh', ['-c', 'nginx -e stderr -p "$0" -c "$1" & read line; kill $!; wait', dir, file],
+    {env: {...process.env, PATH: `${process.env.PATH}:/usr/sbin`}, stdio: ['pipe', 'ignore', fs.openSync(path.join(dir, 'log'), 'w')], detached: true});
+  /* nginx has no port that the kernel chooses. */
+  const server = net.createServer((client) => {
+    const web = net.connect(listens);
+    for (const [one, other] of [[client, web], [web, client]]) one.on('error', () => other.destroy()).on('close', () => other.destroy()).pipe(other);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${server.address().port}/hoist/`;
+  const close = async () => {
+    server.close();
+    nginx.stdin.end();
+    await once(nginx, 'exit');
+  };
+  try {
+    await until(`nginx has it below a prefix`, async () => (await fetch(`${url}healthz`)).ok);
+  } catch (error) {
+    await close();
+    throw new Error(`${error.message}\n${fs.readFileSync(path.join(dir, 'log'), 'utf8')}`);
+  }
+  return {url, close};
 }
 
 /* --- The browser --- */
