@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { COUNT_DIGITS_MAX = 15 };
+
 /* Replies come from our own scripts: one of another shape means that somebody else answers, or that a key of the
  * queue was replaced by hand. */
 static enum err_code unexpected(struct err *e, const char *what)
@@ -356,7 +358,8 @@ static bool parse_pair(const char **text, const char *name, int64_t *ret)
     if (strncmp(*text, name, len) != 0 || (*text)[len] != '=')
         return false;
     const char *digits = *text + len + 1;
-    if (*digits < '0' || *digits > '9')
+    size_t count = strspn(digits, "0123456789");
+    if (count == 0 || count > COUNT_DIGITS_MAX)
         return false;
     *ret = strtoll(digits, &end, 10);
     *text = *end == ' ' ? end + 1 : end;

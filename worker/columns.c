@@ -1,22 +1,28 @@
 #include "worker/columns.h"
 
+#include <stdbool.h>
 #include <string.h>
 
-#include "shared/utf8.h"
+/* Whether a character begins here. */
+static bool is_first(char c)
+{
+    return ((unsigned char)c & 0xc0) != 0x80;
+}
 
 int columns_count(const char *s, size_t len)
 {
     int columns = 0;
 
     for (size_t i = 0; i < len; i++)
-        columns += ((unsigned char)s[i] & 0xc0) != 0x80;
+        columns += is_first(s[i]);
     return columns;
 }
 
 size_t columns_cut(const char *s, size_t len, int columns)
 {
-    while (len > 0 && columns_count(s, len) > columns)
-        len = utf8_whole(s, len - 1);
+    for (size_t i = 0; i < len; i++)
+        if (is_first(s[i]) && columns-- <= 0)
+            return i;
     return len;
 }
 

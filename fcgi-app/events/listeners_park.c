@@ -74,26 +74,23 @@ static struct listener *make(struct exchange *x, const struct listener_wish *wis
     return NULL;
 }
 
-/* Streams of both kinds share one number. */
-static size_t place_of(enum listener_kind kind)
-{
-    return kind == LISTENER_WAITS ? LISTENER_WAITS : LISTENER_JOB;
-}
-
 size_t listeners_count(struct listeners *l, enum listener_kind kind)
 {
     (void)pthread_mutex_lock(&l->lock);
-    size_t count = l->totals[place_of(kind)];
+    size_t count = l->totals[kind];
     (void)pthread_mutex_unlock(&l->lock);
     return count;
 }
 
+/* Streams of both kinds have one bound. */
 static bool take_place(struct listeners *l, const struct listener *one)
 {
-    size_t kind = place_of(one->kind);
     (void)pthread_mutex_lock(&l->lock);
-    bool fits = l->totals[kind] < l->max[kind];
-    l->totals[kind] += fits;
+    bool fits =
+        one->kind == LISTENER_WAITS
+            ? l->totals[LISTENER_WAITS] < l->max[LISTENER_WAITS]
+            : l->totals[LISTENER_JOB] + l->totals[LISTENER_FEED] < l->max[LISTENER_JOB];
+    l->totals[one->kind] += fits;
     (void)pthread_mutex_unlock(&l->lock);
     return fits;
 }

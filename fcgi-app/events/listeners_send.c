@@ -24,7 +24,7 @@ static void let_go(struct listeners *l, struct listener *one, enum gate_end end)
     (void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, gate_conn_fd(one->conn), NULL);
     gate_give_back(l->app->gate, one->conn, end);
     (void)pthread_mutex_lock(&l->lock);
-    l->totals[one->kind == LISTENER_WAITS ? LISTENER_WAITS : LISTENER_JOB]--;
+    l->totals[one->kind]--;
     (void)pthread_mutex_unlock(&l->lock);
 }
 

@@ -86,13 +86,120 @@ Test(metrics_write, what_met_no_route_is_other_and_an_impossible_status_a_5xx)
 {
     meter_note(&meter, METER_OTHER, 404, 100);
     meter_note(&meter, METER_OTHER + 5, 0, 100);
+    meter_note(&meter, METER_OTHER, 600, 100);
+    meter_note(&meter, METER_OTHER, 199, 100);
+    meter_note(&meter, METER_OTHER, 599, 100);
+    meter_note(&meter, METER_OTHER, -1, 100);
     meter_note(&meter, 2, 200, 100);
     cr_expect(has(
         "hoist_http_requests_total{route=\"other\",method=\"other\",code=\"4xx\"} 1"));
     cr_expect(has(
-        "hoist_http_requests_total{route=\"other\",method=\"other\",code=\"5xx\"} 1"));
+        "hoist_http_requests_total{route=\"other\",method=\"other\",code=\"5xx\"} 5"));
     cr_expect(
         has("hoist_http_requests_total{route=\"/\",method=\"GET\",code=\"2xx\"} 1"));
+}
+
+Test(metrics_write, what_several_threads_have_answered_adds_up)
+{
+    static struct meter other;
+    struct meter_sum sum = {.parked = 0};
+
+    meter_note(&meter, 1, 200, 400);
+    meter_note(&other, 1, 200, 600);
+    meter_note(&other, 1, 404, 700);
+    meter_note_parked(&meter);
+    meter_note_parked(&other);
+    meter_read(&meter, &sum);
+    meter_read(&other, &sum);
+    cr_expect(eq(u64, histogram_count(&sum.latency_us[1]), 3));
+    cr_expect(eq(u64, sum.latency_us[1].sum, 1700));
+    cr_expect(eq(u64, sum.classes[1][0], 2));
+    cr_expect(eq(u64, sum.classes[1][2], 1));
+    cr_expect(eq(u64, sum.parked, 2));
+}
+
+/* A request of each bound, which it is below. */
+Test(metrics_write, the_buckets_of_requests_are_those_of_the_documentation)
+{
+    static const struct {
+        int64_t us;
+        const char *le;
+    } rows[] = {{500, "0.0005"},  {1000, "0.001"},  {2500, "0.0025"}, {5000, "0.005"},
+                {10000, "0.01"},  {25000, "0.025"}, {50000, "0.05"},  {100000, "0.1"},
+                {250000, "0.25"}, {500000, "0.5"},  {1000000, "1"},   {2500000, "2.5"},
+                {10000000, "10"}};
+    char line[160];
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        meter_note(&meter, 2, 200, rows[i].us);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        (void)snprintf(line, sizeof line,
+                       "hoist_http_request_duration_seconds_bucket{route=\"/\","
+                       "method=\"GET\",le=\"%s\"} %zu",
+                       rows[i].le, i + 1);
+        cr_expect(has(line));
+    }
+    cr_expect(has("hoist_http_request_duration_seconds_count{route=\"/\","
+                  "method=\"GET\"} 13"));
+}
+
+Test(metrics_write, each_number_has_its_own_name)
+{
+    view.handlers = (struct handlers_figures){.busy = 1,
+                                              .idle = 2,
+                                              .limit = 3,
+                                              .exhausted = 4,
+                                              .slow = 5,
+                                              .accepted = 6,
+                                              .listen_queue = 7};
+    view.publisher = (struct publisher_stats){
+        .published = 8, .dropped = 9, .refused = 10, .waiting = 11};
+    view.marks = (struct marks_figures){.accepted_files = 12,
+                                        .accepted_bytes = 13,
+                                        .has_usage = true,
+                                        .usage = {.bytes = 14,
+                                                  .bytes_max = 15,
+                                                  .inodes = 16,
+                                                  .inodes_max = 17,
+                                                  .files = 18,
+                                                  .data_bytes = 19}};
+    view.redis_up = true;
+    view.redis_us = (struct histogram_sum){.buckets = {0, 2, 1}, .sum = 700};
+    static const char *const lines[] = {
+        "hoist_handlers{state=\"busy\"} 1",
+        "hoist_handlers{state=\"idle\"} 2",
+        "hoist_handlers_limit 3",
+        "hoist_handlers_exhausted_total 4",
+        "hoist_http_slow_requests_total 5",
+        "hoist_connections_accepted_total 6",
+        "hoist_connections_queued 7",
+        "hoist_publish_jobs_total{result=\"published\"} 8",
+        "hoist_publish_jobs_total{result=\"dropped\"} 9",
+        "hoist_publish_jobs_total{result=\"refused\"} 10",
+        "hoist_publish_waiting_jobs 11",
+        "hoist_publish_limit_jobs 8192",
+        "hoist_spool_accepted_files_total 12",
+        "hoist_spool_accepted_bytes_total 13",
+        "hoist_spool_disk_used_bytes 14",
+        "hoist_spool_disk_size_bytes 15",
+        "hoist_spool_disk_used_inodes 16",
+        "hoist_spool_disk_size_inodes 17",
+        "hoist_spool_files 18",
+        "hoist_spool_bytes 19",
+        "hoist_redis_up 1",
+        "hoist_redis_breaker_open 0",
+        "hoist_redis_round_trip_seconds_bucket{le=\"0.0001\"} 0",
+        "hoist_redis_round_trip_seconds_bucket{le=\"0.00025\"} 2",
+        "hoist_redis_round_trip_seconds_bucket{le=\"0.0005\"} 3",
+        "hoist_redis_round_trip_seconds_sum 0.0007",
+        "hoist_redis_round_trip_seconds_count 3",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        cr_expect(has(lines[i]));
+    view.redis_up = false;
+    view.breaker_open = true;
+    cr_expect(has("hoist_redis_up 0"));
+    cr_expect(has("hoist_redis_breaker_open 1"));
 }
 
 Test(metrics_write, a_queue_is_told_by_state_and_by_class_of_errors)
@@ -111,6 +218,10 @@ Test(metrics_write, a_queue_is_told_by_state_and_by_class_of_errors)
                                           .paused = true,
                                           .enqueued_total = 11,
                                           .started_total = 12,
+                                          .done_total = 13,
+                                          .retried_total = 14,
+                                          .cancelled_total = 15,
+                                          .crashed_total = 16,
                                           .bytes = 1 << 20},
                                .classes = {.failed = {9}, .dead = {0, 0, 8}}};
     static const char *const lines[] = {
@@ -126,6 +237,10 @@ Test(metrics_write, a_queue_is_told_by_state_and_by_class_of_errors)
         "hoist_queue_paused{queue=\"media\"} 1",
         "hoist_jobs_enqueued_total{queue=\"media\"} 11",
         "hoist_jobs_started_total{queue=\"media\"} 12",
+        "hoist_jobs_done_total{queue=\"media\"} 13",
+        "hoist_jobs_retried_total{queue=\"media\"} 14",
+        "hoist_jobs_cancelled_total{queue=\"media\"} 15",
+        "hoist_jobs_crashed_total{queue=\"media\"} 16",
         "hoist_jobs_failed_total{queue=\"media\",class=\"transient\"} 9",
         "hoist_jobs_failed_total{queue=\"media\",class=\"other\"} 0",
         "hoist_jobs_dead_total{queue=\"media\",class=\"config\"} 8",

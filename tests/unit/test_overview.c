@@ -1,6 +1,7 @@
 /* What stands in Redis for people to look at: the minutes of a queue, the jobs of a worker, the attempts of a job. */
 #include "shared/job_tries.h"
 #include "shared/queue_minutes.h"
+#include "shared/redis_internal.h"
 #include "shared/worker_jobs.h"
 
 #include <criterion/criterion.h>
@@ -75,6 +76,35 @@ Test(overview, a_rate_is_that_of_the_last_sixty_seconds)
     cr_expect(queue_minutes_rate(&m, QUEUE_COUNT_DONE, start + 59999) < 0.101);
     cr_expect(queue_minutes_rate(&m, QUEUE_COUNT_DONE, start - 5000) < 1.101);
     cr_expect(queue_minutes_rate(&m, QUEUE_COUNT_DEAD, start) <= 0);
+}
+
+/* --- batches --- */
+
+static bool is_batch(const char *text, struct queue_batch *ret)
+{
+    struct redis_value v = {
+        .type = REDIS_STRING, .text = (char *)text, .len = strlen(text)};
+    struct err e = ERR_INIT;
+
+    return queue_parse_batch(&v, ret, &e) == ERR_OK;
+}
+
+Test(overview, a_batch_is_five_numbers_that_can_be_added_up)
+{
+    struct queue_batch b;
+
+    cr_assert(is_batch("open=1 total=6 done=3 dead=2 cancelled=1 told=1", &b));
+    cr_expect(b.open && b.total == 6 && b.done == 3 && b.dead == 2 && b.cancelled == 1);
+    cr_assert(is_batch("open=0 total=999999999999999 done=0 dead=0 cancelled=0", &b));
+    cr_expect(not(b.open));
+    cr_expect_not(
+        is_batch("open=0 total=1000000000000000 done=0 dead=0 cancelled=0", &b));
+    cr_expect_not(
+        is_batch("open=0 total=9223372036854775807 done=0 dead=0 cancelled=0", &b));
+    cr_expect_not(is_batch("open=0 total=-1 done=0 dead=0 cancelled=0", &b));
+    cr_expect_not(is_batch("open=0 total= done=0 dead=0 cancelled=0", &b));
+    cr_expect_not(is_batch("open=0 total=1 done=0 dead=0", &b));
+    cr_expect_not(is_batch("", &b));
 }
 
 /* --- worker_jobs --- */

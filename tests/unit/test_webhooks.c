@@ -114,6 +114,22 @@ Test(webhooks, a_job_has_those_of_its_queue_and_destinations, .fini = release)
     cr_expect(eq(str, (char *)assigned("media", "s3"), "all,med"));
     cr_expect(eq(str, (char *)assigned("media", "default,s3"), "all,med"));
     cr_expect(eq(str, (char *)assigned("other", "s3"), "all"));
+    cr_expect(eq(str, (char *)assigned("medi", "s3"), "all"), "half of a name");
+    cr_expect(eq(str, (char *)assigned("mediapool", "s3"), "all"));
+    cr_expect(eq(str, (char *)assigned("media", "s"), "all"));
+    cr_expect(eq(str, (char *)assigned("media", "s3x,x"), "all"));
+}
+
+Test(webhooks, an_event_is_one_of_four_words)
+{
+    static const char *const words[] = {"done", "dead", "cancelled", "batch"};
+    static const char *const others[] = {"", "d", "don", "done ", "batche", "won"};
+
+    for (size_t i = 0; i < COUNT(words); i++)
+        cr_expect(eq(int, (int)webhooks_event(words[i], strlen(words[i])), 1 << i));
+    for (size_t i = 0; i < COUNT(others); i++)
+        cr_expect(eq(int, (int)webhooks_event(others[i], strlen(others[i])), 0), "%s",
+                  others[i]);
 }
 
 static const struct {
@@ -167,6 +183,23 @@ Test(webhooks, an_operators_own_address_may_be_private_and_no_other, .fini = rel
     cr_assert(url_parse("http://10.0.0.2:90/x", 20, &other, &e) == ERR_OK);
     cr_expect(fetch_check_url(&rules, &own, &e) == ERR_OK, "%s", e.text);
     cr_expect(fetch_check_url(&rules, &other, &e) == ERR_REJECT);
+    config_release(&config);
+    read_config(HOOK("a") "url=http://[fd00::7]:90/x\nallow=10.0.0.2:90\n");
+    cr_assert(webhooks_rules(&config.webhooks[0], &rules, &e) == ERR_OK, "%s", e.text);
+    cr_expect(fetch_check_url(&rules, &other, &e) == ERR_OK, "what it allows, too");
+    cr_assert(url_parse("http://[fd00::7]:90/", 20, &own, &e) == ERR_OK);
+    cr_expect(fetch_check_url(&rules, &own, &e) == ERR_OK, "%s", e.text);
+    cr_assert(url_parse("http://[fd00::7]:91/", 20, &own, &e) == ERR_OK);
+    cr_expect(fetch_check_url(&rules, &own, &e) == ERR_REJECT);
+}
+
+Test(webhooks, without_a_section_of_its_own_no_callback_is_called, .fini = release)
+{
+    struct err e = ERR_INIT;
+
+    read_config(HOOK("a") "url=https://x/\n");
+    cr_expect(webhooks_check_callback(&config, "https://x/", 10, &e) == ERR_CONFIG);
+    cr_expect(strstr(e.text, "[webhook callback]") != NULL, "%s", e.text);
 }
 
 /* --- signatures; expected values by `printf '1764450000.BODY' | openssl dgst -sha256 -hmac SECRET` --- */
@@ -322,6 +355,8 @@ static const struct {
 } answers[] = {
     {200, true, RETRY_NONE},       {204, true, RETRY_NONE},
     {299, true, RETRY_NONE},       {301, false, RETRY_CONFIG},
+    {300, false, RETRY_CONFIG},    {409, false, RETRY_CONFIG},
+    {425, false, RETRY_TRANSIENT}, {599, false, RETRY_TRANSIENT},
     {400, false, RETRY_CONFIG},    {401, false, RETRY_CONFIG},
     {404, false, RETRY_CONFIG},    {408, false, RETRY_TRANSIENT},
     {410, false, RETRY_NEVER},     {429, false, RETRY_THROTTLED},

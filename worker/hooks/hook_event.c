@@ -13,6 +13,8 @@
 
 enum { HEAD_FIELDS = 4 /* event and id, names and values */, ERROR_BRIEF = 1024 };
 
+#define AT_MAX INT64_C(253402300799999) /* the last ms of the year 9999, as in a job */
+
 void hook_event_release(struct hook_event *v)
 {
     job_release(&v->job);
@@ -81,6 +83,8 @@ enum err_code hook_event_parse(const struct redis_value *entry, const char *queu
         return e->code;
     if (v.job.ended > 0)
         v.at_ms = v.job.ended;
+    if (v.at_ms < 1 || v.at_ms > AT_MAX)
+        return err_set(e, ERR_REJECT, "it has no time");
     *ret = v;
     memset(&v, 0, sizeof v); /* its strings are the caller's now */
     return ERR_OK;
@@ -186,6 +190,9 @@ static void cut(struct job *j, int step, char *error)
     }
     j->meta_count = 0;
     j->url = j->source_url = NULL;
+    if (step > 2) /* nobody may make a job too long to be told of */
+        j->error = j->etag = j->callback = j->unique = j->request_id = j->tracestate =
+            NULL;
 }
 
 static enum err_code make_payload(const struct hook_event *v, const struct uuid *id,
@@ -194,7 +201,7 @@ static enum err_code make_payload(const struct hook_event *v, const struct uuid 
     struct job brief = v->job; /* borrowed */
     char error[ERROR_BRIEF + 1];
 
-    for (int step = 0; step < 3; step++) {
+    for (int step = 0; step < 4; step++) {
         CLEANUP(buf_release) struct buf b = BUF_INIT(JOB_PAYLOAD_MAX);
         if (step > 0)
             cut(&brief, step, error);

@@ -18,7 +18,8 @@
  * The payload is an object:
  *     {"event":"done","event_id":"<uuid>","at":"<RFC 3339>","job":{as GET /v1/jobs/{id} shows it},"meta":{"NAME":"VALUE"}}
  *     {"event":"batch","event_id":"<uuid>","at":"<RFC 3339>","batch":{"id":"<uuid>","total":N,"done":N,"dead":N,"cancelled":N}}
- * of at most JOB_PAYLOAD_MAX bytes; of a job with more than fits its results, and then its error, meta and addresses, are cut.
+ * of at most JOB_PAYLOAD_MAX bytes; of a job with more than fits its results, then its error, meta and addresses, and at last all
+ * that is long but its name and key are cut.
  */
 #ifndef HOIST_WORKER_HOOK_EVENT_H
 #define HOIST_WORKER_HOOK_EVENT_H
