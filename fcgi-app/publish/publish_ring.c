@@ -15,7 +15,7 @@ enum err_code publish_ring_init(struct publish_ring *r, struct err *e)
 void publish_ring_release(struct publish_ring *r)
 {
     if (r->slots)
-        publish_ring_drop(r, r->count);
+        (void)publish_ring_clear(r, r->count);
     free(r->slots);
     free(r->call);
     *r = (struct publish_ring){.head = 0};
@@ -140,15 +140,21 @@ const struct redis_cmd *publish_ring_close(const struct publish_ring *r, size_t 
     return at(r, n - 1)->close;
 }
 
-void publish_ring_drop(struct publish_ring *r, size_t n)
+size_t publish_ring_clear(struct publish_ring *r, size_t n)
 {
+    size_t bytes = 0;
     for (size_t i = 0; i < n; i++) {
-        struct publish_slot *slot = at(r, 0);
-        r->bytes -= queue_entry_bytes(&slot->entry);
-        publish_slots_release(slot, 1);
-        r->head = (r->head + 1) % PUBLISH_RING_MAX;
-        r->count--;
+        bytes += queue_entry_bytes(&at(r, i)->entry);
+        publish_slots_release(at(r, i), 1);
     }
+    return bytes;
+}
+
+void publish_ring_drop(struct publish_ring *r, size_t n, size_t bytes)
+{
+    r->bytes -= bytes;
+    r->count -= n;
+    r->head = (r->head + n) % PUBLISH_RING_MAX;
     if (r->count == 0)
         r->head = 0; /* the same few slots over and over stay in the cache */
 }

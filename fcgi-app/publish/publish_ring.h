@@ -1,8 +1,8 @@
 /*
  * publish_ring: the jobs that wait to be told to Redis, in order, and which of them go in one call.  Pure; the caller
- * (publisher.c) has the lock.
+ * (publisher.c) has the lock, but for what is said to need none: those look at the first n alone, which nobody else does.
  *
- *     add (a request's jobs: all or none) --> [ slot slot slot | slot | slot ... ] --next--> n jobs, one call --> drop
+ *     add (a request's jobs: all or none) --> [ slot slot slot | slot | slot ... ] --next--> n jobs, one call --> clear, drop
  *                                               together = 3     1      1
  *
  * Why jobs go together: a batch ends when all jobs that Redis knows of it have ended.  Were the jobs of a form enqueued
@@ -52,11 +52,14 @@ bool publish_ring_add(struct publish_ring *r, const struct publish_slot *slots,
                       size_t count);
 /* How many jobs from the head the next call carries: of one queue, at most QUEUE_BATCH_MAX, not too many bytes. */
 size_t publish_ring_next(const struct publish_ring *r);
-/* The call for the first n. */
+/* The call for the first n.  Without the lock, as the next three. */
 void publish_ring_build(const struct publish_ring *r, size_t n, struct redis_cmd *ret);
 /* What is to be sent before and after it; NULL: nothing. */
 const struct redis_cmd *publish_ring_open(const struct publish_ring *r);
 const struct redis_cmd *publish_ring_close(const struct publish_ring *r, size_t n);
-void publish_ring_drop(struct publish_ring *r, size_t n);
+/* Gives back what the first n hold, when they are over; returns how many bytes those were.  Only drop may follow. */
+size_t publish_ring_clear(struct publish_ring *r, size_t n);
+/* They are in the ring no more. */
+void publish_ring_drop(struct publish_ring *r, size_t n, size_t bytes);
 
 #endif

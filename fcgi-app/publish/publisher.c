@@ -138,22 +138,49 @@ static enum err_code call(struct publisher *p, const struct redis_cmd *c,
     return code;
 }
 
-/* Send the first jobs of the ring.  They stay there, unmoved, while the lock is not held. */
+static enum err_code send_first(struct publisher *p, size_t count,
+                                struct redis_value **ret_reply, struct err *e)
+{
+    publish_ring_build(&p->ring, count, &p->call);
+    enum err_code code = call(p, publish_ring_open(&p->ring), NULL, e);
+    if (!code)
+        code = call(p, &p->call, ret_reply, e);
+    if (!code)
+        code = call(p, publish_ring_close(&p->ring, count), NULL, e);
+    return code;
+}
+
+static bool is_all_new(const struct redis_value *reply, size_t count)
+{
+    struct err ignored = ERR_INIT;
+    for (size_t i = 0; i < count; i++) {
+        enum queue_answer answer;
+        if (queue_parse_answer(redis_value_at(reply, i), &answer, NULL, &ignored) ||
+            answer != QUEUE_OK)
+            return false;
+    }
+    return true;
+}
+
+/* Send the first jobs of the ring.  They stay there, unmoved, while the lock is not held; nor is it held for what the usual
+ * end takes, since handlers would wait for it. */
 static enum err_code send_some(struct publisher *p, struct err *e)
 {
     struct redis_value *reply = NULL;
-    size_t count = publish_ring_next(&p->ring);
-    publish_ring_build(&p->ring, count, &p->call);
-    const struct redis_cmd *open = publish_ring_open(&p->ring);
-    const struct redis_cmd *close = publish_ring_close(&p->ring, count);
+    size_t count = publish_ring_next(&p->ring), bytes = 0;
+    bool is_awaited = p->tickets.list; /* those of these jobs are in it */
     (void)pthread_mutex_unlock(&p->lock);
-    enum err_code code = call(p, open, NULL, e);
-    if (!code)
-        code = call(p, &p->call, &reply, e);
-    if (!code)
-        code = call(p, close, NULL, e);
+    enum err_code code = send_first(p, count, &reply, e);
+    bool is_usual = !code && !is_awaited && is_all_new(reply, count);
+    if (is_usual) {
+        bytes = publish_ring_clear(&p->ring, count);
+        redis_reply_free(reply);
+        reply = NULL;
+    }
     (void)pthread_mutex_lock(&p->lock);
-    if (code == ERR_OK) {
+    if (is_usual) {
+        p->published += (int64_t)count;
+    } else if (code == ERR_OK) {
         code = settle(p, reply, count, e);
     } else if (code != ERR_RETRY && code != ERR_CONFIG) {
         /* a script error: not to be tried again at once for ever */
@@ -165,7 +192,9 @@ static enum err_code send_some(struct publisher *p, struct err *e)
     redis_reply_free(reply);
     if (code)
         return code;
-    publish_ring_drop(&p->ring, count);
+    if (!is_usual)
+        bytes = publish_ring_clear(&p->ring, count);
+    publish_ring_drop(&p->ring, count, bytes);
     p->sent += (int64_t)count;
     return ask_for_replicas(p, e);
 }

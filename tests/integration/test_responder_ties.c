@@ -1,6 +1,7 @@
 /*
  * responder: groups, parents, unique keys and full queues, as an upload meets them.
  */
+#include "fcgi-app/publish/publisher.h"
 #include "tests/integration/responder_rig.h"
 #include "tests/integration/responder_worker.h"
 
@@ -146,6 +147,21 @@ Test(responder_ties, a_duplicate_is_told_who_has_its_key_and_leaves_nothing)
     cr_expect(put_says("/v1/uploads/b?unique=order-8", 202, "jobs"));
 }
 
+Test(responder_ties, what_redis_says_of_a_unique_key_ends_the_wait_for_it)
+{
+    bool is_soon = false;
+
+    /* One of many is not held up by anything else, however slow the machine. */
+    for (int i = 0; i < 50 && !is_soon; i++) {
+        char uri[sizeof "/v1/uploads/a?unique=" + 12];
+        (void)snprintf(uri, sizeof uri, "/v1/uploads/a?unique=%d", i);
+        int64_t start_ms = wait_now_ms();
+        cr_assert(put_is(uri, 202));
+        is_soon = wait_now_ms() - start_ms < PUBLISHER_ANSWER_MS;
+    }
+    cr_expect(is_soon, "each took as long as if nothing had been said");
+}
+
 Test(responder_ties, a_form_with_a_unique_key_has_one_file)
 {
     struct fcgi_request two = FORM(FORM_FIELD("unique", "u") FORM_FILE("a", "x")
@@ -203,6 +219,8 @@ Test(responder_ties, a_full_queue_is_told_to_a_form_that_names_it)
 
 Test(responder_ties, what_a_full_queue_refused_stays_in_the_spool)
 {
+    const char counted[] = "hoist_publish_jobs_total{result=\"refused\"} 1";
+
     configure("max_length", "1");
     cr_expect(put_says("/v1/uploads/a", 202, "jobs"));
     const char *second = responder_put("/v1/uploads/b"); /* Redis says FULL to it */
@@ -213,6 +231,7 @@ Test(responder_ties, what_a_full_queue_refused_stays_in_the_spool)
     cr_expect(responder_says("GET", responder_job_uri(second, ""), NULL, 200,
                              "\"state\":\"accepted\""));
     cr_expect(eq(sz, responder_count("jobs"), 4));
+    cr_expect(WAIT_UNTIL(responder_says("GET", "/metrics", NULL, 200, counted), 10000));
 }
 
 Test(responder_ties, a_unique_upload_into_a_full_queue_leaves_nothing)

@@ -71,7 +71,7 @@ static size_t next(void)
     publish_ring_build(&ring, n, &call);
     cr_expect(not(call.failed));
     redis_cmd_release(&call);
-    publish_ring_drop(&ring, n);
+    publish_ring_drop(&ring, n, publish_ring_clear(&ring, n));
     return n;
 }
 
