@@ -25,6 +25,22 @@ function request()
   return requests[n]
 end
 
+-- ACCEPT_RATE requests a second: each has its time, all connections together; wrk waits whole milliseconds.  Where answers
+-- are too slow for that, the rate is what they allow, and what was missed is not made up for.
+local rate = tonumber(os.getenv("ACCEPT_RATE")) or 0
+if rate > 0 then
+  local ffi = require("ffi")
+  ffi.cdef("typedef struct { long s, ns; } accept_time; int clock_gettime(int clock, accept_time *ret);")
+  local monotonic, read, due = 1, ffi.new("accept_time"), 0
+
+  function delay()
+    ffi.C.clock_gettime(monotonic, read)
+    local now = tonumber(read.s) * 1000 + tonumber(read.ns) / 1e6
+    due = math.max(due + 1000 / rate, now)
+    return due - now
+  end
+end
+
 function done(summary, latency, requests)
   io.write(string.format("RESULT %d %d %d %d %d %d\n",
     summary.requests, summary.duration,
