@@ -12,7 +12,7 @@
 cmake_minimum_required(VERSION 3.25)
 
 set(parts lib lib_clock lib_links lib_record lib_claim)
-set(called status cancel retry reprioritize)
+set(called status cancel retry promote reprioritize)
 
 file(READ ${JOB_H} job_h)
 if(NOT job_h MATCHES "JOB_VERSION = ([0-9]+)")

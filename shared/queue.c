@@ -234,6 +234,12 @@ void queue_promote_cmd(struct redis_cmd *c, const struct job_id *id)
     begin_job(c, &queue_script_promote, id);
 }
 
+void queue_promote_now_cmd(struct redis_cmd *c, const struct job_id *id)
+{
+    queue_promote_cmd(c, id);
+    redis_cmd_add_str(c, "now");
+}
+
 void queue_reap_cmd(struct redis_cmd *c, const struct job_id *id, int64_t max_crashes)
 {
     begin_job(c, &queue_script_reap, id);

@@ -287,6 +287,11 @@ void queue_retry_cmd(struct redis_cmd *c, const struct job_id *id);
 /* The same of a job that is done, and ended at that ms: its object has gone, its bytes have not.  CONFLICT also when it was
  * done anew meanwhile.  It counts as enqueued once more. */
 void queue_again_cmd(struct redis_cmd *c, const struct job_id *id, int64_t ended);
+/* A job in later, scheduled or waiting for its retry, goes into its line at once, with its priority, place, attempts and
+ * group as they are; its due time becomes now.  OK; CONFLICT when it is not in later (what it is instead, as a text for
+ * people: "done", "waiting for its group", "waiting for another job"), or when its parent has failed; MISSING; BAD:
+ * impossible record. */
+void queue_promote_now_cmd(struct redis_cmd *c, const struct job_id *id);
 /* Another priority, 0 .. JOB_PRIORITY_MAX; its place within it stays.  OK (state given), CONFLICT (it has ended), MISSING;
  * BAD: impossible record. */
 void queue_reprioritize_cmd(struct redis_cmd *c, const struct job_id *id,

@@ -135,6 +135,8 @@ static enum problem copy(struct exchange *x, const struct job *old,
         return p == PROBLEM_TOO_LARGE ? PROBLEM_BAD_VALUE : p;
     memcpy(ret->id.queue, to->name, sizeof ret->id.queue);
     ret->priority = old->priority;
+    if (old->due < ret->due)
+        ret->due = old->due; /* it was to run before its time, and shall */
     /* Its parent was of the old queue, and has ended; so was who shared its unique key. */
     free(ret->after);
     free(ret->after_failure);

@@ -126,35 +126,57 @@ static enum problem read_priority(struct exchange *x, int64_t *ret, struct err *
     return PROBLEM_NONE;
 }
 
-static enum problem prioritize(struct exchange *x, const struct job_id *id,
-                               int64_t priority, struct err *e)
+/* One that is accepted is put into Redis first.  done: as for job_store_steer. */
+static enum problem steer(struct exchange *x, const struct job_id *id,
+                          const struct redis_cmd *cmd, const char *done, struct err *e)
 {
-    CLEANUP(redis_cmd_release) struct redis_cmd cmd;
     enum queue_answer answer;
-    redis_cmd_init(&cmd);
-    queue_reprioritize_cmd(&cmd, id, priority);
-    enum problem p = job_store_steer(x, &cmd, "given a priority", &answer, e);
+    enum problem p = job_store_steer(x, cmd, done, &answer, e);
     if (p != PROBLEM_NO_JOB)
         return p;
     p = job_store_enqueue(x, id, e);
-    return p ? p : job_store_steer(x, &cmd, "given a priority", &answer, e);
+    return p ? p : job_store_steer(x, cmd, done, &answer, e);
+}
+
+static void answer_steered(struct exchange *x, const struct job_id *id, enum problem p,
+                           struct err *e)
+{
+    CLEANUP(job_release) struct job j = JOB_INIT;
+    if (!p)
+        p = job_store_read_record(x, id, &j, e);
+    if (p)
+        exchange_refuse(x, p, e);
+    else
+        jobs_answer(&x->response, 200, &j);
+}
+
+void jobs_promote(struct exchange *x)
+{
+    CLEANUP(redis_cmd_release) struct redis_cmd cmd;
+    struct err e = ERR_INIT;
+    struct job_id id;
+    redis_cmd_init(&cmd);
+    enum problem p = job_store_id(x, &id, &e);
+    if (!p) {
+        queue_promote_now_cmd(&cmd, &id);
+        p = steer(x, &id, &cmd, "run before its time", &e);
+    }
+    answer_steered(x, &id, p, &e);
 }
 
 void jobs_prioritize(struct exchange *x)
 {
-    CLEANUP(job_release) struct job j = JOB_INIT;
+    CLEANUP(redis_cmd_release) struct redis_cmd cmd;
     struct err e = ERR_INIT;
     struct job_id id;
     int64_t priority = 0;
+    redis_cmd_init(&cmd);
     enum problem p = job_store_id(x, &id, &e);
     if (!p)
         p = read_priority(x, &priority, &e);
-    if (!p)
-        p = prioritize(x, &id, priority, &e);
-    if (!p)
-        p = job_store_read_record(x, &id, &j, &e);
-    if (p)
-        exchange_refuse(x, p, &e);
-    else
-        jobs_answer(&x->response, 200, &j);
+    if (!p) {
+        queue_reprioritize_cmd(&cmd, &id, priority);
+        p = steer(x, &id, &cmd, "given a priority", &e);
+    }
+    answer_steered(x, &id, p, &e);
 }

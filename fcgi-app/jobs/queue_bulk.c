@@ -24,18 +24,29 @@ static struct job_id id_of(const struct bulk *b, size_t i)
     return id;
 }
 
+enum bulk_verb { BULK_RETRY, BULK_PROMOTE, BULK_CANCEL };
+
+static void add_verb(struct exchange *x, struct redis_cmd *cmd, enum bulk_verb verb,
+                     const struct job_id *id)
+{
+    if (verb == BULK_CANCEL)
+        queue_cancel_cmd(cmd, id, job_store_keep_ms(x, id));
+    else if (verb == BULK_PROMOTE)
+        queue_promote_now_cmd(cmd, id);
+    else
+        queue_retry_cmd(cmd, id);
+}
+
 /* One script for each job of the page, which do not depend on each other, in one pipeline. */
-static enum problem run(struct exchange *x, struct bulk *b, bool cancel, struct err *e)
+static enum problem run(struct exchange *x, struct bulk *b, enum bulk_verb verb,
+                        struct err *e)
 {
     struct redis_cmd cmds[INDEX_PAGE_MAX];
     struct redis_value *replies[INDEX_PAGE_MAX] = {NULL};
     for (size_t i = 0; i < b->page.count; i++) {
         struct job_id id = id_of(b, i);
         redis_cmd_init(&cmds[i]);
-        if (cancel)
-            queue_cancel_cmd(&cmds[i], &id, job_store_keep_ms(x, &id));
-        else
-            queue_retry_cmd(&cmds[i], &id);
+        add_verb(x, &cmds[i], verb, &id);
     }
     enum problem p = PROBLEM_NONE;
     if (b->page.count > 0)
@@ -69,6 +80,14 @@ static size_t count(const struct bulk *b, enum queue_answer answer)
     for (size_t i = 0; i < b->page.count; i++)
         n += b->answers[i] == answer;
     return n;
+}
+
+static void answer_count(struct exchange *x, const struct bulk *b, const char *name)
+{
+    response_begin(&x->response, 200, "application/json");
+    buf_printf(&x->response.body, "{\"%s\":%zu", name, count(b, QUEUE_OK));
+    index_cursor_add(&x->response.body, &b->page.next, b->page.has_next);
+    buf_puts(&x->response.body, "}\n");
 }
 
 /* --- Those that run again count for their owners --- */
@@ -124,16 +143,28 @@ void queue_bulk_retry(struct exchange *x)
     struct err e = ERR_INIT;
     enum problem p = read_page(x, "dead", &b, &e);
     if (!p)
-        p = run(x, &b, false, &e);
+        p = run(x, &b, BULK_RETRY, &e);
     if (p) {
         exchange_refuse(x, p, &e);
         return;
     }
     count_again(x, &b);
-    response_begin(&x->response, 200, "application/json");
-    buf_printf(&x->response.body, "{\"retried\":%zu", count(&b, QUEUE_OK));
-    index_cursor_add(&x->response.body, &b.page.next, b.page.has_next);
-    buf_puts(&x->response.body, "}\n");
+    answer_count(x, &b, "retried");
+}
+
+/* --- Those that wait for their time have been counted all along --- */
+
+void queue_bulk_promote(struct exchange *x)
+{
+    struct bulk b = {.query = {.queue = NULL}};
+    struct err e = ERR_INIT;
+    enum problem p = read_page(x, "scheduled", &b, &e);
+    if (!p)
+        p = run(x, &b, BULK_PROMOTE, &e);
+    if (p)
+        exchange_refuse(x, p, &e);
+    else
+        answer_count(x, &b, "promoted");
 }
 
 /* --- Purge --- */
@@ -186,7 +217,7 @@ void queue_bulk_purge(struct exchange *x)
     if (!p)
         p = read_page(x, state, &b, &e);
     if (!p)
-        p = run(x, &b, true, &e);
+        p = run(x, &b, BULK_CANCEL, &e);
     if (p) {
         exchange_refuse(x, p, &e);
         return;

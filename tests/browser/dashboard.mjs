@@ -97,6 +97,33 @@ export const tests = {
     for (const id of ids) await system.job(id, 'done');
   },
 
+  async 'a scheduled job is run now, by keyboard, and so are all of a queue'({page, system}) {
+    const later = async (name) => (await system.job((await system.upload(name, 'bytes', 'queue=slow&delay=3600')).id, 'scheduled')).id;
+    const id = await later('later-one.txt');
+    await look(page, system, `job/${id}`);
+    await page.getByRole('button', {name: 'Run now'}).focus();
+    await page.keyboard.press('Enter');
+    const go = page.getByRole('dialog').getByRole('button', {name: 'Run now'});
+    await go.waitFor();
+    rig.equal((await system.get(`v1/jobs/${id}`)).state, 'scheduled', 'before it was confirmed');
+    await go.focus();
+    await page.keyboard.press('Enter');
+    await system.job(id, 'done');
+    await page.locator('.head .badge[data-state=done]').waitFor();
+    const ids = [await later('later-a'), await later('later-b'), await later('later-c')];
+    await look(page, system, 'jobs?queue=slow&state=scheduled');
+    await page.getByRole('checkbox', {name: 'Pick later-a'}).check();
+    await press(page.getByRole('region', {name: 'What is picked'}), 'Run now');
+    await agree(page, 'Run now');
+    await system.job(ids[0], 'done');
+    await look(page, system, 'queue/slow');
+    await press(page, 'Run all scheduled now');
+    await agree(page, 'Run them now');
+    await page.getByText('2 scheduled jobs of slow run now').waitFor();
+    await system.job(ids[1], 'done');
+    await system.job(ids[2], 'done');
+  },
+
   async 'those that are picked are cancelled together, and no others'({page, system, sink}) {
     const ids = [];
     for (const name of ['pick-a', 'pick-b', 'pick-c']) ids.push((await dead(system, sink, name)).id);

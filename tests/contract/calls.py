@@ -266,12 +266,16 @@ def feed(c):
 
 def steer(c, waiting, done):
     """What changes a job."""
-    base, one = "/v1/jobs/", {n: ("POST", "/v1/jobs/{id}/" + n) for n in ("retry", "priority", "move")}
+    base, one = "/v1/jobs/", {n: ("POST", "/v1/jobs/{id}/" + n) for n in ("retry", "promote", "priority", "move")}
     for name, (method, path) in one.items():
         wish = {"priority": {"priority": 0}, "move": {"queue": "default"}}.get(name)
         c.call(404, method, path, base + NOBODY + "/" + name, wish={**wish, **({"queue": "idle"} if name == "move" else {})} if wish else None)
         c.call(409, method, path, base + done + "/" + name, wish={"queue": "idle"} if name == "move" else wish)
     c.call(200, *one["priority"], base + waiting + "/priority", wish={"priority": 0})
+    later = put(c, "?queue=idle&delay=3600")
+    until("Redis knows it", lambda: state_of(c, later) == "scheduled")
+    c.call(200, *one["promote"], base + later + "/promote")
+    c.call(409, *one["promote"], base + later + "/promote")
     c.call(422, *one["priority"], base + waiting + "/priority", wish={"priority": 10})
     for status, queue in ((422, "nope"), (422, "idle"), (415, "picky"), (503, "narrow"), (202, "default")):
         c.call(status, *one["move"], base + waiting + "/move", wish={"queue": queue})
@@ -328,12 +332,13 @@ def queues(c):
     c.call(200, "PATCH", one, "/v1/queues/idle", wish=limits)
     c.call(200, "PATCH", one, "/v1/queues/idle", wish={name: None for name in limits})
     c.call(422, "PATCH", one, "/v1/queues/idle", wish={"rate": "fast"})
-    for name, wish in (("pause", None), ("resume", None), ("retry", None), ("purge", {"state": "waiting", "confirm": "idle"})):
+    for name, wish in (("pause", None), ("resume", None), ("retry", None), ("promote", None), ("purge", {"state": "waiting", "confirm": "idle"})):
         path = f"{one}/{name}"
         c.call(200, "POST", path, f"/v1/queues/idle/{name}", wish=wish)
         c.call(404, "POST", path, f"/v1/queues/nope/{name}", wish=wish)
     c.call(200, "POST", one + "/retry", "/v1/queues/fragile/retry?limit=1")
     c.call(422, "POST", one + "/retry", "/v1/queues/fragile/retry?limit=x")
+    c.call(422, "POST", one + "/promote", "/v1/queues/idle/promote?limit=x")
     c.call(422, "POST", one + "/purge", "/v1/queues/idle/purge", wish={"state": "waiting", "confirm": "no"})
     c.call(404, "GET", one, "/v1/queues/nope")
     c.call(404, "PATCH", one, "/v1/queues/nope", wish={})

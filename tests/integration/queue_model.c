@@ -153,9 +153,12 @@ static void release(struct model *m, const struct model_op *op, struct model_rep
 static void promote(struct model *m, const struct model_op *op, struct model_reply *ret)
 {
     struct model_job *j = &m->jobs[op->jobs[0]];
+    bool hurried = op->value == 1;
 
-    ret->answers[0] = QUEUE_MISSING;
-    if (j->place != MODEL_LATER || j->at > m->now)
+    ret->answers[0] = hurried && j->place != MODEL_NOWHERE && j->has_record
+                          ? QUEUE_CONFLICT
+                          : QUEUE_MISSING;
+    if (j->place != MODEL_LATER || (j->at > m->now && !hurried))
         return;
     ret->answers[0] = QUEUE_OK;
     if (j->parent_failed && !j->spec.run_anyway) {
@@ -164,6 +167,8 @@ static void promote(struct model *m, const struct model_op *op, struct model_rep
         return;
     }
     j->parent_failed = false;
+    if (hurried)
+        j->due = m->now;
     if (!j->says_scheduled && j->due > m->now) {
         j->says_scheduled = true;
         j->place = MODEL_NOWHERE; /* while its new time is compared with the others' */

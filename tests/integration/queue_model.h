@@ -76,7 +76,7 @@ struct model_op {
     int want;
     int64_t ms; /* delay, retry_ms, step */
     int number; /* priority, batch, field of conf; of finish: bit i, jobs[i] is cancelled */
-    int value; /* of conf; 1: open a batch */
+    int value; /* of conf; 1: open a batch; of promote: before its time */
     bool lost; /* claim, finish, repeat: the reply does not arrive */
     bool pops; /* claim: the marker of wake is taken before */
 };

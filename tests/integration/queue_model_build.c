@@ -152,7 +152,9 @@ static void build_steering(struct redis_cmd *c, const struct model_run *run,
 {
     struct job_id id = model_job_id(op->jobs[0]);
 
-    if (op->kind == MODEL_PROMOTE)
+    if (op->kind == MODEL_PROMOTE && op->value == 1)
+        queue_promote_now_cmd(c, &id);
+    else if (op->kind == MODEL_PROMOTE)
         queue_promote_cmd(c, &id);
     else if (op->kind == MODEL_REAP)
         queue_reap_cmd(c, &id, MODEL_CRASHES);

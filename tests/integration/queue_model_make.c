@@ -205,6 +205,9 @@ static void make_rest(const struct model *m, struct model_random *r,
     case MODEL_RELEASE:
         op->ms = one_in(r, 2) ? 0 : 1 + (int64_t)below(r, 3000);
         break;
+    case MODEL_PROMOTE:
+        op->value = one_in(r, 4);
+        break;
     case MODEL_REPRIORITIZE:
         op->number = (int)below(r, 10);
         break;

@@ -104,6 +104,8 @@ void model_print(const struct model_op *op, char *ret_line, size_t size)
         add(&t, " %s = %s", model_conf_names[op->number], text ? text : "(none)");
     } else if (op->kind == MODEL_BATCH) {
         add(&t, " %d %s", op->number, op->value ? "open" : "close");
+    } else if (op->kind == MODEL_PROMOTE) {
+        add(&t, "%s", op->value ? " now" : "");
     } else if (op->kind == MODEL_REPRIORITIZE) {
         add(&t, " to %d", op->number);
     } else if (op->kind == MODEL_FAIL && op->ms < 0) {

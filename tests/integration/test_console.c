@@ -72,6 +72,29 @@ Test(console, all_dead_are_retried_fifty_a_call_past_those_that_cannot)
     free(rest);
 }
 
+Test(console, all_scheduled_are_promoted_fifty_a_call_past_those_that_cannot)
+{
+    struct job_id stuck = add(0, clock_wall_ms() + 1000000);
+
+    for (size_t i = 0; i < 70; i++)
+        (void)add(0, clock_wall_ms() + 3600000);
+    set_field(&stuck, "state", "done");
+    set_field(&stuck, "ended", "1");
+    char *text = console("hoist_promote", "all", NULL);
+    cr_expect(strstr(text, "not promoted, it is done"), "%s", text);
+    cr_expect(strstr(text, "49 promoted, 21 left in later"), "%s", text);
+    char *cursor = strstr(text, "next: ") + 6;
+    cursor[strcspn(cursor, "\n")] = '\0';
+    cr_expect(console_says("hoist_promote", "all", cursor, "21 promoted, 0 left in"));
+    cr_expect(card("ready") == 70 && card("later") == 0);
+    free(text);
+    struct job_id one = add(0, clock_wall_ms() + 3600000);
+    cr_expect(console_says("hoist_promote", full(&one), NULL, "waits no longer"));
+    cr_expect(stands(&one, "ready", "waiting"));
+    cr_expect(console_says("hoist_promote", one.uuid.text, NULL,
+                           "not promoted, it is waiting"));
+}
+
 Test(console, purge_asks_first_and_cancels_fifty_a_call)
 {
     for (size_t i = 0; i < 70; i++)

@@ -134,6 +134,130 @@ Test(queue_steering, retry_runs_a_dead_job_at_its_old_place)
     cr_expect(retry(&unknown) == QUEUE_MISSING);
 }
 
+/* --- promote, before its time --- */
+
+static enum queue_answer promote_now(const struct job_id *id)
+{
+    struct redis_cmd c;
+
+    redis_cmd_init(&c);
+    queue_promote_now_cmd(&c, id);
+    return run_answer(&c);
+}
+
+Test(queue_steering, a_scheduled_job_runs_now_in_the_order_of_priority_and_place)
+{
+    struct job_id last = add(5, 0), urgent = add(1, clock_wall_ms() + 3600000);
+    struct job_id first = add(5, clock_wall_ms() + 7200000), second = add(5, 0);
+
+    edit("DEL", "hoist:{q}:wake", NULL);
+    cr_expect(promote_now(&urgent) == QUEUE_OK);
+    cr_expect_str_eq(last_state(), "waiting");
+    cr_expect(card("wake") == 1, "who is idle looks");
+    cr_expect(stands(&urgent, "ready", "waiting"));
+    cr_expect(strtoll(field(&urgent, "due").text, NULL, 10) <= clock_wall_ms());
+    cr_expect(promote_now(&first) == QUEUE_OK);
+    cr_expect(promote_now(&first) == QUEUE_CONFLICT, "once");
+    cr_expect_str_eq(last_state(), "waiting");
+    const struct job_id *order[] = {&urgent, &last, &first, &second};
+    for (size_t i = 0; i < 4; i++) {
+        struct job_id ran = run_one();
+        cr_expect(same(&ran, order[i]), "%zu: in the order of their coming", i);
+    }
+    cr_expect(status().scheduled == 0);
+}
+
+Test(queue_steering, a_retry_runs_now_with_its_attempts_its_place_and_its_groups_turn)
+{
+    for (int tail = 0; tail < 2; tail++) {
+        struct job_id id = add_tied(&(struct tie){.group = "g"});
+        struct job_id other = add(0, 0);
+        struct job_id next = add_tied(&(struct tie){.group = "g"});
+        struct queue_lease l = claim_and_start();
+
+        cr_assert(same(&l.id, &id) && fail(&l, 3600000) == QUEUE_OK);
+        configure("retry_place", tail ? "tail" : NULL);
+        cr_expect(stands(&next, "grouped", "waiting"));
+        cr_expect(promote_now(&id) == QUEUE_OK);
+        cr_expect(stands(&id, "ready", "waiting") && field_is(&id, "attempts", "1"));
+        cr_expect(stands(&next, "grouped", "waiting"), "it has its group's turn yet");
+        struct job_id ran = run_one();
+        cr_expect(same(&ran, tail ? &other : &id), "tail %d", tail);
+        (void)run_one();
+        ran = run_one();
+        cr_expect(same(&ran, &next));
+    }
+}
+
+/* What it says of a job that is not scheduled; nothing is changed. */
+static void expect_refused(const struct job_id *id, const char *what, const char *line,
+                           const char *state)
+{
+    cr_expect(promote_now(id) == QUEUE_CONFLICT, "%s", what);
+    cr_expect_str_eq(last_state(), what);
+    cr_expect(stands(id, line, state), "%s", what);
+}
+
+Test(queue_steering, only_what_waits_for_its_time_can_run_before_it)
+{
+    struct job_id taken = add(0, 0), unknown = taken;
+    struct queue_lease l = claim_one();
+    struct job_id parent = add_tied(&(struct tie){.group = "g", .priority = 9});
+    struct job_id grouped = add_tied(&(struct tie){.group = "g"});
+    struct job_id child = add_tied(&(struct tie){.after = &parent, .delay_ms = 9000});
+    struct job_id dead = add(0, 0),
+                  timed = add_tied(&(struct tie){.group = "g", .delay_ms = 3600000});
+
+    expect_refused(&taken, "running", "leased", "waiting");
+    cr_assert(start(&l) == QUEUE_OK);
+    expect_refused(&taken, "running", "leased", "running");
+    (void)finish(&l, JOB_DONE, 0);
+    expect_refused(&taken, "done", "done", "done");
+    l = claim_and_start();
+    cr_assert(same(&l.id, &dead) && fail(&l, -1) == QUEUE_CONFLICT);
+    expect_refused(&dead, "dead", "dead", "dead");
+    expect_refused(&grouped, "waiting for its group", "grouped", "waiting");
+    expect_refused(&child, "waiting for another job", "behind", "waiting");
+    cr_assert(cancel(&parent) == QUEUE_OK);
+    expect_refused(&parent, "cancelled", "done", "cancelled");
+    unknown.uuid = id_new();
+    cr_expect(promote_now(&unknown) == QUEUE_MISSING);
+    cr_expect(promote_now(&timed) == QUEUE_OK);
+    cr_expect(stands(&timed, "grouped", "waiting"), "the slot of its group is taken");
+    expect_refused(&timed, "waiting for its group", "grouped", "waiting");
+}
+
+Test(queue_steering, a_child_runs_before_its_time_unless_its_parent_failed)
+{
+    struct job_id parent = add(0, 0);
+    struct tie tie = {.after = &parent, .delay_ms = 3600000};
+    struct job_id child = add_tied(&tie);
+
+    (void)run_one();
+    cr_expect(promote_now(&child) == QUEUE_OK, "its parent has just ended");
+    cr_expect(stands(&child, "ready", "waiting"));
+    (void)run_one();
+    parent = add(0, 0);
+    child = add_tied(&tie);
+    cr_assert(cancel(&parent) == QUEUE_OK);
+    cr_expect(promote_now(&child) == QUEUE_CONFLICT);
+    cr_expect_str_eq(last_state(), "cancelled");
+    cr_expect(stands(&child, "done", "cancelled"));
+}
+
+Test(queue_steering, an_impossible_record_is_not_run_before_its_time)
+{
+    struct job_id later = add(0, clock_wall_ms() + 3600000), ready = add(0, 0);
+
+    set_field(&later, "seq", "x");
+    set_field(&ready, "seq", "x");
+    cr_expect(promote_now(&later) == QUEUE_CONFLICT);
+    cr_expect_str_eq(last_state(), "dead");
+    cr_expect(stands(&later, "dead", "dead"));
+    cr_expect(promote_now(&ready) == QUEUE_BAD, "whoever claims it sees to it");
+    cr_expect(stands(&ready, "ready", "waiting"));
+}
+
 /* --- waking --- */
 
 static bool marker_pops(void)

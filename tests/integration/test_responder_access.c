@@ -184,6 +184,7 @@ Test(responder_access, scopes_queues_and_destinations_bound_what_a_token_may)
     fcgi_response_release(&r);
     cr_expect(eq(int, access_status("alice", "POST", "/v1/queues/media/pause"), 403));
     cr_expect(eq(int, access_status("alice", "POST", "/v1/queues/media/retry"), 403));
+    cr_expect(eq(int, access_status("alice", "POST", "/v1/queues/media/promote"), 403));
     cr_expect(eq(int, access_status("boss", "POST", "/v1/queues/media/pause"), 200));
     cr_expect(eq(int, access_put("boss", "/v1/uploads/a", "x", NULL), 202));
 
@@ -263,6 +264,7 @@ Test(responder_access, anothers_job_is_answered_as_one_that_nobody_has)
         {"HEAD", "", NULL},
         {"DELETE", "", NULL},
         {"POST", "/retry", NULL},
+        {"POST", "/promote", NULL},
         {"POST", "/priority", "{\"priority\":0}"},
         {"POST", "/move", "{\"queue\":\"media\"}"},
     };

@@ -87,6 +87,10 @@ Test(responder_move, a_dead_one_a_scheduled_one_and_one_that_redis_lost_go_too)
     cr_expect(responder_field_is(move(old), "state", "waiting"));
     snprintf(old, sizeof old, "%s", responder_upload("/v1/uploads/a?delay=3600"));
     cr_expect(responder_field_is(move(old), "state", "scheduled"));
+    snprintf(old, sizeof old, "%s", responder_upload("/v1/uploads/a?delay=3600"));
+    cr_expect(
+        responder_says("POST", responder_job_uri(old, "/promote"), NULL, 200, ""));
+    cr_expect(responder_field_is(move(old), "state", "waiting"), "it was to run now");
     snprintf(old, sizeof old, "%s", responder_upload("/v1/uploads/a"));
     free(redis_fixture_ask(&rig.redis, "FLUSHALL", NULL));
     cr_expect(responder_field_is(move(old), "state", "waiting"));

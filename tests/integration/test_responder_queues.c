@@ -195,6 +195,56 @@ Test(responder_queues, a_dead_job_that_cannot_run_again_does_not_hold_up_the_oth
     cr_expect(eq(i64, size_of("hoist:{default}:dead"), 1));
 }
 
+Test(responder_queues, all_scheduled_run_now_a_page_at_a_time)
+{
+    char uri[512];
+
+    upload_many("/v1/uploads/a?delay=3600", 5);
+    struct fcgi_response r =
+        responder_json("POST", "/v1/queues/default/promote?limit=2", NULL);
+    cr_expect(strstr(r.body, "{\"promoted\":2,\"cursor\":\"l.") != NULL, "%s", r.text);
+    snprintf(uri, sizeof uri, "/v1/queues/default/promote?limit=2&after=%s",
+             cursor_of(&r));
+    fcgi_response_release(&r);
+    cr_expect(responder_says("POST", uri, NULL, 200, "{\"promoted\":2,"));
+    cr_expect(responder_says("POST", "/v1/queues/default/promote", NULL, 200,
+                             "{\"promoted\":1,\"cursor\":null}"));
+    cr_expect(responder_says("POST", "/v1/queues/default/promote", NULL, 200,
+                             "{\"promoted\":0,\"cursor\":null}"));
+    cr_expect(eq(i64, size_of("hoist:{default}:ready"), 5));
+    cr_expect(
+        responder_says("POST", "/v1/queues/nope/promote", NULL, 404, "no-such-queue"));
+}
+
+Test(responder_queues, a_scheduled_job_runs_now)
+{
+    char uri[256];
+
+    snprintf(uri, sizeof uri, "%s",
+             responder_job_uri(responder_upload("/v1/uploads/a?delay=3600&priority=4"),
+                               "/promote"));
+    cr_expect(
+        responder_says("POST", uri, NULL, 200, "\"state\":\"waiting\",\"priority\":4"));
+    cr_expect(responder_says("POST", uri, NULL, 409,
+                             "a job that is waiting cannot be run before its time"));
+    free(redis_fixture_ask(&rig.redis, "FLUSHALL", NULL));
+    cr_expect(responder_says("POST", uri, NULL, 200, "\"state\":\"waiting\""),
+              "accepted: enqueued first");
+    struct queue_lease l = worker_take("default");
+    cr_expect(responder_says("POST", uri, NULL, 409, "is running"));
+    worker_done(&l);
+    cr_expect(responder_says("POST", uri, NULL, 409, "is done"));
+    cr_expect(responder_says(
+        "POST", "/v1/jobs/default.01a203d3-6eb4-7917-a21f-6d22207c6968/promote", NULL,
+        404, "no-such-job"));
+    (void)responder_upload("/v1/uploads/b?group=g");
+    snprintf(uri, sizeof uri, "%s",
+             responder_job_uri(responder_upload("/v1/uploads/b?group=g"), "/promote"));
+    cr_expect(responder_says("POST", uri, NULL, 409, "is waiting for its group"));
+    redis_fixture_kill(&rig.redis);
+    cr_expect(responder_says("POST", uri, NULL, 503, "unavailable"));
+}
+
 Test(responder_queues, purging_wants_the_name_and_takes_the_bytes_along)
 {
     upload_many("/v1/uploads/a", 3);

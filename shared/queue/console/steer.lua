@@ -16,7 +16,8 @@ local function answer(lines, id, reply, words)
   return what == 'OK' or what == 'RUNNING'
 end
 
-local RETRY = {OK = 'waits again', CONFLICT = 'not retried, it is'}
+local RETRY = {OK = 'waits again', CONFLICT = 'not retried, it is', done = 'retried'}
+local PROMOTE = {OK = 'waits no longer for its time', CONFLICT = 'not promoted, it is', done = 'promoted'}
 local CANCEL = {OK = 'cancelled', RUNNING = 'is running: its worker is told with its next beat',
   CONFLICT = 'not cancelled, it is'}
 
@@ -40,34 +41,46 @@ end
 
 -- --- Many jobs: at most 50 a call ---
 
--- Dead ones, those that died first coming first; those that cannot run again stay, and the cursor leads past them.
-local function retry_all(q, lines, cursor)
-  local page = page_of_scores(q.dead, {}, cursor, MOST_CHANGED)
-  local retried, last = 0, nil
+-- Those of a set, the lowest score coming first; those that cannot be changed stay, and the cursor leads past them.
+local function change_all(q, set, cursor, words, change)
+  local page, lines = page_of_scores(q[set], {}, cursor, MOST_CHANGED), {}
+  local changed, last = 0, nil
   for i = 1, #page, 2 do
     local id, left = page[i], {}
     last = page[i + 1] .. '/' .. id
     if not is_id(id) then
       say(lines, '%s  is no id; see hoist_fsck', id)
-    elseif answer(left, id, run(q, 'retry', id, id), RETRY) then
-      retried = retried + 1
+    elseif answer(left, id, change(id), words) then
+      changed = changed + 1
     else
       lines[#lines + 1] = left[1]
     end
   end
-  say(lines, '%d retried, %d left in dead', retried, redis.call('ZCARD', q.dead))
+  say(lines, '%d %s, %d left in %s', changed, words.done, redis.call('ZCARD', q[set]), set)
   say(lines, 'next: %s', #page == 2 * MOST_CHANGED and last or 'none')
   return lines
 end
 
-local function retry(keys, args)
-  local q, lines = open(keys), {}
+-- JOB, or all and CURSOR.
+local function change(q, args, set, words, how)
   if args[1] == 'all' then
-    return retry_all(q, lines, args[2] or '0')
+    return change_all(q, set, args[2] or '0', words, how)
   end
-  local id = job_id(q, args[1])
-  answer(lines, id, run(q, 'retry', id, id), RETRY)
+  local id, lines = job_id(q, args[1]), {}
+  answer(lines, id, how(id), words)
   return lines
+end
+
+-- Dead ones, those that died first coming first.
+local function retry(keys, args)
+  local q = open(keys)
+  return change(q, args, 'dead', RETRY, function(id) return run(q, 'retry', id, id) end)
+end
+
+-- Those that wait for their time, or for that of their retry, the next ones coming first.
+local function promote(keys, args)
+  local q = open(keys)
+  return change(q, args, 'later', PROMOTE, function(id) return run(q, 'promote', id, id, 'now') end)
 end
 
 -- Cancelling, in place of deleting: so the responder learns that the bytes may go.

@@ -54,6 +54,12 @@ export async function retryDead(queue) {
   return attempt(() => allOf(queue, "retry", undefined, (a) => a.retried), (n) => `${many(n, "job")} of ${queue.name} wait again`);
 }
 
+export async function promoteQueue(queue) {
+  const text = `${many(queue.scheduled, "job")} of this queue ${queue.scheduled === 1 ? "waits" : "wait"} no longer for ${queue.scheduled === 1 ? "its" : "their"} time, nor for the next attempt.`;
+  if (!(await question({ title: `Run all scheduled jobs of ${queue.name} now?`, text, action: "Run them now" }))) return null;
+  return attempt(() => allOf(queue, "promote", undefined, (a) => a.promoted), (n) => `${many(n, "scheduled job")} of ${queue.name} run now`);
+}
+
 export async function purgeQueue(queue) {
   const got = await question({
     title: `Purge ${queue.name}`, danger: true, action: "Cancel the jobs",
@@ -105,6 +111,11 @@ export async function retryJobs(jobs) {
   return eachSaid(jobs, (job) => steerJob("POST", job.id, "/retry"), (n) => `${many(n, "job")} waiting again`);
 }
 
+export async function promoteJobs(jobs) {
+  if (!(await question({ title: `Run ${named(jobs)} now?`, text: "Before the time that was set, or without waiting for the next attempt. Priority, place and attempts stay as they are.", action: "Run now" }))) return null;
+  return eachSaid(jobs, (job) => steerJob("POST", job.id, "/promote"), (n) => `${many(n, "job")} waiting no longer for the time`);
+}
+
 export async function cancelJobs(jobs) {
   const runs = jobs.some((job) => job.state === "running");
   const text = ["The bytes are removed from the spool. This cannot be undone."];
@@ -136,6 +147,7 @@ export async function prioritizeJobs(jobs) {
 /* What can be done to a job in its state. */
 export const can = {
   retry: (job) => job.state === "dead",
+  promote: (job) => job.state === "scheduled",
   cancel: (job) => ["accepted", "waiting", "scheduled", "running", "dead"].includes(job.state) && !job.cancelling,
   move: (job) => ["waiting", "scheduled", "dead"].includes(job.state),
   prioritize: (job) => ["waiting", "scheduled", "running"].includes(job.state),

@@ -2,7 +2,7 @@
  * job: the whole story of one job: what it is, how far, each attempt, where it went, what can be done about it.
  */
 import { get, jobPath, may } from "./api.js";
-import { can, cancelJobs, moveJobs, presign, prioritizeJobs, retryJobs } from "./actions.js";
+import { can, cancelJobs, moveJobs, presign, prioritizeJobs, promoteJobs, retryJobs } from "./actions.js";
 import { attempt, copy, question } from "./dialogs.js";
 import { state } from "./feed.js";
 import { badge, bar, button, empty, facts, h, mark, say, when } from "./parts.js";
@@ -79,6 +79,7 @@ export function view({ id }) {
     const focused = document.activeElement?.closest(".acts button")?.textContent;
     acts.replaceChildren(...[
       act("Retry", "retry", can.retry(job), async () => done(await retryJobs([job]))),
+      act("Run now", "play", can.promote(job), async () => done(await promoteJobs([job]))),
       act("Move", "move", can.move(job), async () => done(await moveJobs([job]))),
       act("Priority", "order", can.prioritize(job), async () => done(await prioritizeJobs([job]))),
       act("Link", "link", job.state === "done", share, "read"),

@@ -2,7 +2,7 @@
  * jobs: the jobs of a queue by state, a page at a time, searched by id and name, picked and steered.
  */
 import { get, may, onRights } from "./api.js";
-import { can, cancelJobs, moveJobs, prioritizeJobs, retryJobs, retryDead } from "./actions.js";
+import { can, cancelJobs, moveJobs, prioritizeJobs, promoteJobs, promoteQueue, retryJobs, retryDead } from "./actions.js";
 import { queueNamed, state } from "./feed.js";
 import { badge, bar, button, empty, h, mark, rows, say, when } from "./parts.js";
 import { waiting } from "./overview.js";
@@ -86,7 +86,8 @@ export function view({ query: given }) {
   const pager = h("nav", { class: "pager", "aria-label": "Pages" }, first, back, next);
   const bulk = h("div", { class: "bulk", role: "region", "aria-label": "What is picked", hidden: true });
   const all_dead = button("Retry all dead", "retry", async () => { const q = queueNamed(query.queue); if (q && (await retryDead(q)) !== null) soon(); });
-  const el = h("div", {}, head, h("div", { class: "bar-row" }, h("nav", { class: "tabs", "aria-label": "States" }, tabs.map((t) => t.el)), all_dead), h("div", { class: "card scroll", "aria-busy": "false" }, table, none), pager, bulk);
+  const all_later = button("Run all now", "play", async () => { const q = queueNamed(query.queue); if (q && (await promoteQueue(q)) !== null) soon(); });
+  const el = h("div", {}, head, h("div", { class: "bar-row" }, h("nav", { class: "tabs", "aria-label": "States" }, tabs.map((t) => t.el)), all_dead, all_later), h("div", { class: "card scroll", "aria-busy": "false" }, table, none), pager, bulk);
   const frame = table.parentNode;
 
   const newest = () => (query.order ? query.order === "newest" : ENDED.includes(query.state));
@@ -119,7 +120,7 @@ export function view({ query: given }) {
       return button(those.length === list.length ? text : `${text} ${those.length}`, name, () => steer(what, those), { disabled: those.length === 0 || !may("upload"), class: danger ? "b danger" : "b", title: may("upload") ? null : "This token may not steer jobs" });
     };
     bulk.replaceChildren(h("strong", { text: `${number(list.length)} picked` }),
-      act("Retry", "retry", can.retry, retryJobs), act("Move", "move", can.move, moveJobs), act("Priority", "order", can.prioritize, prioritizeJobs), act("Cancel", "cross", can.cancel, cancelJobs, true),
+      act("Retry", "retry", can.retry, retryJobs), act("Run now", "play", can.promote, promoteJobs), act("Move", "move", can.move, moveJobs), act("Priority", "order", can.prioritize, prioritizeJobs), act("Cancel", "cross", can.cancel, cancelJobs, true),
       button("None", null, () => { picked.clear(); showPicked(); }, { class: "b plain" }));
   }
 
@@ -142,7 +143,8 @@ export function view({ query: given }) {
     say(turn.lastChild, newest() ? "Newest first" : "Oldest first");
     if (query.search) found.append("with “", h("b", { text: query.search }), "” in id or name", button("Clear", "cross", () => go({ search: "" }), { class: "b small" }));
     all_dead.hidden = query.state !== "dead" || !q || q.dead === 0;
-    all_dead.disabled = !may("admin");
+    all_later.hidden = query.state !== "scheduled" || !q || q.scheduled === 0;
+    all_dead.disabled = all_later.disabled = !may("admin");
     first.hidden = back.hidden = !query.after;
     next.hidden = !cursor;
     pager.hidden = first.hidden && next.hidden;

@@ -2,7 +2,7 @@
  * queue: one queue: its hour, its counters, its limits, its switches.
  */
 import { get, may, queuePath } from "./api.js";
-import { pauseQueue, purgeQueue, resumeQueue, retryDead, saveLimits } from "./actions.js";
+import { pauseQueue, promoteQueue, purgeQueue, resumeQueue, retryDead, saveLimits } from "./actions.js";
 import { queueNamed, state, takeQueue } from "./feed.js";
 import { badge, button, empty, facts, h, hourChart, mark, say, transferSeries, when } from "./parts.js";
 import { waiting } from "./overview.js";
@@ -78,7 +78,7 @@ function limitsForm(name) {
 
 export function view({ id: name }) {
   const title = h("h1", { text: name }), paused = badge("paused"), oldest = when(), oldestLine = h("p", { class: "dim oldest" }, "The oldest ready job was made ", oldest.el, ".");
-  const toggle = button("", "pause", () => act(now?.paused ? resumeQueue : pauseQueue)), again = button("Retry all dead", "retry", () => act(retryDead)), purge = button("Purge…", "cross", () => act(purgeQueue), { class: "b danger" });
+  const toggle = button("", "pause", () => act(now?.paused ? resumeQueue : pauseQueue)), again = button("Retry all dead", "retry", () => act(retryDead)), now_all = button("Run all scheduled now", "play", () => act(promoteQueue)), purge = button("Purge…", "cross", () => act(purgeQueue), { class: "b danger" });
   const tiles = h("section", { class: "tiles", "aria-label": "Jobs now" });
   const jobs = hourChart({ label: "Jobs a minute", large: true }), came = hourChart({ label: "Accepted a minute", large: true, series: [{ name: "enqueued", title: "accepted", tone: "in" }] }), sent = hourChart({ label: "Uploaded a minute", large: true, ...transferSeries });
   const totals = h("div"), limits = limitsForm(name), missing = empty("No such queue", `“${name}” is not configured, or not for this token.`);
@@ -86,7 +86,7 @@ export function view({ id: name }) {
     h("div", { class: "pair" }, h("section", { class: "card pad" }, jobs.el), h("section", { class: "card pad" }, sent.el)),
     h("section", { class: "card pad" }, came.el),
     h("div", { class: "pair" }, h("section", { class: "card pad" }, h("h2", { text: "Limits" }), h("p", { class: "dim", text: "Obeyed by the next job of every worker; nothing is restarted." }), limits.el), h("section", { class: "card pad" }, h("h2", { text: "Since the queue began" }), totals)));
-  const el = h("div", {}, h("div", { class: "head" }, title, paused.el, h("span", { class: "grow" }), again, toggle, purge), page, missing);
+  const el = h("div", {}, h("div", { class: "head" }, title, paused.el, h("span", { class: "grow" }), again, now_all, toggle, purge), page, missing);
   let now = null, fetched = 0;
   const act = (what) => (now ? what(now) : null);
   const tile = ([word, label, n, note]) => h("a", { class: "tile", href: addressWrite("jobs", "", { queue: name, state: word }), "data-tone": word === "dead" && n ? "dead" : null }, h("span", { class: "label", text: label }), h("span", { class: "value", text: short(n) }), h("span", { class: "note dim", text: note || "" }));
@@ -95,7 +95,7 @@ export function view({ id: name }) {
     now = queueNamed(name) || null;
     missing.hidden = Boolean(now) || !state.queues;
     page.hidden = !now;
-    for (const b of [again, toggle, purge]) {
+    for (const b of [again, now_all, toggle, purge]) {
       b.hidden = !now;
       b.disabled = !may("admin");
       mark(b, "title", may("admin") ? null : "This token may not steer queues");
@@ -103,6 +103,7 @@ export function view({ id: name }) {
     paused.el.hidden = !now?.paused;
     if (!now) return;
     again.hidden = now.dead === 0;
+    now_all.hidden = now.scheduled === 0;
     say(toggle.lastChild, now.paused ? "Resume" : "Pause");
     const behind = [now.grouped && `${number(now.grouped)} behind their group`, now.behind && `${number(now.behind)} behind another job`].filter(Boolean).join(", ");
     const list = [["waiting", "Waiting", waiting(now), behind], ["scheduled", "Scheduled", now.scheduled, "and to be retried"], ["running", "Running", now.running, rate(now.rates?.done) + " done"], ["dead", "Dead", now.dead, now.dead ? "bytes are kept" : ""], ["done", "Done", now.done, "still remembered"]];
