@@ -1,11 +1,15 @@
 #include "shared/queue_workers.h"
 
+#include <string.h>
+
 static const char *const names[] = {[QUEUE_WORKER_HOST] = "host",
                                     [QUEUE_WORKER_PID] = "pid",
                                     [QUEUE_WORKER_VERSION] = "version",
                                     [QUEUE_WORKER_STARTED] = "started",
                                     [QUEUE_WORKER_SEEN] = "seen",
                                     [QUEUE_WORKER_ALIVE] = "alive",
+                                    [QUEUE_WORKER_QUIET] = "quiet",
+                                    [QUEUE_WORKER_QUIET_SINCE] = "quiet_since",
                                     [QUEUE_WORKER_QUEUES] = "queues",
                                     [QUEUE_WORKER_SLOTS] = "slots",
                                     [QUEUE_WORKER_RUNNING] = "running",
@@ -21,6 +25,13 @@ void queue_workers_release(struct queue_workers *w)
     *w = (struct queue_workers){.ids = NULL};
 }
 
+bool queue_worker_is_quiet(const struct redis_value *quiet)
+{
+    const char *s = redis_value_str(quiet, NULL);
+
+    return strcmp(s, "1") == 0 || strcmp(s, "yes") == 0 || strcmp(s, "true") == 0;
+}
+
 const char *queue_workers_id(const struct queue_workers *w, size_t i, size_t *ret_len)
 {
     return redis_value_str(redis_value_at(w->ids, i), ret_len);
@@ -34,17 +45,21 @@ void queue_workers_ids_cmd(struct redis_cmd *c)
     redis_cmd_add_int(c, QUEUE_WORKERS_MAX); /* one more: whether there is one */
 }
 
+void queue_workers_about_cmd(struct redis_cmd *c, const char *id)
+{
+    redis_cmd_begin(c, "HMGET");
+    redis_cmd_add_format(c, "hoist:worker:%s", id);
+    for (size_t k = 0; k < QUEUE_WORKER_FIELDS; k++)
+        redis_cmd_add_str(c, names[k]);
+}
+
 void queue_workers_about_cmds(struct queue_workers *w, struct redis_cmd *cmds)
 {
     size_t known = redis_value_len(w->ids);
 
     w->count = known < QUEUE_WORKERS_MAX ? known : QUEUE_WORKERS_MAX;
-    for (size_t i = 0; i < w->count; i++) {
-        redis_cmd_begin(&cmds[i], "HMGET");
-        redis_cmd_add_format(&cmds[i], "hoist:worker:%s", queue_workers_id(w, i, NULL));
-        for (size_t k = 0; k < QUEUE_WORKER_FIELDS; k++)
-            redis_cmd_add_str(&cmds[i], names[k]);
-    }
+    for (size_t i = 0; i < w->count; i++)
+        queue_workers_about_cmd(&cmds[i], queue_workers_id(w, i, NULL));
 }
 
 static enum err_code read_about(struct redis *r, struct queue_workers *w, struct err *e)

@@ -12,16 +12,20 @@
 
 #include "shared/redis.h"
 
-enum { QUEUE_WORKERS_MAX = 100 };
+#include <stdbool.h>
+
+enum { QUEUE_WORKERS_MAX = 100, QUEUE_WORKER_EXPIRE_MS = 45 * 1000 };
 
 enum queue_worker_field {
     QUEUE_WORKER_HOST,
     QUEUE_WORKER_PID,
     QUEUE_WORKER_VERSION,
-    QUEUE_WORKER_STARTED, /* ms */
-    QUEUE_WORKER_SEEN,    /* ms; nothing: its hash has expired */
-    QUEUE_WORKER_ALIVE,   /* "no": it does not get on (worker/alive.h) */
-    QUEUE_WORKER_QUEUES,  /* names with commas */
+    QUEUE_WORKER_STARTED,     /* ms */
+    QUEUE_WORKER_SEEN,        /* ms; nothing: its hash has expired */
+    QUEUE_WORKER_ALIVE,       /* "no": it does not get on (worker/alive.h) */
+    QUEUE_WORKER_QUIET,       /* "1": it is to begin no more (worker/queue/quiet.h) */
+    QUEUE_WORKER_QUIET_SINCE, /* ms: it does not; 0 or nothing: it does */
+    QUEUE_WORKER_QUEUES,      /* names with commas */
     QUEUE_WORKER_SLOTS,
     QUEUE_WORKER_RUNNING,
     QUEUE_WORKER_JOBS,   /* worker_jobs.h */
@@ -43,11 +47,16 @@ void queue_workers_release(struct queue_workers *w);
 MUST_CHECK enum err_code queue_workers_read(struct redis *r, struct queue_workers *ret,
                                             struct err *e);
 
+/* Whether the value of its field `quiet` says so, as an operator may have written it: 1, yes or true. */
+bool queue_worker_is_quiet(const struct redis_value *quiet);
+
 const char *queue_workers_id(const struct queue_workers *w, size_t i, size_t *ret_len);
 
 /* --- for those that ask in another way --- */
 
 void queue_workers_ids_cmd(struct redis_cmd *c);
+/* Of one, as about[i]. */
+void queue_workers_about_cmd(struct redis_cmd *c, const char *id);
 /* For each of w->ids, whose number becomes w->count; cmds are initialised. */
 void queue_workers_about_cmds(struct queue_workers *w, struct redis_cmd *cmds);
 

@@ -127,7 +127,7 @@ struct transfers {
     struct ahead ahead;
     size_t latest; /* the slot that was taken last */
     uint64_t next_serial;
-    bool draining;
+    bool draining, quiet;
     struct log_limit said; /* of what goes wrong with all of them at once */
 };
 
@@ -140,7 +140,7 @@ MUST_CHECK enum err_code transfers_init(struct transfers *s,
 void transfers_release(struct transfers *s); /* must be empty */
 
 /* count, at most QUEUE_BATCH_MAX, leases of one queue that were claimed by a command sent at sent_ms (boot time): start
- * them, or give them back when draining.  For those there is no room for the lease runs out. */
+ * them, or give them back when draining or quiet.  For those there is no room for the lease runs out. */
 void transfers_add(struct transfers *s, const struct queue_lease *leases, size_t count,
                    int64_t sent_ms);
 /* NULL when it has gone. */
@@ -157,6 +157,9 @@ void transfers_run_ready(struct transfers *s);
 void transfers_check_leases(struct transfers *s);
 /* Begin no more; what is claimed from now on is given back.  on_empty is called when nothing is left, perhaps at once. */
 void transfers_drain(struct transfers *s);
+/* Quiet: what is READY, or would become so, and what is claimed from now on is given back; what runs goes on.  Not quiet: as
+ * before. */
+void transfers_quiet(struct transfers *s, bool quiet);
 /* Call on_empty if draining and empty. */
 void transfers_check_empty(struct transfers *s);
 /* Stop the running ones too, and give them back. */

@@ -110,7 +110,7 @@ void transfers_add(struct transfers *s, const struct queue_lease *leases, size_t
 
     for (size_t i = 0; i < count; i++) {
         new[added] = add_one(s, &leases[i], sent_ms);
-        if (new[added] && s->draining)
+        if (new[added] && (s->draining || s->quiet))
             transfer_report(new[added], REPORT_RELEASE);
         else if (new[added])
             added++;
@@ -211,15 +211,27 @@ void transfers_check_leases(struct transfers *s)
     give_back_late(s);
 }
 
+static void give_back_ready(struct transfers *s)
+{
+    for (size_t i = 0; i < s->capacity && s->ready > 0; i++)
+        if (s->slots[i] && s->slots[i]->state == TRANSFER_READY)
+            transfer_abort(s->slots[i], ABORT_DRAIN);
+}
+
 void transfers_drain(struct transfers *s)
 {
     if (s->draining)
         return;
     s->draining = true;
-    for (size_t i = 0; i < s->capacity && s->ready > 0; i++)
-        if (s->slots[i] && s->slots[i]->state == TRANSFER_READY)
-            transfer_abort(s->slots[i], ABORT_DRAIN);
+    give_back_ready(s);
     transfers_check_empty(s);
+}
+
+void transfers_quiet(struct transfers *s, bool quiet)
+{
+    s->quiet = quiet;
+    if (quiet)
+        give_back_ready(s);
 }
 
 void transfers_check_empty(struct transfers *s)

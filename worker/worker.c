@@ -12,6 +12,7 @@
 #include "worker/hooks/outbox.h"
 #include "worker/queue/beats.h"
 #include "worker/queue/claimer.h"
+#include "worker/queue/quiet.h"
 #include "worker/identity.h"
 #include "worker/metrics/metrics.h"
 #include "worker/metrics/tally.h"
@@ -38,6 +39,7 @@ struct worker {
     struct scheduler *scheduler;
     struct removals removals;
     struct registration registration;
+    struct quiet quiet;
     struct alive alive;
     struct tally tally;
     struct metrics *metrics;
@@ -130,6 +132,7 @@ static void on_reconciler_closed(void *ctx)
 static void close_parts(struct worker *w)
 {
     registration_close(&w->registration);
+    quiet_close(&w->quiet);
     alive_close(&w->alive);
     metrics_close(w->metrics);
     tracer_close(w->tracer);
@@ -261,6 +264,8 @@ static enum err_code start_handles(struct worker *w, struct err *e)
     alive_start(&w->alive, w->claimer, on_alive, w);
     if (w->is_once)
         once_start(&w->once, &w->transfers, w->claimer, on_once_over, w);
+    else if (quiet_start(&w->quiet, e) != ERR_OK)
+        return e->code;
     for (size_t i = 0; i < sizeof w->signals / sizeof w->signals[0]; i++)
         if (uv_signal_start(&w->signals[i], on_signal, signal_numbers[i]) != 0)
             return err_set(e, ERR_NOMEM, "cannot watch signal %d", signal_numbers[i]);
@@ -342,7 +347,8 @@ enum err_code worker_open(const struct config *config, struct spool *spool, bool
     w->is_once = once;
     once_init(&w->once, &w->loop);
     init_handles(w);
-    registration_init(&w->registration, &w->env, &w->transfers);
+    quiet_init(&w->quiet, &w->env, &w->transfers);
+    registration_init(&w->registration, &w->env, &w->transfers, &w->quiet);
     alive_init(&w->alive, &w->env);
     identity_format(config->worker.id, w->registration.host, getpid(), w->id);
 

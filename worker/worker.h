@@ -13,7 +13,7 @@
  * pool (copies to file: destinations, removal of spool files, reconcile).
  *
  * Registration: every 15 s hoist:workers and hoist:worker:<id> (which expires after 45 s); removed at a clean end.
- * SIGHUP is logged and changes nothing.  SIGPIPE is the caller's to ignore.
+ * SIGTSTP: it begins no more, and goes on (queue/quiet.h).  SIGHUP is logged and changes nothing.  SIGPIPE is the caller's to ignore.
  */
 #ifndef HOIST_WORKER_WORKER_H
 #define HOIST_WORKER_WORKER_H

@@ -51,6 +51,8 @@ const struct route handlers_routes[] = {
     {METHOD_POST, "v1/queues/{}/promote", ACCESS_ADMIN, queue_bulk_promote},
     {METHOD_POST, "v1/queues/{}/purge", ACCESS_ADMIN, queue_bulk_purge},
     {METHOD_GET, "v1/workers", ACCESS_READ, workers_list},
+    {METHOD_POST, "v1/workers/{}/quiet", ACCESS_ADMIN, workers_quiet},
+    {METHOD_POST, "v1/workers/{}/resume", ACCESS_ADMIN, workers_resume},
     {METHOD_GET, "status", ACCESS_ADMIN, handlers_status},
     {METHOD_GET, "metrics", ACCESS_METRICS, metrics_show},
     {METHOD_GET, "healthz", ACCESS_OPEN, health_live},

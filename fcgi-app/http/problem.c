@@ -24,6 +24,7 @@ static const struct problem_row rows[] = {
     [PROBLEM_NO_JOB] = {404, "no-such-job", "There is no such job", 0},
     [PROBLEM_NO_QUEUE] = {404, "no-such-queue", "There is no such queue", 0},
     [PROBLEM_NO_BATCH] = {404, "no-such-batch", "There is no such batch", 0},
+    [PROBLEM_NO_WORKER] = {404, "no-such-worker", "There is no such worker", 0},
     [PROBLEM_METHOD] = {405, "method-not-allowed", "That method is not for this path",
                         0},
     [PROBLEM_URI_LONG] = {414, "uri-too-long", "The address is too long", 0},

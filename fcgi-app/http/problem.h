@@ -27,8 +27,9 @@ enum problem {
     PROBLEM_NO_JOB,         /* 404: no such job, or not an id at all */
     PROBLEM_NO_QUEUE,       /* 404: the path names a queue that is not configured */
     PROBLEM_NO_BATCH,       /* 404: no such batch, or not a uuid at all */
-    PROBLEM_METHOD,         /* 405 */
-    PROBLEM_CONFLICT,       /* 409: the job is in a state where that cannot be */
+    PROBLEM_NO_WORKER,     /* 404: no such worker, or it was not heard of for a while */
+    PROBLEM_METHOD,        /* 405 */
+    PROBLEM_CONFLICT,      /* 409: the job is in a state where that cannot be */
     PROBLEM_KEY_IN_FLIGHT, /* 409: another request with this Idempotency-Key is under way */
     PROBLEM_KEY_REUSED, /* 422: another request was made with this Idempotency-Key */
     PROBLEM_URI_LONG,   /* 414 */

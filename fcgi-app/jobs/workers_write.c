@@ -73,6 +73,21 @@ static void add_queues(struct buf *b, const struct redis_value *about,
     buf_putc(b, ']');
 }
 
+bool workers_may_steer(const struct redis_value *about, const struct config *config,
+                       const struct access *access)
+{
+    const char *list =
+        redis_value_str(redis_value_at(about, QUEUE_WORKER_QUEUES), NULL);
+    while (*list) {
+        const struct config_queue *queue;
+        size_t len = strcspn(list, ",");
+        if (!may_use(config, access, list, len, &queue))
+            return false;
+        list += len + (list[len] == ',');
+    }
+    return true;
+}
+
 /* --- Its jobs --- */
 
 static bool may_see(const struct config *config, const struct access *a,
@@ -125,8 +140,19 @@ static void add_jobs(struct buf *b, const struct redis_value *about,
     buf_putc(b, ']');
 }
 
-static void add_worker(struct buf *b, const char *id, const struct redis_value *about,
-                       const struct config *config, const struct access *a)
+static void add_quiet(struct buf *b, const struct redis_value *about)
+{
+    if (!is_told(about, QUEUE_WORKER_QUIET))
+        return;
+    bool quiet = queue_worker_is_quiet(redis_value_at(about, QUEUE_WORKER_QUIET));
+    buf_printf(b, ",\"quiet\":%s", quiet ? "true" : "false");
+    add_ms(b, "quiet_since",
+           redis_value_int(redis_value_at(about, QUEUE_WORKER_QUIET_SINCE)));
+}
+
+void workers_write_one(const char *id, const struct redis_value *about,
+                       const struct config *config, const struct access *a,
+                       struct buf *b)
 {
     buf_puts(b, "{\"id\":");
     buf_add_json(b, id, strlen(id));
@@ -142,6 +168,7 @@ static void add_worker(struct buf *b, const char *id, const struct redis_value *
                    "no")
                 ? "true"
                 : "false");
+    add_quiet(b, about);
     add_queues(b, about, config, a);
     add_number(b, "slots", about, QUEUE_WORKER_SLOTS);
     add_number(b, "busy", about, QUEUE_WORKER_RUNNING);
@@ -161,7 +188,8 @@ bool workers_write(const struct queue_workers *w, const struct config *config,
         CLEANUP(buf_release) struct buf one = BUF_INIT(WORKER_BYTES_MAX);
         if (!is_told(w->about[i], QUEUE_WORKER_SEEN))
             continue; /* its hash has expired: it was not heard of for a while */
-        add_worker(&one, queue_workers_id(w, i, NULL), w->about[i], config, access);
+        workers_write_one(queue_workers_id(w, i, NULL), w->about[i], config, access,
+                          &one);
         if (one.failed || b->len + one.len + 1 + sizeof tail > b->max) {
             more = true;
             break;

@@ -6,6 +6,7 @@
  *     {"workers":[{"id":"web1-4711-k3","host":"web1","pid":4711,"version":"0.5.0",
  *       "started":"2026-11-29T20:00:00.000Z","seen":"2026-11-29T21:24:31.123Z",
  *       "alive":true,                                       false: it does not get on (worker/alive.h)
+ *       "quiet":true,"quiet_since":"2026-11-29T21:20:00.000Z",    it is to begin no more; since when it does not: it has heard
  *       "queues":["default","docs"],                        those that the client may use
  *       "slots":32,"busy":2,                                jobs at once at most, and now: whoever they belong to
  *       "paused_destinations":"s3 (connection refused)",    left out when all of them run
@@ -30,6 +31,14 @@ enum { WORKER_BYTES_MAX = 64 * 1024 /* of JSON, of one of them */ };
 
 /* Append {"workers":[…],"more":…}, without a line end, as access may see it (NULL: all).  False: it did not fit (100 workers
  * with 20 jobs each may take 1 MiB; of what does not fit into b whole workers are left out, and more is true). */
+/* One of them: id, and its fields as queue_workers_about_cmd reads them. */
+void workers_write_one(const char *id, const struct redis_value *about,
+                       const struct config *config, const struct access *access,
+                       struct buf *b);
+/* Whether the client may use all queues that it works on. */
+bool workers_may_steer(const struct redis_value *about, const struct config *config,
+                       const struct access *access);
+
 bool workers_write(const struct queue_workers *w, const struct config *config,
                    const struct access *access, struct buf *b);
 

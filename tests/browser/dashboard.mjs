@@ -213,6 +213,32 @@ export const tests = {
     await page.locator('.head .badge[data-state=cancelled]').waitFor();
   },
 
+  async 'a worker is made quiet and resumed, after a question'({page, system, sink, shot}) {
+    sink.hold();
+    const {id} = await system.upload('kept.bin', Buffer.alloc(2000000), 'queue=slow');
+    const find = async (has) => (await system.get('v1/workers')).workers.find(has);
+    const {id: name} = await rig.until('a worker has it', () => find((w) => w.jobs.some((job) => job.id === id)));
+    const now = () => find((w) => w.id === name);
+    await look(page, system, 'workers');
+    const card = page.locator('article', {hasText: name});
+    await page.getByRole('button', {name: `Quiet ${name}`}).focus();
+    await page.keyboard.press('Enter');
+    await agree(page, 'Keep as it is');
+    rig.truly(!(await now()).quiet, 'although it was not confirmed');
+    await press(page, `Quiet ${name}`);
+    await agree(page, 'Quiet');
+    await card.getByText('Begins no more; what it runs goes on').waitFor();
+    rig.truly((await now()).quiet_since, 'it has not heard of it');
+    rig.equal(await card.locator('.badge').textContent(), 'quiet');
+    await shot('dashboard-quiet');
+    sink.open();
+    await system.job(id, 'done');
+    await card.getByText('it can be stopped').waitFor();
+    await press(page, `Resume ${name}`);
+    await agree(page, 'Resume');
+    await rig.until('it begins jobs again', async () => !(await now()).quiet_since);
+  },
+
   async 'a queue is paused and resumed, after a question'({page, system, shot}) {
     const paused = async () => (await system.get('v1/queues/default')).paused;
     await look(page, system, '');

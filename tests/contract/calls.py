@@ -344,6 +344,13 @@ def queues(c):
     c.call(404, "PATCH", one, "/v1/queues/nope", wish={})
 
 
+def workers(c):
+    for verb in ("quiet", "resume"):
+        path = f"/v1/workers/{{id}}/{verb}"
+        c.call(200, "POST", path, f"/v1/workers/contract/{verb}")
+        c.call(404, "POST", path, f"/v1/workers/nobody/{verb}")
+
+
 def health(c):
     for query in ("", "?json", "?full", "?json&full"):
         c.call(200, "GET", "/status", "/status" + query)
@@ -380,4 +387,4 @@ def bare(c):
             c.call(503, method, path, filled(path).replace("nope", "default"), wish=wish, to="bare")
 
 
-ALL = (every, narrow, uploads, policies, created, jobs, feed, batches, queues, health, pages, bare)
+ALL = (every, narrow, uploads, policies, created, jobs, feed, batches, queues, workers, health, pages, bare)

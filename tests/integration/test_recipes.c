@@ -151,6 +151,7 @@ static void fill(void)
     queue_register_worker_cmds(c, &h.worker, "web1", 4711, 1, clock_wall_ms(), 45000);
     for (size_t i = 0; i < 3; i++)
         redis_reply_free(run(&c[i]));
+    edit("HSET", "hoist:worker:web1-4711-k3", "quiet", "0", "quiet_since", "0", NULL);
     edit("SADD", "hoist:queues", "media", NULL);
     add_ended_and_running();
     add_waiting();

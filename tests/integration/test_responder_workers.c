@@ -70,3 +70,46 @@ Test(responder_workers, workers_are_shown_with_the_jobs_that_the_client_may_see)
     cr_expect(sees("boss", "alices.txt") && sees("boss", "\\u003cscript\\u003ex"));
     cr_expect_not(sees("boss", "w2"), "its hash has expired");
 }
+
+static bool says(const char *name, const char *uri, int status, const char *part)
+{
+    struct fcgi_response r = access_ask(name, "POST", uri, NULL);
+    bool right = r.status == status && has(&r, part);
+
+    cr_expect(right, "%s: %s", uri, r.text);
+    fcgi_response_release(&r);
+    return right;
+}
+
+static int64_t ttl_of_w1(void)
+{
+    return redis_fixture_ask_int(&rig.redis, "PTTL", "hoist:worker:w1", NULL);
+}
+
+Test(responder_workers, one_is_made_quiet_and_resumed_by_whoever_may_use_all_its_queues)
+{
+    access_up_with("scopes = admin\nqueues = media\n");
+    edit("seen", "1764451470000");
+    edit("queues", "default,media");
+    free(redis_fixture_ask(&rig.redis, "ZADD", "hoist:workers", "2", "w1", NULL));
+    cr_expect(says(NULL, "/v1/workers/w1/quiet", 401, "unauthorized"));
+    cr_expect(says("alice", "/v1/workers/w1/quiet", 403, "the scope admin is needed"));
+    cr_expect(says("tester", "/v1/workers/w1/quiet", 403, "not this token's"));
+    cr_expect_not(sees("boss", "quiet"));
+    cr_expect(says("boss", "/v1/workers/w1/quiet", 200, "{\"id\":\"w1\","));
+    cr_expect(ttl_of_w1() > 0, "one that has gone is not remembered");
+    cr_expect(sees("boss", "\"quiet\":true,\"queues\""), "it has not heard of it");
+    edit("quiet_since", "1764451470000");
+    cr_expect(says("boss", "/v1/workers/w1/quiet", 200,
+                   "\"quiet\":true,\"quiet_since\":\"2025-11-29T21:24:30.000Z\""));
+    cr_expect(says("boss", "/v1/workers/w1/resume", 200, "\"quiet\":false"));
+    edit("queues", "media");
+    cr_expect(says("tester", "/v1/workers/w1/quiet", 200, "\"quiet\":true"));
+    cr_expect(says("boss", "/v1/workers/w2/quiet", 404, "no-such-worker"));
+    cr_expect(says("boss", "/v1/workers/w%201/resume", 404, "no-such-worker"));
+    cr_expect(eq(
+        int, (int)redis_fixture_ask_int(&rig.redis, "EXISTS", "hoist:worker:w2", NULL),
+        0));
+    redis_fixture_kill(&rig.redis);
+    cr_expect(says("boss", "/v1/workers/w1/quiet", 503, "unavailable"));
+}

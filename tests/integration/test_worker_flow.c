@@ -307,3 +307,73 @@ Test(worker_flow, what_was_claimed_ahead_goes_back_when_the_worker_is_told_to_st
     cr_expect(eq(int, s3_faulty_objects(rig.s3), AHEAD_SAMPLES + SLOTS));
     cr_expect(eq(i64, attempts_of(ids, COUNT), SLOTS), "no attempt was counted");
 }
+
+/* --- Begin no more (quiet.h) --- */
+
+static bool worker_says(const char *field, const char *want)
+{
+    char *is = redis_fixture_ask(&rig.redis, "HGET", "hoist:worker:a", field, NULL);
+    bool same = strcmp(is, want) == 0;
+
+    free(is);
+    return same;
+}
+
+static void tell_worker(const char *quiet)
+{
+    free(redis_fixture_ask(&rig.redis, "HSET", "hoist:worker:a", "quiet", quiet, NULL));
+}
+
+static bool all_are_done(int count)
+{
+    return WAIT_UNTIL(ask("ZCARD", "hoist:{default}:done") == count, 20000);
+}
+
+Test(worker_flow,
+     a_quiet_worker_ends_what_it_runs_and_begins_no_more_until_it_is_resumed)
+{
+    enum { COUNT = 3 * SLOTS };
+    static struct job_id ids[COUNT];
+
+    struct spawn *w = hold_ahead(ids, COUNT);
+    spawn_signal(w, SIGTSTP);
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "quiet: begins no more") == 1, 10000));
+    (void)rig_put(&rig, &(struct rig_job){.data = "x", .to = "s3", .delay_ms = 1});
+    cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{default}:leased") == SLOTS, 10000),
+              "what was claimed ahead is given back");
+    s3_faulty_open_gate(rig.s3);
+    cr_assert(all_are_done(AHEAD_SAMPLES + SLOTS));
+    cr_assert(
+        WAIT_UNTIL(ask("ZCARD", "hoist:{default}:ready") == COUNT - SLOTS + 1, 20000),
+        "what is due is readied all the same");
+    cr_expect(eq(int, ask("ZCARD", "hoist:{default}:leased"), 0));
+    cr_expect(eq(int, s3_faulty_objects(rig.s3), AHEAD_SAMPLES + SLOTS));
+    cr_assert(WAIT_UNTIL(worker_says("quiet", "1"), 10000), "the signal is told");
+    cr_expect_not(worker_says("quiet_since", "0"));
+    free(redis_fixture_ask(&rig.redis, "HDEL", "hoist:worker:a", "quiet", NULL));
+    cr_assert(WAIT_UNTIL(worker_says("quiet", "1"), 10000), "it is what it was");
+    tell_worker("0");
+    cr_assert(all_are_done(AHEAD_SAMPLES + COUNT + 1));
+    cr_expect(eq(i64, attempts_of(ids, COUNT), COUNT), "none was counted twice");
+    cr_assert(WAIT_UNTIL(worker_says("quiet_since", "0"), 10000));
+    cr_expect(eq(int, rig_log_count(w, "not quiet any more"), 1));
+}
+
+Test(worker_flow, a_worker_hears_that_it_is_to_be_quiet_and_one_that_starts_is_not)
+{
+    enum { COUNT = 2 * SLOTS };
+    static struct job_id ids[COUNT];
+
+    struct spawn *w = hold_ahead(ids, COUNT);
+    tell_worker("yes");
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "quiet: begins no more") == 1, 10000));
+    cr_assert(WAIT_UNTIL(!worker_says("quiet_since", "0"), 10000));
+    cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{default}:leased") == SLOTS, 10000));
+    s3_faulty_open_gate(rig.s3);
+    cr_assert(all_are_done(AHEAD_SAMPLES + SLOTS));
+    cr_expect(eq(int, ask("ZCARD", "hoist:{default}:ready"), SLOTS));
+    spawn_signal(w, SIGKILL);
+    rig_start(&rig, "a");
+    cr_assert(all_are_done(AHEAD_SAMPLES + COUNT), "one of its name is another worker");
+    cr_expect(worker_says("quiet", "0") && worker_says("quiet_since", "0"));
+}

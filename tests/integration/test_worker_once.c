@@ -111,6 +111,27 @@ Test(worker_once, a_job_that_dies_is_told_and_is_the_status)
     cr_expect(eq(int, rig_log_count(w, "0 done, 1 dead\n"), 1));
 }
 
+Test(worker_once, one_that_is_to_be_quiet_ends_with_what_it_runs)
+{
+    rig_up_s3(
+        &rig,
+        "concurrency = 1\nlease_ms = 30000\nid = once\n[queue default]\nto = s3\n");
+    s3_faulty_close_gate(rig.s3);
+    for (int i = 0; i < 3; i++)
+        (void)rig_put(&rig, &(struct rig_job){.data = "some bytes", .to = "s3"});
+    struct spawn *w = start_once();
+    cr_assert(WAIT_UNTIL(s3_faulty_waiting(rig.s3) == 1, 10000));
+    free(
+        redis_fixture_ask(&rig.redis, "HSET", "hoist:worker:once", "quiet", "1", NULL));
+    cr_assert(WAIT_UNTIL(rig_log_count(w, "quiet: begins no more") == 1, 10000));
+    s3_faulty_open_gate(rig.s3);
+    cr_expect(eq(int, end_of(w), 0));
+    cr_expect(eq(int, rig_log_count(w, "1 done\n"), 1));
+    cr_expect(eq(
+        i64, redis_fixture_ask_int(&rig.redis, "ZCARD", "hoist:{default}:ready", NULL),
+        2));
+}
+
 Test(worker_once, on_a_terminal_there_are_bars)
 {
     rig_up_s3(&rig, NULL);

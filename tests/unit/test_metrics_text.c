@@ -139,6 +139,7 @@ Test(metrics_text, leases_and_redis)
     look.redis_up = look.is_alive = true;
     look.redis_pending = 7;
     look.slots = 64;
+    look.quiet = true;
     look.busy = 3;
     cr_expect(has("hoist_leases_lost_total 1"));
     cr_expect(has("hoist_leases_late_total 2"));
@@ -147,6 +148,7 @@ Test(metrics_text, leases_and_redis)
     cr_expect(has("hoist_redis_round_trip_seconds_bucket{le=\"0.0005\"} 1"));
     cr_expect(has("hoist_redis_pending_commands 7"));
     cr_expect(has("hoist_worker_alive 1"));
+    cr_expect(has("hoist_worker_quiet 1"));
     cr_expect(has("hoist_worker_slots 64"));
     cr_expect(has("hoist_worker_slots_busy 3"));
 }

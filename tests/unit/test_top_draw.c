@@ -87,6 +87,16 @@ Test(top_draw, what_is_wrong_is_said, .init = fill)
     cr_expect(strstr(text, "1+ worker, ") != NULL, "%s", text);
     free(text);
 
+    picture.workers[0].stuck = false;
+    picture.workers[0].quiet = true;
+    text = draw(200, 0);
+    cr_expect(strstr(text, "1s  told to be quiet  rests") != NULL, "%s", text);
+    free(text);
+    picture.workers[0].quiet_ms = 1;
+    text = draw(200, 0);
+    cr_expect(strstr(text, "1s  quiet  rests") != NULL, "%s", text);
+    free(text);
+
     picture.queues[0].trouble = "WRONGTYPE of a key";
     picture.worker_count = 0;
     text = draw(200, 0);

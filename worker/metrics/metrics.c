@@ -42,6 +42,7 @@ static void write_all(struct metrics *m, struct exposition *x)
     l->tally = p->env->tally;
     l->is_alive = p->alive->is_alive;
     l->drains = p->transfers->draining;
+    l->quiet = p->transfers->quiet;
     l->slots = p->env->config->worker.concurrency;
     l->busy = (int64_t)p->transfers->occupied;
     l->redis_up = redis_async_is_ready(p->env->redis);

@@ -105,6 +105,8 @@ static void write_worker(const struct metrics_look *l, struct exposition *x)
                    l->is_alive);
     exposition_one(x, GAUGE, "hoist_worker_draining",
                    "1 once it was told to stop and begins no more.", l->drains);
+    exposition_one(x, GAUGE, "hoist_worker_quiet",
+                   "1 while it was told to begin no more, and goes on.", l->quiet);
     exposition_one(x, GAUGE, "hoist_worker_slots",
                    "Jobs it may have at a time ([worker] concurrency).", l->slots);
     exposition_one(x, GAUGE, "hoist_worker_slots_busy", "Jobs it has.", l->busy);

@@ -19,7 +19,7 @@ struct metrics_flow {
 struct metrics_look {
     const struct config *config;
     const struct tally *tally;
-    bool is_alive, drains;
+    bool is_alive, drains, quiet;
     int64_t slots, busy;
     bool redis_up;
     int64_t redis_pending;                              /* commands not answered yet */

@@ -107,6 +107,8 @@ static void begun(struct transfer *t)
         (s->ready > 0 || s->running >= (size_t)s->env->config->worker.concurrency)) {
         t->ready_us = clock_mono_us();
         transfer_set_state(t, TRANSFER_READY);
+        if (s->quiet)
+            transfer_abort(t, ABORT_DRAIN);
         transfers_run_ready(s);
     } else {
         transfer_go(t);

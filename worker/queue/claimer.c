@@ -157,7 +157,8 @@ bool claimer_is_idle(const struct claimer *c)
         return false;
     for (size_t i = 0; i < c->shares.count; i++) {
         const struct claim_queue *q = &c->queues[i];
-        if (q->maybe || q->turns.state != TURNS_FREE || q->turns.gathered > 0)
+        if ((q->maybe && !c->is_quiet) || q->turns.state != TURNS_FREE ||
+            q->turns.gathered > 0)
             return false;
     }
     return true;
@@ -178,6 +179,13 @@ void claimer_resume(struct claimer *c)
     c->discover_ms = 0;
     claimer_arm_timer(c);
     claimer_decide_soon(c);
+}
+
+void claimer_quiet(struct claimer *c, bool is_quiet)
+{
+    c->is_quiet = is_quiet;
+    if (!is_quiet)
+        claimer_resume(c);
 }
 
 /* --- queues --- */

@@ -45,6 +45,8 @@ MUST_CHECK enum err_code claimer_open(const struct worker_env *env,
 /* Claim no more.  Ends are told on, and jobs in replies still under way are given to transfers, which gives them back.
  * What a call may have claimed whose reply never came is left to its lease, unless it finishes something. */
 void claimer_stop(struct claimer *c);
+/* Claim nothing while it is quiet; what is due or has expired is looked at as before. */
+void claimer_quiet(struct claimer *c, bool is_quiet);
 /* Commands whose replies are still wanted. */
 size_t claimer_pending(const struct claimer *c);
 /* Close the connection and timers, then call on_closed; c is gone then. */
@@ -55,7 +57,8 @@ int64_t claimer_last_ok_ms(const struct claimer *c);
 /* Look at a queue now, for want of anything else to ask Redis. */
 void claimer_probe(struct claimer *c);
 
-/* Nothing is asked for, and nothing known that could be: each queue was looked at and had no job ready. */
+/* Nothing is asked for, and nothing known that could be: each queue was looked at and had no job ready, or none may be claimed
+ * (claimer_quiet). */
 bool claimer_is_idle(const struct claimer *c);
 
 /* The main connection is ready (again): repeat what was not heard, look at every queue. */

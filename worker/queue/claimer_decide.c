@@ -7,7 +7,7 @@ static size_t free_slots(const struct claimer *c)
 {
     size_t free = transfers_free(c->transfers);
 
-    return !c->stopped && free > c->reserved ? free - c->reserved : 0;
+    return !c->stopped && !c->is_quiet && free > c->reserved ? free - c->reserved : 0;
 }
 
 static void repeat_unheard(struct claimer *c)

@@ -44,7 +44,7 @@ struct claimer {
     int64_t discover_ms; /* monotonic: ask for queues then */
     int64_t ok_ms; /* monotonic: when a claim, a finish or a wait last succeeded */
     struct log_limit said;
-    bool stopped;
+    bool stopped, is_quiet;
     uv_timer_t timer;
     uv_check_t check; /* the end of this iteration, when there is something to decide */
     uv_idle_t idle;   /* and the loop does not sleep before */

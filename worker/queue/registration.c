@@ -5,13 +5,14 @@
 
 #include "shared/cleanup.h"
 #include "shared/clock.h"
+#include "shared/queue_workers.h"
 #include "shared/worker_jobs.h"
 #include "worker/queue/claimer.h"
 #include "worker/queue/running.h"
 
 enum {
     EVERY_MS = 15 * 1000,
-    EXPIRE_MS = 3 * EVERY_MS,
+    EXPIRE_MS = QUEUE_WORKER_EXPIRE_MS, /* three of these */
     JOBS_EVERY_MS = 2000,
     PAUSED_MAX = 16 * 1024,
     FORGET_MS = 7 * 86400 * 1000 /* of those that died without a word */
@@ -80,6 +81,7 @@ static void tell_alive(struct registration *r)
     redis_cmd_add_str(&cmd, r->is_alive ? "yes" : "no");
     redis_cmd_add_str(&cmd, "paused_destinations");
     redis_cmd_add_str(&cmd, r->paused.data ? r->paused.data : "");
+    add_field(&cmd, "quiet_since", r->quiet->since_ms);
     send_and_release(r, &cmd, on_told, r);
 }
 
@@ -112,6 +114,7 @@ static void tell(struct registration *r)
     send_and_release(r, &cmds[0], on_told, r);
     send_and_release(r, &cmds[1], on_told, r);
     tell_alive(r); /* before the last one, which lets the hash expire */
+    quiet_beat(r->quiet);
     send_and_release(r, &cmds[2], on_told, r);
 }
 
@@ -126,8 +129,12 @@ static void tell_jobs(struct registration *r)
     CLEANUP(buf_release) struct buf jobs = BUF_INIT(WORKER_JOBS_BYTES_MAX);
     struct redis_cmd cmd;
 
-    if (!redis_async_is_ready(r->env->redis) ||
-        (r->transfers->count == 0 && !r->jobs_told))
+    if (!redis_async_is_ready(r->env->redis))
+        return;
+    bool any = r->transfers->count > 0 || r->jobs_told;
+    if (any || r->quiet->is_quiet)
+        quiet_beat(r->quiet);
+    if (!any)
         return;
     running_describe(r->transfers, &jobs);
     r->jobs_told = r->transfers->count > 0;
@@ -163,10 +170,11 @@ static void forget_old(struct registration *r)
 }
 
 void registration_init(struct registration *r, const struct worker_env *env,
-                       struct transfers *transfers)
+                       struct transfers *transfers, struct quiet *quiet)
 {
     *r = (struct registration){.env = env,
                                .transfers = transfers,
+                               .quiet = quiet,
                                .is_alive = true,
                                .started_ms = clock_wall_ms(),
                                .paused = BUF_INIT(PAUSED_MAX)};

@@ -184,6 +184,10 @@ static void draw_worker(struct lines *l, const struct picture_worker *w, int64_t
     add_age(&l->line, w->seen_ms < now_ms ? now_ms - w->seen_ms : 0, 6);
     if (w->stuck)
         buf_puts(&l->line, "  does not get on");
+    if (w->quiet && w->quiet_ms > 0)
+        buf_puts(&l->line, "  quiet");
+    else if (w->quiet)
+        buf_puts(&l->line, "  told to be quiet");
     if (*w->paused)
         buf_printf(&l->line, "  rests: %s", w->paused);
     end_line(l);

@@ -110,6 +110,8 @@ static bool take_worker(struct picture_worker *w, const struct queue_workers *al
         .busy = redis_value_int(redis_value_at(about, QUEUE_WORKER_RUNNING))};
     if (w->seen_ms <= 0)
         return false;
+    w->quiet = queue_worker_is_quiet(redis_value_at(about, QUEUE_WORKER_QUIET));
+    w->quiet_ms = redis_value_int(redis_value_at(about, QUEUE_WORKER_QUIET_SINCE));
     const char *name = queue_workers_id(all, i, &len);
     picture_text(name, len, w->id, sizeof w->id);
     text_of(about, QUEUE_WORKER_PAUSED, w->paused, sizeof w->paused);

@@ -38,6 +38,8 @@ struct picture_worker {
     char id[PICTURE_TEXT];
     char paused[PICTURE_TEXT]; /* destinations that rest, and why; "": none */
     bool stuck;                /* it says itself that it does not get on */
+    bool quiet;                /* it is to begin no more; quiet_ms: and does not */
+    int64_t quiet_ms;          /* wall clock, since when; 0: it has not heard of it */
     int64_t slots, busy;
     int64_t seen_ms; /* wall clock */
     struct picture_job jobs[PICTURE_JOBS];

@@ -346,9 +346,10 @@ local function workers(keys)
   local known = redis.call('ZRANGE', 'hoist:workers', 0, MOST - 1, 'REV', 'WITHSCORES')
   say(lines, format, 'WORKER', 'HOST', 'PID', 'RUNNING', 'SEEN')
   for i = 1, #known, 2 do
-    local record = redis.pcall('HMGET', 'hoist:worker:' .. known[i], 'host', 'pid', 'running')
+    local record = redis.pcall('HMGET', 'hoist:worker:' .. known[i], 'host', 'pid', 'running', 'quiet', 'quiet_since')
+    local quiet = record[4] == '1' and (digits(record[5]) or 0) > 0 and ', quiet' or record[4] == '1' and ', told to be quiet'
     say(lines, format, known[i], record[1] or '-', record[2] or '-', record[3] or '-',
-      ago(tonumber(known[i + 1]), now) .. (record[1] and '' or ', silent'))
+      ago(tonumber(known[i + 1]), now) .. (record[1] and quiet or record[1] and '' or ', silent'))
   end
   say(lines, '%d of %d', #known / 2, redis.call('ZCARD', 'hoist:workers'))
   return lines

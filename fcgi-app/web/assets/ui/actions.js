@@ -3,7 +3,7 @@
  */
 import { ask, jobPath, queuePath, steerJob, steerQueue } from "./api.js";
 import { attempt, question, toast } from "./dialogs.js";
-import { state, takeQueue } from "./feed.js";
+import { state, takeQueue, takeWorker } from "./feed.js";
 import { h, say } from "./parts.js";
 import { number } from "./tools.js";
 
@@ -78,6 +78,25 @@ export const saveLimits = (queue, changes) => attempt(async () => {
   takeQueue(now);
   return now;
 }, `Limits of ${queue.name} saved; the next job obeys them`);
+
+/* --- Workers --- */
+
+async function switchWorker(worker, verb, done) {
+  const now = await attempt(() => ask("POST", `v1/workers/${encodeURIComponent(worker.id)}/${verb}`, { scope: "admin" }), done);
+  if (now) takeWorker(now);
+  return now;
+}
+
+export async function quietWorker(worker) {
+  const text = "It ends what it runs, gives back what it has claimed ahead and begins no more, until it is resumed or started anew. It hears of it within a quarter of a minute.";
+  if (!(await question({ title: `Quiet ${worker.id}?`, text, action: "Quiet" }))) return null;
+  return switchWorker(worker, "quiet", `${worker.id} begins no more`);
+}
+
+export async function resumeWorker(worker) {
+  if (!(await question({ title: `Resume ${worker.id}?`, text: "It begins jobs again, within seconds.", action: "Resume", keep: "Leave it quiet" }))) return null;
+  return switchWorker(worker, "resume", `${worker.id} begins jobs again`);
+}
 
 /* --- Jobs: one, or those that were picked --- */
 

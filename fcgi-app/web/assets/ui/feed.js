@@ -72,6 +72,10 @@ export function takeQueue(queue) {
   if (state.queues) takeQueues(state.queues.map((q) => (q.name === queue.name ? queue : q)));
 }
 
+export function takeWorker(worker) {
+  if (state.workers) takeWorkers({ workers: state.workers.map((w) => (w.id === worker.id ? worker : w)), more: state.more });
+}
+
 function takeEvent(name, text) {
   const data = JSON.parse(text);
   if (name === "queues") takeQueues(data.queues);

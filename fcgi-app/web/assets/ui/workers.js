@@ -1,8 +1,9 @@
 /*
  * workers: each with what it is uploading and how far that is.
  */
+import { may } from "./api.js";
 import { state } from "./feed.js";
-import { badge, bar, empty, h, mark, rows, say, when } from "./parts.js";
+import { badge, bar, button, empty, h, mark, rows, say, when } from "./parts.js";
 import { about, addressWrite, bytes, idQueue, number, since } from "./tools.js";
 
 const LATE_S = 15; /* a worker says that it lives every few seconds; it is late beside the others, or when it is told */
@@ -24,20 +25,27 @@ function jobRow() {
   return { el, update };
 }
 
-const workerCard = (level) => () => {
+const workerCard = (level) => (first) => {
+  let now = first;
+  const toggle = button("", null, async () => ((await import("./actions.js"))[now.quiet ? "resumeWorker" : "quietWorker"])(now), { class: "b small" });
   const name = h(level), health = badge(), host = h("span", { class: "dim" }), slots = h("span", { class: "num" }), fillBar = bar("Slots in use"), speed = h("span"), seen = when(), heard = h("span", {}, "heard of ", seen.el), queues = h("span", { class: "dim" });
   const list = h("ul", { class: "runs" }), none = h("p", { class: "dim quiet" }), halted = h("p", { class: "warn" });
   const set = rows(list, (job) => job.id, jobRow);
-  const el = h("article", { class: "card worker" }, h("header", {}, h("div", {}, name, host), health.el, h("div", { class: "slots" }, fillBar.el, slots), h("div", { class: "dim seen num" }, speed, heard)), halted, list, none);
+  const el = h("article", { class: "card worker" }, h("header", {}, h("div", {}, name, host), health.el, h("div", { class: "slots" }, fillBar.el, slots), h("div", { class: "dim seen num" }, speed, heard), toggle), halted, list, none);
   host.after(queues);
   const update = (w) => {
+    now = w;
+    say(toggle.lastChild, w.quiet ? "Resume" : "Quiet");
+    mark(toggle, "aria-label", `${w.quiet ? "Resume" : "Quiet"} ${w.id}`);
+    toggle.disabled = !may("admin");
+    mark(toggle, "title", may("admin") ? null : "This token may not steer workers");
     const last = Math.max(...state.workers.map((one) => Date.parse(one.seen) || 0));
     const late = Math.max(last - Date.parse(w.seen), state.workersAt - Date.parse(w.seen) - 2000 * LATE_S) > 1000 * LATE_S;
     const rate = (w.jobs || []).reduce((a, job) => a + (job.rate || 0), 0);
     say(name, w.id);
     say(host, [w.host, w.pid && `pid ${w.pid}`, w.version && `version ${w.version}`, w.started && `up ${about(since(w.started))}`].filter(Boolean).join(" · "));
     say(queues, w.queues?.length ? `works on ${w.queues.join(", ")}` : "");
-    health.update(late ? "late" : w.alive === false ? "stuck" : w.busy > 0 ? "running" : "idle");
+    health.update(late ? "late" : w.alive === false ? "stuck" : w.quiet ? "quiet" : w.busy > 0 ? "running" : "idle");
     say(slots, w.slots ? `${number(w.busy)} of ${number(w.slots)}` : number(w.busy));
     fillBar.el.hidden = !w.slots;
     fillBar.update(w.slots > 0 ? w.busy / w.slots : 0, "run");
@@ -48,7 +56,9 @@ const workerCard = (level) => () => {
     halted.hidden = !w.paused_destinations;
     set(w.jobs || []);
     const hidden = (w.busy || 0) - (w.jobs?.length || 0);
-    say(none, !w.busy ? "Nothing to do" : hidden > 0 ? (w.jobs?.length ? `and ${number(hidden)} more` : `${number(hidden)} under way`) : "");
+    const rest = !w.busy ? (w.quiet ? "" : "Nothing to do") : hidden > 0 ? (w.jobs?.length ? `and ${number(hidden)} more` : `${number(hidden)} under way`) : "";
+    const hush = !w.quiet ? "" : !w.quiet_since ? "Told to begin no more" : w.busy ? "Begins no more; what it runs goes on" : "Begins no more, and runs nothing: it can be stopped";
+    say(none, [hush, rest].filter(Boolean).join(" · "));
     none.hidden = !none.textContent;
   };
   return { el, update };
