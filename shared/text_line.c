@@ -7,8 +7,9 @@ enum { DIGITS_MAX = 15 };
 bool text_line_next(const char *text, size_t len, size_t *at, const char **ret_line,
                     const char **ret_end)
 {
-    const char *s = text + *at, *end = *at < len ? memchr(s, '\n', len - *at) : NULL;
-
+    if (*at >= len) /* text may be NULL then */
+        return false;
+    const char *s = text + *at, *end = memchr(s, '\n', len - *at);
     if (!end)
         return false;
     *at += (size_t)(end - s) + 1;

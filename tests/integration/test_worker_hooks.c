@@ -367,6 +367,7 @@ Test(worker_hooks, nothing_private_is_called_for_a_client)
         struct job_id id = {.queue = "hooks"};
         memcpy(id.uuid.text, uuid, ID_UUID_LEN);
         cr_expect(eq(str, (char *)rig_field(&rig, &id, "error_class"), "refused"));
+        cr_expect(eq(i64, rig_number(&rig, &id, "attempts"), 1), "and not again");
         free(uuid);
     }
     cr_expect(eq(sz, http_sink_count(sink), 0));

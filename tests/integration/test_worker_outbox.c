@@ -10,6 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
+#include "shared/clock.h"
 #include "shared/digest.h"
 #include "tests/support/http_sink.h"
 #include "tests/support/wait_until.h"
@@ -272,6 +273,9 @@ Test(worker_outbox, a_delivery_says_what_it_sent_and_where_and_is_told_to_nobody
     cr_assert(rig_wait_state(&rig, &hook, "done", 10000));
     cr_expect(eq(str, (char *)header(&r, "tracestate"), "v=1"));
     cr_expect(eq(str, (char *)header(&r, "connection"), "close"));
+    const char *signature = header(&r, "hoist-signature");
+    int64_t off_s = strtoll(signature + 2, NULL, 10) - clock_wall_ms() / 1000;
+    cr_expect(off_s > -86400 && off_s < 86400, "%s: in seconds", signature);
     cr_expect(eq(str, (char *)rig_field(&rig, &hook, "url"), shown));
     cr_expect(eq(i64, rig_number(&rig, &hook, "sent"), (int64_t)r.len));
     cr_assert(digest_sha256_hex(r.body, r.len, hex, &e) == ERR_OK);
