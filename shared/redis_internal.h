@@ -25,14 +25,14 @@ bool redis_target_copy(const struct redis_target *t, struct redis_target *ret);
 /* The address of a target with a unix_path; false when that is too long for one. */
 bool redis_unix_address(const struct redis_target *t, struct sockaddr_un *ret);
 
-/* --- Values: a tree on the heap, built by the parser --- */
+/* --- Values: a tree on the heap, built by the parser; text and items stand behind their value, in its piece of memory --- */
 
 struct redis_value {
     enum redis_type type;
     int64_t integer;
-    char *text;                 /* owned; text and errors; NUL-terminated */
+    char *text;                 /* text and errors; NUL-terminated */
     size_t len;                 /* of text */
-    struct redis_value **items; /* owned; NULL for one that has not come yet */
+    struct redis_value **items; /* owned each; NULL for one that has not come yet */
     size_t count;
 };
 

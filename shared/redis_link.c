@@ -13,6 +13,7 @@ enum { READ_SIZE = 64 * 1024, REPLY_MEMORY_MAX = 4 * REDIS_REPLY_BYTES_MAX };
 
 /* --- The parser's hooks: NULL stops it --- */
 
+/* bytes: what stands behind it, in the same piece of memory. */
 static struct redis_value *new_value(const redisReadTask *task, enum redis_type type,
                                      size_t bytes)
 {
@@ -21,10 +22,10 @@ static struct redis_value *new_value(const redisReadTask *task, enum redis_type 
     if (bytes > REPLY_MEMORY_MAX - sizeof(struct redis_value) ||
         l->memory > REPLY_MEMORY_MAX - sizeof(struct redis_value) - bytes)
         return NULL;
-    struct redis_value *v = calloc(1, sizeof *v);
+    struct redis_value *v = malloc(sizeof *v + bytes);
     if (!v)
         return NULL;
-    v->type = type;
+    *v = (struct redis_value){.type = type};
     l->memory += sizeof *v + bytes;
     return v;
 }
@@ -47,11 +48,7 @@ static void *make_string(const redisReadTask *task, char *s, size_t len)
 
     if (!v)
         return NULL;
-    v->text = malloc(len + 1);
-    if (!v->text) {
-        redis_reply_free(v);
-        return NULL;
-    }
+    v->text = (char *)(v + 1);
     memcpy(v->text, s, len);
     v->text[len] = '\0';
     v->len = len;
@@ -67,11 +64,9 @@ static void *make_array(const redisReadTask *task, int elements)
 
     if (!v)
         return NULL;
-    v->items = calloc(count ? count : 1, sizeof *v->items);
-    if (!v->items) {
-        redis_reply_free(v);
-        return NULL;
-    }
+    v->items = (struct redis_value **)(v + 1);
+    for (size_t i = 0; i < count; i++)
+        v->items[i] = NULL;
     v->count = count;
     return attach(task, v);
 }

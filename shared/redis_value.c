@@ -9,8 +9,6 @@ void redis_reply_free(struct redis_value *v)
         return;
     for (size_t i = 0; i < v->count; i++)
         redis_reply_free(v->items[i]); /* the parser allows no more than 8 levels */
-    free(v->items);
-    free(v->text);
     free(v);
 }
 
