@@ -30,44 +30,50 @@ local answers, said, ended, scores, log, bytes, done_bytes = {}, {}, {}, {}, {},
 local counts = {done = 0, cancelled = 0}
 local stamp, keep = text(now), text(keep_ms)
 
-local function write_more(p)
-  for offset, name in pairs({[6] = 'sent', [7] = 'url', [8] = 'etag'}) do
-    if ARGV[p + offset] ~= '' then
-      redis.call('HSET', job, name, ARGV[p + offset])
+-- What the item says more than its state, as fields and values behind n others; how many there are then.
+local function add_more(p, fields, n)
+  local function add(name, value)
+    if value ~= '' then
+      fields[n + 1], fields[n + 2] = name, value
+      n = n + 2
     end
   end
-  if ARGV[p + 9] == '1' then
-    redis.call('HDEL', job, 'error', 'error_class', 'cancel', 'cancel_keep', 'phase', 'rate', 'parts', 'parts_done')
-  end
+  add('url', ARGV[p + 7])
+  add('etag', ARGV[p + 8])
   if ARGV[p + 10] ~= '' then
-    redis.call('HSET', job, 'bytes', ARGV[p + 6], 'sha256', ARGV[p + 10])
+    add('bytes', ARGV[p + 6])
+    add('sha256', ARGV[p + 10])
   end
-  local most = ARGV[p + 5] >= '2'
-  for offset, name in pairs(most and {[11] = 'out_bytes', [12] = 'out_sha256', [13] = 'sandbox'} or {}) do
-    if ARGV[p + offset] ~= '' then
-      redis.call('HSET', job, name, ARGV[p + offset])
-    end
+  add('sent', ARGV[p + 6])
+  if ARGV[p + 5] >= '2' then
+    add('out_bytes', ARGV[p + 11])
+    add('out_sha256', ARGV[p + 12])
+    add('sandbox', ARGV[p + 13])
   end
-  if most then
-    note_arrived(ARGV[p + 14])
-  end
+  return n
 end
 
 -- False when there is no record to write the end into: somebody deleted or replaced it while the job ran.
 local function write(p, since)
-  local added
+  local fields, n, more = {'state', ARGV[p + 2], 'ended', stamp}, 4, ARGV[p + 5]
   if since then
-    added = redis.pcall('HSET', job, 'state', ARGV[p + 2], 'ended', stamp, 'attempts', ARGV[p + 3], 'started', since,
-      'worker', worker)
-  else
-    added = redis.pcall('HSET', job, 'state', ARGV[p + 2], 'ended', stamp)
+    fields[5], fields[6], fields[7], fields[8], fields[9], fields[10] =
+      'attempts', ARGV[p + 3], 'started', since, 'worker', worker
+    n = 10
   end
-  if type(added) == 'table' or added == (since and 5 or 2) then
+  if more ~= '' then
+    n = add_more(p, fields, n)
+  end
+  local added = redis.pcall('HSET', job, unpack(fields))
+  if type(added) == 'table' or 2 * added == n then
     redis.call('DEL', job)
     return false
   end
-  if ARGV[p + 5] ~= '' then
-    write_more(p)
+  if more ~= '' and ARGV[p + 9] == '1' then
+    redis.call('HDEL', job, 'error', 'error_class', 'cancel', 'cancel_keep', 'phase', 'rate', 'parts', 'parts_done')
+  end
+  if more >= '2' then
+    note_arrived(ARGV[p + 14])
   end
   redis.call('PEXPIRE', job, keep)
   return true
