@@ -137,16 +137,23 @@ Test(worker_queues, more_queues_than_there_can_be_are_told_once_and_the_rest_go_
     cr_expect(rig_wait_state(&rig, &id, "done", 6000));
 }
 
-/* How often scripts were called, of all clients. */
-static int64_t script_calls(void)
+/* How often a command was called, of all clients. */
+static int64_t calls_of(const char *command)
 {
-    static const char name[] = "cmdstat_evalsha:calls=";
     char *stats = redis_fixture_ask(&rig.redis, "INFO", "commandstats", NULL);
+    char name[64];
+
+    (void)snprintf(name, sizeof name, "cmdstat_%s:calls=", command);
     const char *at = strstr(stats, name);
-    int64_t calls = at ? strtoll(at + sizeof name - 1, NULL, 10) : 0;
+    int64_t calls = at ? strtoll(at + strlen(name), NULL, 10) : 0;
 
     free(stats);
     return calls;
+}
+
+static int64_t script_calls(void)
+{
+    return calls_of("evalsha");
 }
 
 Test(worker_queues, a_thousand_small_jobs_take_few_calls)
@@ -160,10 +167,11 @@ Test(worker_queues, a_thousand_small_jobs_take_few_calls)
     int64_t before = script_calls();
     rig_start(&rig, "a");
     cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{default}:done") == COUNT, 20000));
-    int64_t calls = script_calls() - before;
-    fprintf(stderr, "%d jobs: %d scripts\n", COUNT, (int)calls);
+    int64_t calls = script_calls() - before, waits = calls_of("bzpopmin");
+    fprintf(stderr, "%d jobs: %d scripts, %d waits\n", COUNT, (int)calls, (int)waits);
     /* One by one it would be 2,000.  How many go together depends on how fast they end, compared with Redis. */
     cr_expect(lt(i64, calls, COUNT * 3 / 2));
+    cr_expect(lt(i64, waits, 20), "while there is work nobody waits for some");
     cr_expect(eq(i64,
                  redis_fixture_ask_int(&rig.redis, "HGET", "hoist:{default}:stats",
                                        "started", NULL),

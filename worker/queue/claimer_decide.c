@@ -61,19 +61,28 @@ static void call(struct claim_queue *q, size_t want)
     turns_send(&q->turns, want);
 }
 
-/* For that of queues which may be claimed from; what is in the others is looked at by time. */
+/* There is work in it, as far as is known: it will be asked again without being told. */
+static bool has_work(const struct claim_queue *q)
+{
+    return q->maybe || (is_busy(q) && q->turns.call.want > 0);
+}
+
+/* For that of queues which may be claimed from; what is in the others is looked at by time.  Where all have work there is
+ * nothing to wait for: the marker would come at once, and again with each call. */
 static void wait_for_work(struct claimer *c)
 {
-    bool skipped[CONFIG_QUEUES_MAX], due = false;
+    bool skipped[CONFIG_QUEUES_MAX], due = false, all_have = true;
 
     if (free_slots(c) == 0)
         return;
     for (size_t i = 0; i < c->shares.count; i++) {
         skipped[i] = claimer_allowance(&c->queues[i]) == 0;
+        all_have = all_have && (skipped[i] || has_work(&c->queues[i]));
         if (skipped[i] && c->queues[i].maybe)
             due = claimer_look_when_allowed(&c->queues[i]) || due;
     }
-    waiter_wait(c->waiter, skipped);
+    if (!all_have)
+        waiter_wait(c->waiter, skipped);
     if (due)
         claimer_arm_timer(c);
 }

@@ -83,6 +83,12 @@ static void begin_batch(struct removals *set)
     (void)uv_queue_work(set->loop, &first->request, on_pool, after); /* cannot fail */
 }
 
+static bool is_worth_a_thread(const struct removals *set)
+{
+    return set->waiting > 0 && !set->gathering &&
+           (set->batches == 0 || (set->waiting >= FULL && set->batches < BATCHES_MAX));
+}
+
 bool removal_begin(const struct worker_env *env, const struct removal_order *o)
 {
     struct removals *set = env->removals;
@@ -99,9 +105,21 @@ bool removal_begin(const struct worker_env *env, const struct removal_order *o)
     *(set->last ? &set->last->next : &set->first) = r;
     set->last = r;
     set->waiting++;
-    if (set->batches == 0 || (set->waiting >= FULL && set->batches < BATCHES_MAX))
+    if (is_worth_a_thread(set))
         begin_batch(set);
     return true;
+}
+
+void removals_gather(struct removals *set)
+{
+    set->gathering = true;
+}
+
+void removals_begin(struct removals *set)
+{
+    set->gathering = false;
+    if (is_worth_a_thread(set))
+        begin_batch(set);
 }
 
 void removals_init(struct removals *set, uv_loop_t *loop)

@@ -4,8 +4,9 @@
  *
  *     removal_begin --> waiting --> a batch of all that wait, on one thread of the pool --> done for each, on the loop
  *
- * While one batch is under way others gather for the next one, so that a thousand small jobs a second do not wake a thousand
- * threads; behind a slow disk up to four batches are under way.  Belongs to the loop's thread.
+ * While one batch is under way others gather for the next one, and so do those of jobs that were told to have ended by one
+ * reply, so that a thousand small jobs a second do not wake a thousand threads; behind a slow disk up to four batches are under
+ * way.  Belongs to the loop's thread.
  */
 #ifndef HOIST_WORKER_REMOVAL_H
 #define HOIST_WORKER_REMOVAL_H
@@ -20,6 +21,7 @@ struct removals {
     struct removal *first, *last;
     size_t waiting;
     unsigned batches; /* under way */
+    bool gathering;
 };
 
 void removals_init(struct removals *set, uv_loop_t *loop);
@@ -35,5 +37,8 @@ struct removal_order {
 
 /* False: no memory, nothing was begun, done is not called. */
 bool removal_begin(const struct worker_env *env, const struct removal_order *o);
+/* Several are coming: what begins from here to removals_begin begins there, together. */
+void removals_gather(struct removals *set);
+void removals_begin(struct removals *set);
 
 #endif

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "shared/clock.h"
+#include "worker/queue/removal.h"
 
 void turns_init(struct turns *t, const struct worker_env *env, const char *queue,
                 void (*on_reply)(const struct turns_reply *reply, void *ctx), void *ctx)
@@ -42,6 +43,7 @@ static void settle(struct turns *t, const struct turns_reply *reply)
     t->state = TURNS_FREE;
     t->call.count = 0;
     redis_cmd_clear(&t->call.cmd);
+    removals_gather(t->env->removals);
     for (size_t i = 0; i < count; i++) {
         if (reply->claimed && i < reply->claimed->answer_count)
             transfer_ended(t->call.ends[i], reply->claimed->answers[i],
@@ -49,6 +51,7 @@ static void settle(struct turns *t, const struct turns_reply *reply)
         else
             transfer_end_refused(t->call.ends[i], reply->err);
     }
+    removals_begin(t->env->removals);
 }
 
 static void on_answer(enum err_code code, const struct redis_value *value,
