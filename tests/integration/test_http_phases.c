@@ -2,6 +2,7 @@
 #include "worker/http/http.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -207,23 +208,83 @@ Test(http_phases, a_store_that_has_refused_and_goes_on_reading_is_sent_no_more)
     }
 }
 
-Test(http_phases, connecting_has_its_own_deadline_and_TLS_is_part_of_it)
+/* Where it listens is told in url; it answers nobody. */
+static int listen_somewhere(const char *scheme, char url[static 64])
 {
     struct sockaddr_in at = {.sin_family = AF_INET,
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* says nothing */
-    char url[64];
-    struct end end;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     cr_assert(bind(listener, (struct sockaddr *)&at, len) == 0);
     cr_assert(listen(listener, 8) == 0);
     cr_assert(getsockname(listener, (struct sockaddr *)&at, &len) == 0);
-    (void)snprintf(url, sizeof url, "https://127.0.0.1:%d", ntohs(at.sin_port));
+    (void)snprintf(url, 64, "%s://127.0.0.1:%d", scheme, ntohs(at.sin_port));
+    return listener;
+}
+
+Test(http_phases, connecting_has_its_own_deadline_and_TLS_is_part_of_it)
+{
+    char url[64];
+    struct end end;
+    int listener = listen_somewhere("https", url);
+
     int64_t took = put(url, 100, (struct deadlines){1000, LONG_MS, LONG_MS}, 0, &end);
     cr_expect(eq(int, end.net, RETRY_NET_TIMEOUT), "%s", end.error);
     cr_expect(not(end.body_sent));
     cr_expect(ge(i64, took, 900));
     cr_expect(lt(i64, took, LONG_MS / 4));
+    (void)close(listener);
+}
+
+static void run_until_readable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    while (poll(&p, 1, 1) != 1)
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+Test(http_phases, head_and_body_of_a_small_upload_leave_in_one_piece)
+{
+    enum { SIZE = 4096 };
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    static char data[SIZE], got[4 * SIZE];
+    char url[64];
+    struct end end = {0};
+    int listener = listen_somewhere("http", url);
+    struct http_body body = {.fd = -1, .data = memset(data, 'x', SIZE), .len = SIZE};
+    struct http_request r = {.method = "PUT",
+                             .url = url,
+                             .body = &body,
+                             .connect_ms = LONG_MS,
+                             .stall_ms = LONG_MS,
+                             .answer_ms = LONG_MS,
+                             .done = on_done,
+                             .ctx = &end};
+
+    for (int i = 0, peer = -1; i < 2; i++) { /* the second on the kept connection */
+        end.over = false;
+        cr_assert(http_send(http, &r) != NULL);
+        if (peer < 0) {
+            run_until_readable(listener);
+            peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        }
+        run_until_readable(peer);
+        ssize_t n = recv(peer, got, sizeof got, 0);
+        const char *head_end = memmem(got, (size_t)n, "\r\n\r\n", 4);
+        cr_assert(head_end != NULL);
+        cr_expect(eq(i64, n - (head_end + 4 - got), SIZE), "all of the body is there");
+        cr_expect(memcmp(got, "PUT / HTTP/1.1\r\n", 16) == 0);
+        cr_expect(memmem(got, (size_t)n, "Content-Length: 4096\r\n", 22) != NULL);
+        cr_expect(memmem(got, (size_t)n, "Content-Type", 12) == NULL, "none was given");
+        cr_assert(send(peer, answer, sizeof answer - 1, 0) > 0);
+        while (!end.over)
+            (void)uv_run(&loop, UV_RUN_ONCE);
+        cr_expect(eq(int, end.status, 200));
+        cr_expect(end.body_sent);
+        if (i == 1)
+            (void)close(peer);
+    }
     (void)close(listener);
 }

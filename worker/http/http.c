@@ -52,6 +52,7 @@ static void unlink_call(struct http_call *call)
 static void free_call(struct http_call *call)
 {
     curl_slist_free_all(call->headers);
+    free(call->small);
     http_response_release(&call->response);
     free(call);
 }

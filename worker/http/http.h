@@ -16,6 +16,8 @@
  *     on a fresh connection when a kept one turns out to be dead.
  *   - Memory: a buffer of 64 to 512 KiB per upload under way, 8 MiB for all together where they are many; at most
  *     64 KiB of an answer's body is kept.
+ *   - A body of at most 32 KiB that waits for neither its turn nor "100 Continue" is read, and passed, when there is a
+ *     connection, and leaves with its head, in one piece.
  *   - Where a bandwidth is set (http_limit), all bodies together leave at this rate at most, piece by piece in turns
  *     (bandwidth.h).  A body that waits for its turn has not stalled.
  *   - The head of an answer, interim ones included, has at most HTTP_HEAD_MAX bytes.

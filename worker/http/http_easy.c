@@ -2,12 +2,15 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum http_easy_limits {
     KEEP_S = 4, /* S3 closes idle connections after 5 */
     EXPECT_MS = 1000,
+    SMALL_MAX = 32 * 1024,  /* libcurl's own limit for one piece is 64 KiB */
     UPLOAD_MIN = 16 * 1024, /* libcurl takes no less */
     UPLOAD_SMALL = 64 * 1024,
     UPLOAD_LARGE = 512 * 1024,
@@ -148,6 +151,31 @@ static int on_seek(void *ctx, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
+/*
+ * Head and body of a small request leave in one piece: one system call, and one wake-up of the store, instead of two each.
+ * libcurl does that with a body in memory, which is read here: there is a connection, and the head is made next.
+ */
+static int on_small(void *ctx, char *peer, char *own, int peer_port, int own_port)
+{
+    struct http_call *call = ctx;
+    const struct http_body *b = &call->body;
+    ssize_t n = 1;
+
+    (void)peer;
+    (void)own;
+    (void)peer_port;
+    (void)own_port;
+    for (int64_t at = 0; at < b->len && n > 0; at += n)
+        n = read_body(b, call->small + at, (size_t)(b->len - at), at);
+    call->at = call->passed = 0; /* also when it is sent a second time */
+    if (n <= 0 || !pass_piece(call, call->small, b->len)) {
+        call->source_failed = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    call->at = b->len;
+    return CURL_PREREQFUNC_OK;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
     struct http_call *call = ctx;
@@ -222,6 +250,16 @@ static void set_body(struct http_call *call)
                      buffer_size(call->http, call->body.len));
 }
 
+static void set_small(struct http_call *call)
+{
+    CURL *easy = call->easy;
+
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->small);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_small);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
+}
+
 static void set_options(struct http_call *call, const struct http_request *r)
 {
     CURL *easy = call->easy;
@@ -250,7 +288,9 @@ static void set_options(struct http_call *call, const struct http_request *r)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     if (r->ca_file && *r->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAINFO, r->ca_file);
-    if (r->body)
+    if (call->small)
+        set_small(call);
+    else if (r->body)
         set_body(call);
     if (r->intake)
         http_intake_prepare(call);
@@ -260,21 +300,41 @@ static void set_options(struct http_call *call, const struct http_request *r)
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
 }
 
-static bool add_headers(struct http_call *call, const struct http_request *r)
+/* One that libcurl would send by itself is left out, if line has no value. */
+static bool add_line(struct http_call *call, const char *line)
 {
-    for (size_t i = 0; i < r->header_count; i++)
-        if (!add_header(call, &r->headers[i]))
-            return false;
-    /* Without a value it is left out; libcurl asks by itself from 1 MiB on. */
-    const char *line = r->expects ? "Expect: 100-continue" : "Expect:";
     struct curl_slist *list = curl_slist_append(call->headers, line);
+
     if (list)
         call->headers = list;
     return list != NULL;
 }
 
+static bool add_headers(struct http_call *call, const struct http_request *r)
+{
+    bool has_type = !call->small; /* to a body in memory libcurl gives one */
+
+    for (size_t i = 0; i < r->header_count; i++) {
+        has_type = has_type || strcasecmp(r->headers[i].name, "Content-Type") == 0;
+        if (!add_header(call, &r->headers[i]))
+            return false;
+    }
+    /* libcurl asks by itself from 1 MiB on. */
+    return (has_type || add_line(call, "Content-Type:")) &&
+           add_line(call, r->expects ? "Expect: 100-continue" : "Expect:");
+}
+
+/* Where bandwidth is limited, or the store is asked first, a body leaves by itself. */
+static bool is_small(const struct http_call *call, const struct http_request *r)
+{
+    return r->body && call->body.len > 0 && call->body.len <= SMALL_MAX &&
+           !r->expects && call->http->bandwidth.rate == 0;
+}
+
 bool http_easy_prepare(struct http_call *call, const struct http_request *r)
 {
+    if (is_small(call, r) && !(call->small = malloc((size_t)call->body.len)))
+        return false;
     if (!add_headers(call, r))
         return false;
     set_options(call, r);

@@ -42,6 +42,7 @@ struct http_call {
     CURL *easy;
     struct curl_slist *headers;
     struct http_body body; /* len 0: none */
+    char *small;           /* a small body, which leaves with its head; else NULL */
     int64_t at;            /* of the body, read so far */
     int64_t passed;        /* of it, seen by body.pass */
     int64_t
