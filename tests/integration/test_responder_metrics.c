@@ -34,6 +34,9 @@ static bool has_soon(const char *line)
          !found && clock_mono_ms() < until_ms;) {
         struct fcgi_response r = responder_ask(&ask);
         found = r.status == 200 && strstr(r.body, whole);
+        const char *up = strstr(r.body, "# TYPE hoist_redis_up ");
+        cr_expect(up == NULL || !strstr(up + 1, "# TYPE hoist_redis_up "),
+                  "told twice");
         if (!found)
             usleep(50000);
         fcgi_response_release(&r);
