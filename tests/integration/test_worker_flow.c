@@ -339,9 +339,7 @@ Test(worker_flow,
     spawn_signal(w, SIGTSTP);
     cr_assert(WAIT_UNTIL(rig_log_count(w, "quiet: begins no more") == 1, 10000));
     (void)rig_put(&rig, &(struct rig_job){.data = "x", .to = "s3", .delay_ms = 1});
-    cr_assert(WAIT_UNTIL(ask("ZCARD", "hoist:{default}:leased") == SLOTS, 10000),
-              "what was claimed ahead is given back");
-    s3_faulty_open_gate(rig.s3);
+    s3_faulty_open_gate(rig.s3); /* what was claimed ahead does not run now */
     cr_assert(all_are_done(AHEAD_SAMPLES + SLOTS));
     cr_assert(
         WAIT_UNTIL(ask("ZCARD", "hoist:{default}:ready") == COUNT - SLOTS + 1, 20000),
