@@ -367,8 +367,8 @@ export const tests = {
       rig.equal(await link(page), 'live');
       await rig.drop(page, 'h1', [rig.file(system, 'below.txt', 1000)]);
       await page.locator('.legs[data-state=done][aria-valuenow="100"]').waitFor();
-      await page.goto(`${prefix.url}#/jobs?queue=default`);
-      await page.getByRole('link', {name: 'below.txt'}).click();
+      const {id} = await system.upload('below.txt');
+      await page.goto(`${prefix.url}#/job/${id}`);
       await page.getByRole('heading', {level: 1, name: 'below.txt'}).waitFor();
       await page.goto(`${prefix.url}#/`);
       await press(page, 'Pause slow');
