@@ -11,8 +11,8 @@ enum {
 };
 
 const char *const queue_class_names[QUEUE_CLASSES] = {
-    "transient", "throttled", "config",    "refresh", "resolve", "never",
-    "fetch",     "command",   "converter", "record",  "crashed", "other"};
+    "transient", "throttled", "config", "refresh", "resolve", "never", "fetch",
+    "command",   "converter", "record", "crashed", "refused", "gone",  "other"};
 
 void queue_classes_cmd(struct redis_cmd *c, const char *queue)
 {

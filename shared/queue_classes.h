@@ -12,7 +12,7 @@
 
 #include "shared/queue.h"
 
-enum { QUEUE_CLASSES = 12 };
+enum { QUEUE_CLASSES = 14 };
 
 /* The last one is "other". */
 extern const char *const queue_class_names[QUEUE_CLASSES];

@@ -99,7 +99,7 @@ local function begin_minute(known, now, owner, stats, minutes)
 end
 
 -- One more of these, and among them of those of this class; shared/queue_classes.c has the same list.
-local CLASSES = ' transient throttled config refresh resolve never fetch command converter record crashed '
+local CLASSES = ' transient throttled config refresh resolve never fetch command converter record crashed refused gone '
 local function count_class(name, class)
   begin_minute(redis.call('HGET', owner, '_minute'), now, owner, stats, minutes)
   count(name)
