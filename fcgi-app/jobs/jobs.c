@@ -2,6 +2,7 @@
 
 #include "fcgi-app/events/listeners.h"
 #include "fcgi-app/http/body.h"
+#include "fcgi-app/jobs/job_parts.h"
 #include "fcgi-app/jobs/job_store.h"
 #include "fcgi-app/jobs/presign.h"
 #include "shared/cleanup.h"
@@ -76,6 +77,7 @@ void jobs_show(struct exchange *x)
     if (park && listeners_park(x->app->listeners, x, &wish))
         return;
     jobs_answer(&x->response, 200, &j);
+    job_parts_add(&x->response.body, x->app->spool, &j);
 }
 
 void jobs_cancel(struct exchange *x)

@@ -1,7 +1,8 @@
 /*
  * jobs: one job: look, wait, cancel, run again, run now.
  *
- *     GET    /v1/jobs/{id}            200 with the job; ?wait=SECONDS: once it has ended, or after so long
+ *     GET    /v1/jobs/{id}            200 with the job; ?wait=SECONDS: once it has ended, or after so long; of one that
+ *                                     goes up in parts also what its stores have (job_parts.h), but for one that was waited for
  *     DELETE /v1/jobs/{id}            200 cancelled, its bytes removed; 202 running, its worker is told; 409 ended
  *     POST   /v1/jobs/{id}/retry      200 a dead job waits again; 409 it is not dead
  *     POST   /v1/jobs/{id}/promote    200 a scheduled job waits no longer for its time, nor for that of its retry; 409 it is not scheduled

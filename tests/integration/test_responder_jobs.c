@@ -3,12 +3,16 @@
  */
 #include "tests/integration/responder_rig.h"
 
+#include "shared/cleanup.h"
+#include "shared/parts_journal.h"
 #include "tests/support/wait_until.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -35,6 +39,61 @@ Test(responder_jobs, a_job_can_be_looked_at_and_cancelled)
     struct fcgi_request retry = {.method = "POST",
                                  .uri = responder_job_uri(id, "/retry")};
     cr_expect(eq(int, responder_status(&retry), 409));
+}
+
+/* A journal of this job's upload to a destination, with its first part there, and perhaps ended. */
+static void write_journal(const char *id, const char *destination, bool gone)
+{
+    struct parts_journal_part part = {.etag = (char *)"\"e1\"", .crc32c = 1};
+    CLEANUP(buf_release) struct buf text = BUF_INIT(PARTS_JOURNAL_MAX);
+    char path[512];
+
+    parts_journal_add_head(&text,
+                           &(struct parts_journal_head){.destination = destination,
+                                                        .bucket = "bucket",
+                                                        .key = "key",
+                                                        .size = 20971520,
+                                                        .part_size = 8388608,
+                                                        .checksum = "crc32c",
+                                                        .sha256 = ""});
+    parts_journal_add_create(&text);
+    parts_journal_add_upload(&text, "id-of-the-upload");
+    parts_journal_add_part(&text, "id-of-the-upload", 1, &part);
+    if (gone)
+        parts_journal_add_gone(&text, "id-of-the-upload");
+    (void)snprintf(path, sizeof path, "%s/spool/parts", rig.dir.path);
+    cr_assert(mkdir(path, 0700) == 0 || errno == EEXIST);
+    (void)snprintf(path, sizeof path, "%s/spool/parts/%s.%s.parts", rig.dir.path, id,
+                   destination);
+    FILE *f = fopen(path, "w");
+    cr_assert(f && fwrite(text.data, 1, text.len, f) == text.len && fclose(f) == 0);
+}
+
+Test(responder_jobs, a_job_in_parts_shows_what_its_store_has_and_not_the_uploads_id)
+{
+    const char *id = responder_upload("/v1/uploads/a");
+
+    cr_expect_not(
+        responder_says("GET", responder_job_uri(id, ""), NULL, 200, "multipart"));
+    write_journal(id, "elsewhere", false);
+    write_journal(id, "default", false);
+    struct fcgi_request show = responder_get(responder_job_uri(id, ""));
+    struct fcgi_response r = responder_ask(&show);
+    cr_expect(strstr(r.body, ",\"multipart\":[{\"to\":\"default\",\"size\":20971520,"
+                             "\"part_size\":8388608,\"total\":3,\"done\":1,"
+                             "\"done_bytes\":8388608,\"parts\":[{\"number\":1,"
+                             "\"size\":8388608,\"state\":\"done\",\"etag\":"
+                             "\"\\\"e1\\\"\"},{\"number\":2,\"size\":8388608,"
+                             "\"state\":\"missing\"},{\"number\":3,\"size\":4194304,"
+                             "\"state\":\"missing\"}]}]}\n") != NULL,
+              "%s", r.body);
+    cr_expect(strstr(r.body, "id-of-the-upload") == NULL, "%s", r.body);
+    fcgi_response_release(&r);
+    write_journal(id, "default", true);
+    r = responder_ask(&show);
+    cr_expect(r.status == 200 && strstr(r.body, "multipart") == NULL, "it is ended: %s",
+              r.body);
+    fcgi_response_release(&r);
 }
 
 Test(responder_jobs, a_job_that_redis_lost_is_accepted_and_can_be_cancelled)

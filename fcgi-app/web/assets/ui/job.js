@@ -42,6 +42,18 @@ function partsOf(job) {
   return h("div", { class: "parts", role: "img", "aria-label": `${number(done)} of ${number(job.parts)} parts uploaded` }, Array.from({ length: cells }, (_, i) => h("i", { "data-done": (i + 1) / cells <= done / job.parts })));
 }
 
+/* What a store has of an upload in parts: "3 of 5 (24 MiB): 1 to 3 done, 4 to 5 missing". */
+function heldText(m) {
+  const runs = [];
+  for (const { number: n, state: word } of m.parts) {
+    const last = runs.at(-1);
+    if (last && last.word === word && last.to + 1 === n) last.to = n;
+    else runs.push({ word, from: n, to: n });
+  }
+  const listed = runs.map((r) => `${number(r.from)}${r.to > r.from ? ` to ${number(r.to)}` : ""} ${r.word}`).join(", ");
+  return `${m.to}: ${number(m.done)}${m.total ? ` of ${number(m.total)}` : ""}${m.done_bytes ? ` (${bytes(m.done_bytes)})` : ""}${listed && `: ${listed}`}`;
+}
+
 export function view({ id }) {
   const title = h("h1"), word = badge(), crumbs = h("p", { class: "crumbs" }), acts = h("div", { class: "acts" });
   const progress = bar("Uploaded"), far = h("p", { class: "num" }), parts = h("div"), running = h("section", { class: "card pad running", "aria-label": "How far it is" }, progress.el, far, parts);
@@ -50,6 +62,7 @@ export function view({ id }) {
   const details = h("details", { class: "card pad" }, h("summary", { text: "As JSON" }), copyRaw, raw);
   const page = h("div", {}, running, trouble, h("div", { class: "pair story" }, h("section", { class: "card pad" }, h("h2", { text: "Its way" }), way), h("div", {}, h("section", { class: "card pad" }, h("h2", { text: "What it is" }), what), h("section", { class: "card pad" }, h("h2", { text: "Where it goes" }), where))), details);
   const missing = h("div"), el = h("div", {}, crumbs, h("div", { class: "head" }, title, word.el, h("span", { class: "grow" }), acts), page, missing);
+  const held = h("span");
   let job = null, timer = 0, over = false, under = false, batch = null, link = null;
 
   async function done(result) {
@@ -107,8 +120,9 @@ export function view({ id }) {
     crumbs.replaceChildren(h("a", { href: addressWrite("jobs", "", { queue: job.queue }), text: "Jobs" }), " / ", h("a", { href: addressWrite("queue", job.queue), text: job.queue }), " / ", h("code", { text: job.id.slice(job.queue.length + 1) }));
     showFar();
     /* What does not change is left alone: it may be selected, or being read. */
-    const { sent, rate, phase, parts_done, ...rest } = job;
-    const text = JSON.stringify([rest, batch, link, may("upload")]);
+    const { sent, rate, phase, parts_done, multipart, ...rest } = job;
+    const text = JSON.stringify([rest, Boolean(multipart), batch, link, may("upload")]);
+    say(held, (multipart || []).map(heldText).join("; "));
     say(raw, JSON.stringify(job, null, 2));
     if (text === shown) return;
     shown = text;
@@ -122,12 +136,13 @@ export function view({ id }) {
       ["From", target(job.source_url)], ["Schedule", job.schedule], ["Owner", job.owner], ["Policy", job.policy],
       ["Priority", String(job.priority ?? 0)], ["Attempts", `${number(job.attempts)} of ${number(job.max_attempts)}`], ["Group", job.group], ["After", jobLink(job.after)], ["If that fails", job.after_failure],
       ["Unique key", mono(job.unique)], ["until", job.unique_until], ["Batch", job.batch && h("span", {}, mono(job.batch), " ", batch ? h("span", { class: "dim", text: batchText() }) : button("How is it?", null, askBatch, { class: "b small" }))],
-      ["Request", mono(job.request_id)], ["Trace", mono(job.traceparent)], ["Lost with a worker", job.crashes > 0 && `${number(job.crashes)} times`], ["Source", job.source], ["Meta", meta.length > 0 && h("ul", { class: "meta" }, meta.map(([name, value]) => h("li", {}, h("b", { text: name }), " ", value)))],
+      ["Not in the batch", job.batch_refused && h("span", {}, mono(job.batch_refused), " ", h("span", { class: "dim", text: "of another" }))], ["Request", mono(job.request_id)], ["Trace", mono(job.traceparent)], ["Lost with a worker", job.crashes > 0 && `${number(job.crashes)} times`], ["Source", job.source], ["Meta", meta.length > 0 && h("ul", { class: "meta" }, meta.map(([name, value]) => h("li", {}, h("b", { text: name }), " ", value)))],
     ]));
     where.replaceChildren(facts([
       ["Destination", job.to], ["Key", mono(job.key)], ["Converters", job.convert], ["Kept in", job.sandbox],
       ["Arrived at", target(job.result?.url)], ["ETag", mono(job.result?.etag)], ["Size there", job.result?.size && bytes(job.result.size)], ["SHA-256 there", mono(job.result?.sha256)],
       ["Of several", job.results?.length > 0 && h("ul", { class: "meta" }, job.results.map((r) => h("li", {}, h("b", { text: r.to }), " ", mono(r.url) || "")))],
+      ["Parts there", multipart && held],
       ["Link", link && h("span", {}, target(link.presigned_url), " ", h("span", { class: "dim" }, "until ", clock(link.expires)))],
       ["Accepted", exact(job.created)], ["Due", job.state === "scheduled" && exact(job.due)], ["Began", exact(job.started)], ["Ended", exact(job.ended)],
       ["Waited", job.started && job.created && span(Math.max(0, (new Date(job.started) - new Date(job.created)) / 1000))], ["Ran", job.started && span(Math.max(0, (job.ended ? new Date(job.ended) - new Date(job.started) : since(job.started) * 1000) / 1000))],
