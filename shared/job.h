@@ -136,6 +136,12 @@ struct job {
     char
         *hook; /* of source "hook", which tells of another job: its event, "done" ... */
     char *payload; /* then: what is sent; `to` names the [webhook], `name` the job */
+    char *
+        batch_callback; /* URL that is told of the end of its batch, which was opened with it */
+
+    /* Of a batch that its client named while Redis could not say whose that is. */
+    int64_t batch_unchecked; /* 1: the queue is to find out (queue.h) */
+    char *batch_refused;     /* it was another's: that one, and the job is in none */
 
     /* Of the request that made it. */
     char *idempotency; /* SHA-256 of its owner and Idempotency-Key: names spool/keys/ */

@@ -300,12 +300,22 @@ void queue_batch_cmd(struct redis_cmd *c, const char *queue, const struct uuid *
     redis_cmd_add_str(c, open ? "open" : "close");
 }
 
+void queue_open_batch_cmd(struct redis_cmd *c, const char *queue,
+                          const struct uuid *batch, const char *callback,
+                          const char *owner)
+{
+    queue_batch_cmd(c, queue, batch, true);
+    redis_cmd_add_str(c, callback ? callback : "");
+    redis_cmd_add_str(c, owner ? owner : "");
+}
+
 void queue_show_batch_cmd(struct redis_cmd *c, const char *queue,
                           const struct uuid *batch)
 {
-    redis_cmd_begin(c, "HGET");
+    redis_cmd_begin(c, "HMGET");
     queue_add_key(c, queue, "batches");
     redis_cmd_add_str(c, batch->text);
+    redis_cmd_add_format(c, "%s:callback", batch->text);
 }
 
 void queue_show_cmds(struct redis_cmd c[static 2], const struct job_id *id)

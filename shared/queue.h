@@ -19,7 +19,8 @@
  *   stats       HASH counters           events STREAM (uuid, state), about 10,000 entries
  *   grouped     ZSET "group:priority:seq:uuid", all 0       groups ZSET slots a group has taken    slots HASH uuid -> group
  *   behind      ZSET "parent:child", all 0                  unique HASH key -> who holds it
- *   batches     HASH uuid -> "open=0 total=5 done=3 dead=0 cancelled=0", uuid:hooks -> who is told of its end       rate HASH buckets
+ *   batches     HASH uuid -> "open=0 total=5 done=3 dead=0 cancelled=0", uuid:hooks, uuid:callback -> who is told of its end,
+ *               uuid:owner -> whose it is       rate HASH buckets
  *   timers      ZSET what a claim does when its ms has come claims HASH worker -> what its last claim brought
  *   minutes     HASH what the counters were when a minute began (queue_minutes.h)
  *   schedules HASH schedule -> ms of its last tick (worker/queue/scheduler.h)
@@ -68,6 +69,8 @@
  *     whole (TRYAGAIN).  It would let in one whose keys are all there, and stop it in its midst when it empties one of
  *     them and looks at it again (tests/integration/test_cluster_scripts.c).
  *   - done is capped by age and count; dead never is.
+ *   - A job with batch_unchecked (job.h) enters its batch only in a queue where that was opened by the job's owner; else it
+ *     is in none, and its record says so (batch_refused).
  *   - The end of a job that has webhooks (callback or hooks in its record) goes into outbox in the very script that ends it,
  *     whichever that is, with the record as it is then; outbox has no cap, workers empty it into the webhooks' own queue.
  */
@@ -301,10 +304,15 @@ void queue_configure_cmds(struct redis_cmd c[static 2], const char *queue,
                           const char *field, const char *value);
 
 /* Open a batch (nothing happens when it exists) or close it: it ends, once, when all its jobs have.  A job that comes later
- * counts in it, but its end is not told again.  A batch nobody touches for seven days is forgotten once its jobs have ended.
+ * counts in it, and its end is told again: that of a part, of a batch in several queues, is no more than this, and whoever is
+ * told asks them all (worker/hooks/outbox.h).  A batch nobody touches for seven days is forgotten once its jobs have ended.
  * OK; MISSING: a batch to close that is not known. */
 void queue_batch_cmd(struct redis_cmd *c, const char *queue, const struct uuid *batch,
                      bool open);
+/* Open one that has a callback of its own, or an owner; each may be NULL.  What it has already stays. */
+void queue_open_batch_cmd(struct redis_cmd *c, const char *queue,
+                          const struct uuid *batch, const char *callback,
+                          const char *owner);
 
 /* [answer, state, reason]: *ret_state (may be NULL) is "" when none was given. */
 MUST_CHECK enum err_code queue_parse_answer(const struct redis_value *v,
@@ -328,10 +336,11 @@ MUST_CHECK enum err_code queue_parse_readable(const struct redis_value *record,
                                               const struct job_id *id,
                                               struct job *ret_job, struct err *e);
 
-/* HGET of a batch in this queue.  A nil reply: ERR_REJECT, it has no job there. */
+/* HMGET of a batch in this queue.  No numbers there: ERR_REJECT, it has no job there. */
 struct queue_batch {
     bool open;
     int64_t total, done, dead, cancelled;
+    const char *callback; /* of its own, a valid URL in the reply; NULL: none */
 };
 void queue_show_batch_cmd(struct redis_cmd *c, const char *queue,
                           const struct uuid *batch);

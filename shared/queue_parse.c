@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/url.h"
+
 enum { COUNT_DIGITS_MAX = 15 };
 
 /* Replies come from our own scripts: one of another shape means that somebody else answers, or that a key of the
@@ -369,17 +371,22 @@ static bool parse_pair(const char **text, const char *name, int64_t *ret)
 enum err_code queue_parse_batch(const struct redis_value *v, struct queue_batch *ret,
                                 struct err *e)
 {
-    const char *text = redis_value_str(v, NULL);
-    struct queue_batch b;
+    const struct redis_value *numbers = redis_value_at(v, 0);
+    const char *text = redis_value_str(numbers, NULL);
+    struct queue_batch b = {.callback = NULL};
     int64_t open;
+    size_t len;
 
-    if (redis_value_type(v) == REDIS_NIL)
+    if (redis_value_type(v) == REDIS_ARRAY && redis_value_type(numbers) == REDIS_NIL)
         return err_set(e, ERR_REJECT, "queue: no such batch");
     if (!parse_pair(&text, "open", &open) || !parse_pair(&text, "total", &b.total) ||
         !parse_pair(&text, "done", &b.done) || !parse_pair(&text, "dead", &b.dead) ||
         !parse_pair(&text, "cancelled", &b.cancelled))
         return unexpected(e, "a batch");
     b.open = open != 0;
+    const char *callback = redis_value_str(redis_value_at(v, 1), &len);
+    if (url_is_valid(callback, len))
+        b.callback = callback;
     *ret = b;
     return ERR_OK;
 }

@@ -82,15 +82,11 @@ enum problem body_text(const struct json_flat *j, const char *name, const char *
     return PROBLEM_NONE;
 }
 
-enum problem body_queue(struct exchange *x, const struct config_queue **ret,
-                        struct err *e)
+enum problem body_find_queue(struct exchange *x, const struct json_flat *j,
+                             const struct config_queue **ret, struct err *e)
 {
-    static const char *const names[] = {"queue", NULL};
-    struct json_flat body;
     const char *name;
-    enum problem p = body_read(x, names, &body, e);
-    if (!p)
-        p = body_text(&body, "queue", &name, e);
+    enum problem p = body_text(j, "queue", &name, e);
     if (p)
         return p;
     *ret = name ? config_find_queue(x->app->config, name, strlen(name)) : NULL;
@@ -102,4 +98,13 @@ enum problem body_queue(struct exchange *x, const struct config_queue **ret,
     return name ? problem_set(e, PROBLEM_UNKNOWN_QUEUE,
                               "queue: '%.64s' is not configured", name)
                 : PROBLEM_NONE;
+}
+
+enum problem body_queue(struct exchange *x, const struct config_queue **ret,
+                        struct err *e)
+{
+    static const char *const names[] = {"queue", NULL};
+    struct json_flat body;
+    enum problem p = body_read(x, names, &body, e);
+    return p ? p : body_find_queue(x, &body, ret, e);
 }

@@ -1,25 +1,18 @@
-#include "fcgi-app/jobs/batches.h"
+#include "fcgi-app/jobs/batches_internal.h"
 
-#include "fcgi-app/http/body.h"
 #include "fcgi-app/jobs/job_store.h"
 #include "shared/cleanup.h"
 
 #include <string.h>
 
-/* What each configured queue says of a batch, in the order of the configuration. */
-struct parts {
-    struct redis_value *replies[CONFIG_QUEUES_MAX];
-    size_t count;
-};
-
-static void parts_release(struct parts *p)
+void batches_parts_release(struct batches_parts *p)
 {
     for (size_t i = 0; i < p->count; i++)
         redis_reply_free(p->replies[i]);
 }
 
-static enum err_code ask(struct exchange *x, const struct uuid *id, struct parts *ret,
-                         struct err *e)
+enum err_code batches_ask(struct exchange *x, const struct uuid *id,
+                          struct batches_parts *ret, struct err *e)
 {
     const struct config *config = x->app->config;
     struct redis_cmd cmds[CONFIG_QUEUES_MAX];
@@ -34,8 +27,7 @@ static enum err_code ask(struct exchange *x, const struct uuid *id, struct parts
     return code;
 }
 
-/* False: the queue has none of it (or something edited by hand to what cannot be read). */
-static bool read_part(const struct parts *p, size_t i, struct queue_batch *ret)
+bool batches_read_part(const struct batches_parts *p, size_t i, struct queue_batch *ret)
 {
     struct err e = ERR_INIT;
     return queue_parse_batch(p->replies[i], ret, &e) == ERR_OK;
@@ -44,13 +36,13 @@ static bool read_part(const struct parts *p, size_t i, struct queue_batch *ret)
 enum err_code batches_sum(struct exchange *x, const struct uuid *id,
                           struct batches_sum *ret, struct err *e)
 {
-    CLEANUP(parts_release) struct parts parts = {.count = 0};
+    CLEANUP(batches_parts_release) struct batches_parts parts = {.count = 0};
     struct batches_sum sum = {.is_known = false};
-    if (ask(x, id, &parts, e))
+    if (batches_ask(x, id, &parts, e))
         return e->code;
     for (size_t i = 0; i < parts.count; i++) {
         struct queue_batch b;
-        if (!read_part(&parts, i, &b))
+        if (!batches_read_part(&parts, i, &b))
             continue;
         sum.is_known = true;
         sum.open |= b.open;
@@ -58,6 +50,8 @@ enum err_code batches_sum(struct exchange *x, const struct uuid *id,
         sum.done += b.done;
         sum.dead += b.dead;
         sum.cancelled += b.cancelled;
+        if (b.callback)
+            (void)memccpy(sum.callback, b.callback, '\0', sizeof sum.callback - 1);
     }
     *ret = sum;
     return ERR_OK;
@@ -77,10 +71,15 @@ static enum problem answer(struct exchange *x, const struct uuid *id,
     buf_printf(&x->response.body,
                "{\"batch\":\"%s\",\"open\":%s,\"total\":%lld,"
                "\"waiting_or_running\":%lld,\"done\":%lld,\"dead\":%lld,"
-               "\"cancelled\":%lld,\"state\":\"%s\"}\n",
+               "\"cancelled\":%lld,\"state\":\"%s\"",
                id->text, s->open ? "true" : "false", (long long)s->total,
                (long long)unfinished(s), (long long)s->done, (long long)s->dead,
                (long long)s->cancelled, state);
+    if (*s->callback) {
+        buf_puts(&x->response.body, ",\"callback\":");
+        buf_add_json(&x->response.body, s->callback, url_shown_len(s->callback));
+    }
+    buf_puts(&x->response.body, "}\n");
     return PROBLEM_NONE;
 }
 
@@ -93,16 +92,16 @@ static enum problem answer_accepted(struct exchange *x, const struct uuid *id)
     return PROBLEM_NONE;
 }
 
-static enum problem no_batch(struct err *e)
+enum problem batches_none(struct err *e)
 {
     return problem_set(e, PROBLEM_NO_BATCH, "no batch has this id");
 }
 
-static enum problem get_id(struct exchange *x, struct uuid *ret, struct err *e)
+enum problem batches_get_id(struct exchange *x, struct uuid *ret, struct err *e)
 {
     const struct request_text *s = &x->request.segments[2];
     if (!id_is_uuid(s->s, s->len))
-        return no_batch(e);
+        return batches_none(e);
     memcpy(ret->text, s->s, sizeof ret->text);
     return batches_check_owner(x, ret, e);
 }
@@ -155,23 +154,7 @@ enum problem batches_check_owner(struct exchange *x, const struct uuid *id,
         if (p != PROBLEM_NO_JOB)
             worst = p;
     }
-    return worst ? worst : no_batch(e);
-}
-
-/* What was opened is its client's from the beginning. */
-static enum problem note_owner(struct exchange *x, const struct uuid *id, struct err *e)
-{
-    CLEANUP(redis_cmd_release) struct redis_cmd c;
-    CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
-    redis_cmd_init(&c);
-    if (!x->access.name)
-        return PROBLEM_NONE;
-    redis_cmd_begin(&c, "SET");
-    redis_cmd_add_format(&c, "hoist:batch:%s", id->text);
-    redis_cmd_add_str(&c, x->access.name);
-    redis_cmd_add_str(&c, "EX");
-    redis_cmd_add_int(&c, BATCHES_KEEP_SECONDS);
-    return job_store_ask(x, &c, 1, &reply, e);
+    return worst ? worst : batches_none(e);
 }
 
 /* --- A batch that Redis has none of: perhaps a job by that name --- */
@@ -203,7 +186,7 @@ static enum problem find_job(struct exchange *x, const struct uuid *id,
             *e = why;
         }
     }
-    return worst == PROBLEM_NO_BATCH ? no_batch(e) : worst;
+    return worst == PROBLEM_NO_BATCH ? batches_none(e) : worst;
 }
 
 static enum problem show_job(struct exchange *x, const struct uuid *id, struct err *e)
@@ -220,7 +203,7 @@ static enum problem show_job(struct exchange *x, const struct uuid *id, struct e
     else if (j.batch && batches_sum(x, id, &sum, e)) /* it came in meanwhile */
         return PROBLEM_UNAVAILABLE;
     if (!sum.is_known)
-        return no_batch(e);
+        return batches_none(e);
     return answer(x, id, &sum);
 }
 
@@ -229,124 +212,11 @@ void batches_show(struct exchange *x)
     struct batches_sum sum = {.is_known = false};
     struct err e = ERR_INIT;
     struct uuid id;
-    enum problem p = get_id(x, &id, &e);
+    enum problem p = batches_get_id(x, &id, &e);
     if (!p && batches_sum(x, &id, &sum, &e) == ERR_OK && sum.is_known)
         p = answer(x, &id, &sum);
     else if (!p)
         p = show_job(x, &id, &e);
     if (p)
         exchange_refuse(x, p, &e);
-}
-
-/* --- Open, close --- */
-
-static enum problem run(struct exchange *x, const char *queue, const struct uuid *id,
-                        bool open, struct err *e)
-{
-    CLEANUP(redis_cmd_release) struct redis_cmd c;
-    enum queue_answer answer;
-    redis_cmd_init(&c);
-    queue_batch_cmd(&c, queue, id, open);
-    enum problem p = job_store_steer(x, &c, open ? "opened" : "closed", &answer, e);
-    return p == PROBLEM_NO_JOB ? no_batch(e) : p;
-}
-
-/* The answer; *id is where it is kept, and its uuid. */
-static void answer_opened(struct exchange *x, const struct job_id *id)
-{
-    char url[sizeof "/v1/batches/" + ID_UUID_LEN] = "/v1/batches/";
-    memcpy(url + strlen(url), id->uuid.text, sizeof id->uuid.text);
-    response_begin(&x->response, 201, "application/json");
-    response_header(&x->response, "Location", url);
-    if (x->idempotency.is_known)
-        response_header(&x->response, "Idempotent-Replayed", "true");
-    buf_printf(&x->response.body, "{\"batch\":\"%s\",\"url\":\"%s\"}\n", id->uuid.text,
-               url);
-}
-
-/* The batch that this request is to open: a new one, whose key is kept before Redis hears of it, or the one of then. */
-static enum problem choose(struct exchange *x, const char *queue, struct job_id *ret,
-                           struct err *e)
-{
-    struct idempotency *i = &x->idempotency;
-    size_t at = 0;
-    idempotency_note(i, "queue", queue, strlen(queue));
-    if (i->is_known) {
-        (void)key_record_next(&i->record, &at, ret); /* a record has one */
-        return idempotency_compare(x, e);
-    }
-    *ret = (struct job_id){.uuid = id_new()};
-    memcpy(ret->queue, queue, strlen(queue) + 1);
-    if (!i->is_given)
-        return PROBLEM_NONE;
-    answer_opened(x, ret);
-    return idempotency_store(x, ret, 1, &x->response.body, e) ? PROBLEM_UNAVAILABLE
-                                                              : PROBLEM_NONE;
-}
-
-/* A batch that is known stays as it is, so that a known request opens it again where Redis has forgotten it. */
-static enum problem open_one(struct exchange *x, struct job_id *ret, struct err *e)
-{
-    const struct config_queue *q = NULL;
-    enum problem p = idempotency_begin(x, e);
-    if (!p)
-        p = body_queue(x, &q, e);
-    if (!p && !q)
-        q = config_find_queue(x->app->config, "default", strlen("default"));
-    if (!p)
-        p = access_check_queue(&x->access, x->app->config, q, e);
-    if (!p)
-        p = choose(x, q->name, ret, e);
-    if (p)
-        return p;
-    p = note_owner(x, &ret->uuid, e);
-    if (!p)
-        p = run(x, ret->queue, &ret->uuid, true, e);
-    if (p)
-        idempotency_drop(x);
-    return p;
-}
-
-void batches_open(struct exchange *x)
-{
-    struct err e = ERR_INIT;
-    struct job_id id;
-    enum problem p = open_one(x, &id, &e);
-    if (p)
-        exchange_refuse(x, p, &e);
-    else
-        answer_opened(x, &id);
-    idempotency_end(x);
-}
-
-/* In every queue where it is open; one that is closed stays so, and is not said to have ended again. */
-static enum problem close_all(struct exchange *x, const struct uuid *id, struct err *e)
-{
-    CLEANUP(parts_release) struct parts parts = {.count = 0};
-    enum problem p = PROBLEM_NONE;
-    bool any = false;
-    if (ask(x, id, &parts, e))
-        return problem_set(e, PROBLEM_UNAVAILABLE, "the queue cannot be reached now");
-    for (size_t i = 0; !p && i < parts.count; i++) {
-        struct queue_batch b;
-        if (!read_part(&parts, i, &b))
-            continue;
-        any = true;
-        if (b.open)
-            p = run(x, x->app->config->queues[i].name, id, false, e);
-    }
-    return any ? p : no_batch(e);
-}
-
-void batches_close(struct exchange *x)
-{
-    struct err e = ERR_INIT;
-    struct uuid id;
-    enum problem p = get_id(x, &id, &e);
-    if (!p)
-        p = close_all(x, &id, &e);
-    if (p)
-        exchange_refuse(x, p, &e);
-    else
-        batches_show(x);
 }

@@ -109,6 +109,17 @@ static enum problem check_type(struct exchange *x, const struct job *j,
     return p ? p : ingest_finish(&g, NULL, e);
 }
 
+/* What its queue has found out about its batch since the job came. */
+static void leave_batch(const struct job *old, struct job *j)
+{
+    j->batch_unchecked = 0;
+    if (old->batch)
+        return;
+    free(j->batch);
+    free(j->batch_callback);
+    j->batch = j->batch_callback = NULL;
+}
+
 /* The job as it will be in the other queue, on disk: its promise is kept from now on. */
 static enum problem copy(struct exchange *x, const struct job *old,
                          const struct config_queue *to, struct job *ret, struct err *e)
@@ -144,6 +155,7 @@ static enum problem copy(struct exchange *x, const struct job *old,
     free(ret->unique_until);
     ret->after = ret->after_failure = ret->unique = ret->unique_until = NULL;
     ret->unique_ms = 0;
+    leave_batch(old, ret);
     ret->id.uuid = (struct uuid){.text = ""};
     if (webhooks_assign(x->app->config, ret, e))
         return PROBLEM_INTERNAL;

@@ -196,6 +196,7 @@ static enum err_code send_some(struct publisher *p, struct err *e)
         bytes = publish_ring_clear(&p->ring, count);
     publish_ring_drop(&p->ring, count, bytes);
     p->sent += (int64_t)count;
+    (void)pthread_cond_broadcast(&p->answered);
     return ask_for_replicas(p, e);
 }
 

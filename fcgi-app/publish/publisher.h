@@ -62,6 +62,9 @@ enum { PUBLISHER_ANSWER_MS = 100 };
  * is_known tells is the caller's to take back. */
 void publisher_push_wait(struct publisher *p, const struct job *jobs, size_t count,
                          const struct uuid *own_batch, struct publish_answer *ret);
+/* Wait until Redis has heard of all that was pushed before, PUBLISHER_SETTLE_MS at most; not while it is away. */
+enum { PUBLISHER_SETTLE_MS = 5000 };
+void publisher_settle(struct publisher *p);
 struct publisher_stats publisher_stats(struct publisher *p);
 /* Any thread.  What is wrong with Redis, as of the latest try: ERR_RETRY it is away, ERR_CONFIG an operator must act. */
 enum err_code publisher_trouble(struct publisher *p, struct err *e);

@@ -91,6 +91,17 @@ void publisher_push_wait(struct publisher *p, const struct job *jobs, size_t cou
     *ret = t.answer;
 }
 
+void publisher_settle(struct publisher *p)
+{
+    int64_t until_ms = clock_mono_ms() + PUBLISHER_SETTLE_MS;
+    bool in_time = true;
+    (void)pthread_mutex_lock(&p->lock);
+    const int64_t all = p->pushed;
+    while (in_time && p->sent < all && !p->trouble.code)
+        in_time = thread_wait_until(&p->answered, &p->lock, until_ms);
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
 enum err_code publisher_trouble(struct publisher *p, struct err *e)
 {
     (void)pthread_mutex_lock(&p->lock);

@@ -6,6 +6,7 @@
 #include "shared/log.h"
 #include "shared/queue.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 DEFINE_CLEANUP(struct redis_value *, reply_cleanup, redis_reply_free)
@@ -56,20 +57,41 @@ static enum problem check_parent(struct exchange *x, const struct job *j, struct
                        parent.queue, parent.uuid.text);
 }
 
+/* All jobs of the request: whose their batch is could not be found out, and the queue is to. */
+static void leave_unchecked(struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        b->jobs[i].batch_unchecked = 1;
+}
+
+/* All jobs of the request: who is told of the end of their batch. */
+static enum problem take_callback(struct batch *b, const char *callback, struct err *e)
+{
+    for (size_t i = 0; i < b->count && *callback; i++) {
+        free(b->jobs[i].batch_callback);
+        if (!(b->jobs[i].batch_callback = strdup(callback)))
+            return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    }
+    return PROBLEM_NONE;
+}
+
 static enum problem check_batch(struct exchange *x, const char *batch, struct err *e)
 {
     struct batches_sum sum;
     struct uuid id;
     memcpy(id.text, batch, sizeof id.text);
-    if (batches_check_owner(x, &id, e) == PROBLEM_NO_BATCH)
+    enum problem p = batches_check_owner(x, &id, e);
+    if (p == PROBLEM_NO_BATCH)
         return problem_set(e, PROBLEM_BAD_VALUE, "batch: no batch has the id %s",
                            batch);
+    if (p)
+        leave_unchecked(&x->batch);
     if (batches_sum(x, &id, &sum, e)) /* Redis cannot be asked */
         return PROBLEM_NONE;
     if (!sum.is_known)
         return problem_set(e, PROBLEM_BAD_VALUE, "batch: no batch has the id %s",
                            batch);
-    return sum.open ? PROBLEM_NONE
+    return sum.open ? take_callback(&x->batch, sum.callback, e)
                     : problem_set(e, PROBLEM_BAD_VALUE, "batch: %s is closed", batch);
 }
 

@@ -6,7 +6,8 @@
  *                                         a second at most, for the client is to learn of a duplicate
  *
  * Where Redis cannot be asked, what cannot be decided is accepted: the queue decides when it learns of the job.  A parent
- * that it does not know then counts as done (queue.h), a batch is counted without having been opened, and of two jobs with
+ * that it does not know then counts as done (queue.h), a job enters a batch only where its own client opened that, in the
+ * queue that keeps it, and is in none otherwise (a client who sees all is not asked: any batch is counted), and of two jobs with
  * one unique key the second ends as cancelled, with the reason.  A parent that Redis has forgotten and the spool has not is
  * brought back first, with up to ENLIST_GENERATIONS of its own, so that its child waits for it.
  *

@@ -36,6 +36,18 @@ local function known()
   return {'EXISTS', state or '', ''}
 end
 
+-- A job whose batch nobody could ask about when it came enters it here only if it is its owner's; else it is in none.
+local function check_batch(record)
+  if record.batch_unchecked ~= '1' then
+    return
+  elseif not record.policy and redis.call('HGET', batches, record.batch .. ':owner') == record.owner then
+    return
+  end
+  redis.call('HSET', job, 'batch_refused', record.batch)
+  redis.call('HDEL', job, 'batch', 'batch_unchecked', 'batch_callback')
+  record.batch = nil
+end
+
 local function join(record, cancelled)
   local batch = record.batch
   tell_batch_to(batch, record)
@@ -107,6 +119,9 @@ local function add(item, place_no, parent, priority, due, size, ties)
   if ties > 0 then
     local record = fields_of(item)
     local written = state
+    if record.batch then
+      check_batch(record)
+    end
     record.priority, record.seq = priority, place_no
     answer, state = tie(id, record, due, parent)
     if not state then

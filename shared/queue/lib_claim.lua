@@ -88,7 +88,7 @@ local at_time = {
     if finished < total then
       redis.call('ZADD', timers, text(now + 7 * KEEP_MS), 'batch:' .. id)
     else
-      redis.call('HDEL', batches, id, id .. ':hooks')
+      redis.call('HDEL', batches, id, id .. ':hooks', id .. ':callback', id .. ':owner')
     end
   end,
   sweep = sweep,

@@ -7,6 +7,7 @@
 -- unique   HASH  name -> "uuid place-in-grouped place-in-behind" of the job that holds it
 -- batches  HASH  uuid -> "open=0 total=5 done=3 dead=0 cancelled=0", and told=1 once its end was told;
 --                uuid:hooks -> "names url" of the webhooks that are told of its end, "-" for none
+--                uuid:callback -> its own url, that is told instead of that one; uuid:owner -> who opened it
 -- outbox   STREAM  ends that webhooks are to be told of
 -- rate     HASH  queue or group:NAME -> "tokens ms"
 -- timers   ZSET  ms -> what the next claim after it does: see lib_claim.lua
@@ -168,21 +169,26 @@ local function tell(id, record, state)
   end
 end
 
--- Who is told of the end of a batch: what its first job says.
+-- Who is told of the end of a batch: what its first job says, and its own callback, which each of its jobs brings with it.
 local function tell_batch_to(batch, record)
   if record.callback or record.hooks then
     redis.call('HSETNX', batches, batch .. ':hooks', (record.hooks or '-') .. ' ' .. (record.callback or '-'))
   end
-end
-
-local function tell_batch(batch)
-  local names, url = string.match(redis.call('HGET', batches, batch .. ':hooks') or '', '^(%S+) (%S+)$')
-  if names then
-    post('batch', batch, 'hooks', names, 'callback', url)
+  if record.batch_callback then
+    redis.call('HSETNX', batches, batch .. ':callback', record.batch_callback)
   end
 end
 
--- Add to the numbers of a batch.  When all its jobs have ended this is told, once, and it is forgotten after a while.
+local function tell_batch(batch)
+  local told = redis.call('HMGET', batches, batch .. ':hooks', batch .. ':callback')
+  local names, url = string.match(told[1] or '', '^(%S+) (%S+)$')
+  if names or told[2] then
+    post('batch', batch, 'hooks', names or '-', 'callback', told[2] or url)
+  end
+end
+
+-- Add to the numbers of a batch.  When all its jobs have ended this is told, once for all that have come until then, and it
+-- is forgotten after a while.  What ends here is one part of a batch that is in several queues: it may end and go on.
 local function count_in_batch(batch, changes)
   local value = redis.call('HGET', batches, batch) or 'open=0 total=0 done=0 dead=0 cancelled=0'
   local n = {}
@@ -192,12 +198,13 @@ local function count_in_batch(batch, changes)
   for key, by in pairs(changes) do
     n[key] = math.max((n[key] or 0) + by, 0)
   end
+  local told_before = n.told == 1 and not changes.total
   local ended = n.open == 0 and n.done + n.dead + n.cancelled >= n.total
-  local told = n.told == 1 or ended
+  local told = told_before or ended
   redis.call('HSET', batches, batch, string.format('open=%.0f total=%.0f done=%.0f dead=%.0f cancelled=%.0f%s',
     n.open or 0, n.total or 0, n.done or 0, n.dead or 0, n.cancelled or 0, told and ' told=1' or ''))
   redis.call('ZADD', timers, text(now + 7 * KEEP_MS), 'batch:' .. batch)
-  if ended and n.told ~= 1 then
+  if ended and not told_before then
     event(batch, 'ended')
     tell_batch(batch)
   end

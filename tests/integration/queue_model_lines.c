@@ -173,6 +173,7 @@ void model_count_in_batch(struct model *m, int batch, int64_t *number, int64_t b
     struct model_batch *b = &m->batches[batch];
 
     b->known = true;
+    b->told &= number != &b->total; /* one that comes later makes it end again */
     *number = *number + by > 0 ? *number + by : 0;
 }
 

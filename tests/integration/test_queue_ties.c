@@ -242,6 +242,105 @@ Test(queue_ties, a_dead_job_of_a_batch_that_runs_again_is_counted_anew)
     l = claim_and_start();
     cr_assert(fail(&l, -1) == QUEUE_CONFLICT && cancel(&dead) == QUEUE_OK);
     cr_expect_str_eq(batch_text(&batch).text, "closed 2/1/0/1");
+    cr_expect(events_of(batch.text, "ended") == 2, "one that came later, and once");
+}
+
+/* What stands in outbox, the latest of it: its event and its callback. */
+static bool is_told_last(const char *callback)
+{
+    char *said = redis_fixture_ask(
+        &h.server, "EVAL",
+        "local e = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1] "
+        "return e and e[2][2] .. ' ' .. e[2][8] or 'nothing'",
+        "1", "hoist:{q}:outbox", NULL);
+    char want[128];
+
+    (void)snprintf(want, sizeof want, "batch %s", callback);
+    bool same = strcmp(said, want) == 0;
+    if (!same)
+        fprintf(stderr, "told: %s\n", said);
+    free(said);
+    return same;
+}
+
+static enum queue_answer open_for(const struct uuid *batch, const char *callback,
+                                  const char *owner)
+{
+    struct redis_cmd c;
+
+    redis_cmd_init(&c);
+    queue_open_batch_cmd(&c, "q", batch, callback, owner);
+    return run_answer(&c);
+}
+
+Test(queue_ties, the_callback_of_a_batch_is_told_and_not_that_of_its_first_job)
+{
+    struct uuid batch = id_new(), brought = id_new();
+    const char *own = "https://a.example/own", *of_job = "https://a.example/job";
+    enum queue_answer answer;
+
+    cr_assert(open_for(&batch, own, NULL) == QUEUE_OK);
+    cr_assert(open_for(&batch, "https://a.example/late", NULL) == QUEUE_OK);
+    struct job j = tied_job(&(struct tie){.batch = &batch});
+    j.callback = strdup(of_job);
+    enqueue_many(&j, 1, &answer);
+    cr_assert(cancel(&j.id) == QUEUE_OK && set_batch(&batch, false) == QUEUE_OK);
+    cr_expect(is_told_last(own), "as it was opened first");
+    job_release(&j);
+    j = tied_job(&(struct tie){.batch = &brought});
+    j.callback = strdup(of_job);
+    j.batch_callback = strdup(own);
+    enqueue_many(&j, 1, &answer);
+    cr_assert(cancel(&j.id) == QUEUE_OK);
+    cr_expect(is_told_last(own), "a queue that has it from a job alone");
+    job_release(&j);
+    pass(INT64_C(8) * 86400000);
+    (void)claim(0);
+    cr_expect(redis_fixture_ask_int(&h.server, "HLEN", "hoist:{q}:batches", NULL) == 0,
+              "it is forgotten with its batch");
+}
+
+/* Enqueue a job that could not be checked when it came; whether it is in its batch. */
+static bool joins(const struct uuid *batch, const char *owner, const char *policy)
+{
+    struct job j = tied_job(&(struct tie){.batch = batch});
+    enum queue_answer answer;
+    char key[128];
+
+    j.owner = strdup(owner);
+    j.policy = policy ? strdup(policy) : NULL;
+    j.batch_callback = strdup("https://a.example/");
+    j.batch_unchecked = 1;
+    enqueue_many(&j, 1, &answer);
+    cr_assert(answer == QUEUE_OK);
+    (void)snprintf(key, sizeof key, "hoist:{q}:job:%s", j.id.uuid.text);
+    char *refused = redis_fixture_ask(&h.server, "HGET", key, "batch_refused", NULL);
+    char *kept = redis_fixture_ask(&h.server, "HGET", key, "batch", NULL);
+    bool is_in = strcmp(kept, batch->text) == 0;
+    cr_expect_str_eq(refused, is_in ? "" : batch->text);
+    free(refused);
+    free(kept);
+    job_release(&j);
+    return is_in;
+}
+
+Test(queue_ties, a_job_that_was_not_checked_enters_a_batch_of_its_owner_alone)
+{
+    struct uuid shop = id_new(), nobody = id_new(), unknown = id_new();
+
+    cr_assert(open_for(&shop, NULL, "shop") == QUEUE_OK);
+    cr_assert(set_batch(&nobody, true) == QUEUE_OK);
+    cr_expect(joins(&shop, "shop", NULL));
+    cr_expect_not(joins(&shop, "other", NULL));
+    cr_expect_not(joins(&shop, "shop", "one-policy"), "that is who may see it then");
+    cr_expect_not(joins(&nobody, "shop", NULL));
+    cr_expect_not(joins(&unknown, "shop", NULL));
+    cr_expect_str_eq(batch_text(&shop).text, "open 1/0/0/0");
+    cr_expect_str_eq(batch_text(&nobody).text, "open 0/0/0/0");
+    cr_expect_str_eq(batch_text(&unknown).text, "");
+    for (int i = 0; i < 5; i++)
+        (void)run_one();
+    cr_expect_str_eq(batch_text(&shop).text, "open 1/1/0/0");
 }
 
 Test(queue_ties, a_batch_is_forgotten_a_week_after_its_end)

@@ -345,6 +345,47 @@ Test(responder_access, ties_and_batches_of_others_are_unknown)
     free(hers);
 }
 
+static bool shows(const char *name, const char *uri, const char *part)
+{
+    struct fcgi_response r = access_ask(name, "GET", uri, NULL);
+    bool yes = has(&r, part);
+
+    fcgi_response_release(&r);
+    return yes;
+}
+
+Test(responder_access,
+     what_named_anothers_batch_while_redis_hung_is_in_none_and_says_so)
+{
+    char uri[300], batch[64] = "", want[128];
+    const char *id = "";
+
+    access_up();
+    struct fcgi_response r =
+        access_ask("alice", "POST", "/v1/batches", "{\"queue\":\"media\"}");
+    cr_assert(eq(int, r.status, 201), "%s", r.text);
+    (void)sscanf(strstr(r.text, "\"batch\":\""), "\"batch\":\"%36s", batch);
+    fcgi_response_release(&r);
+    (void)snprintf(uri, sizeof uri, "/v1/uploads/b?queue=media&batch=%s", batch);
+    redis_fixture_pause(&rig.redis);
+    cr_assert(eq(int, access_put("bob", uri, "x", &id), 202));
+    char *his = strdup(id);
+    cr_assert(eq(int, access_put("alice", uri, "x", &id), 202));
+    char *hers = strdup(id);
+    redis_fixture_resume(&rig.redis);
+    cr_assert(WAIT_UNTIL(responder_field_is(his, "batch_refused", batch), 20000));
+    cr_assert(WAIT_UNTIL(responder_field_is(hers, "batch", batch), 20000));
+    cr_expect(responder_field_is(his, "batch", ""));
+    cr_expect(responder_field_is(hers, "batch_refused", ""));
+    (void)snprintf(want, sizeof want, "\"batch_refused\":\"%s\"", batch);
+    /* It may think for a moment yet that Redis is away. */
+    cr_expect(WAIT_UNTIL(shows("bob", responder_job_uri(his, ""), want), 20000));
+    (void)snprintf(uri, sizeof uri, "/v1/batches/%s", batch);
+    cr_expect(WAIT_UNTIL(shows("alice", uri, "\"total\":1,"), 20000));
+    free(his);
+    free(hers);
+}
+
 Test(responder_access, while_redis_is_away_ones_own_is_told_from_the_manifest)
 {
     access_up();

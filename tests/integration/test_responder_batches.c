@@ -240,3 +240,103 @@ Test(responder_batches, the_files_of_one_request_are_of_one_batch)
               "and it stays open");
     free(first);
 }
+
+Test(responder_batches, closing_one_counts_all_that_was_accepted_for_it_before)
+{
+    char uri[256];
+    const char *batch = open_batch(NULL);
+
+    for (int i = 1; i <= 20; i++) {
+        snprintf(uri, sizeof uri, "/v1/uploads/a?batch=%s", batch);
+        (void)responder_put(uri);
+        cr_expect(responder_says("POST", batch_uri(batch, "/close"), NULL, 200,
+                                 "\"open\":false,\"total\":1,"),
+                  "the %dth", i);
+        batch = open_batch(NULL);
+    }
+}
+
+/* --- A callback of its own --- */
+
+static void up_with_callbacks(void)
+{
+    responder_up_with(
+        "[webhook callback]\nsecret = 0123456789abcdef0123456789abcdef\n");
+}
+
+Test(responder_batches, a_callback_goes_into_its_jobs_and_is_shown_without_its_query,
+     .init = up_with_callbacks)
+{
+    static const char url[] = "https://shop.example/end?k=hush";
+    const char *batch =
+        open_batch("{\"callback\":\"https://shop.example/end?k=hush\"}");
+    char uri[256];
+
+    cr_expect(
+        shows(batch, "\"state\":\"open\",\"callback\":\"https://shop.example/end\"}"));
+    snprintf(uri, sizeof uri, "/v1/uploads/a?queue=media&batch=%s", batch);
+    const char *id = responder_upload(uri);
+    cr_expect(responder_field_is(id, "batch_callback", url), "in another queue, too");
+    struct fcgi_response r = responder_json("GET", responder_job_uri(id, ""), NULL);
+    cr_expect(strstr(r.text, "shop.example") == NULL, "it is not the job's: %s",
+              r.text);
+    fcgi_response_release(&r);
+    cr_expect(responder_says("POST", batch_uri(batch, "/close"), NULL, 200,
+                             "\"callback\":\"https://shop.example/end\""));
+}
+
+Test(responder_batches, a_callback_that_may_not_be_opens_nothing,
+     .init = up_with_callbacks)
+{
+    static const char *const bad[] = {"http://shop.example/", "https://127.0.0.1/",
+                                      "https://[::1]/", "no address"};
+    char json[128];
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(json, sizeof json, "{\"callback\":\"%s\"}", bad[i]);
+        cr_expect(responder_says("POST", "/v1/batches", json, 422, "callback-refused"));
+    }
+    cr_expect(
+        responder_says("POST", "/v1/batches", "{\"callback\":1}", 422, "bad-value"));
+    cr_expect(eq(int,
+                 (int)redis_fixture_ask_int(&rig.redis, "EXISTS",
+                                            "hoist:{default}:batches", NULL),
+                 0));
+    cr_expect(
+        responder_says("POST", "/v1/batches", "{\"callback\":\"\"}", 201, "batch"),
+        "nobody");
+}
+
+Test(responder_batches, a_callback_belongs_to_what_an_idempotency_key_stands_for,
+     .init = up_with_callbacks)
+{
+    struct fcgi_request post = {.method = "POST",
+                                .uri = "/v1/batches",
+                                .type = "application/json",
+                                .param = "HTTP_IDEMPOTENCY_KEY=k"};
+    static const struct {
+        const char *json;
+        int status;
+    } rows[] = {{"{\"callback\":\"https://a.example/1\"}", 201},
+                {"{\"callback\":\"https://a.example/1\"}", 201},
+                {"{\"callback\":\"https://a.example/2\"}", 422},
+                {"{}", 422}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        post.body = rows[i].json;
+        post.body_len = strlen(rows[i].json);
+        cr_expect(eq(int, responder_status(&post), rows[i].status), "%s", rows[i].json);
+    }
+    cr_expect(eq(int,
+                 (int)redis_fixture_ask_int(&rig.redis, "HLEN",
+                                            "hoist:{default}:batches", NULL),
+                 2),
+              "one batch and its callback");
+}
+
+Test(responder_batches, without_a_webhook_for_callbacks_there_are_none)
+{
+    cr_expect(responder_says("POST", "/v1/batches",
+                             "{\"callback\":\"https://shop.example/\"}", 422,
+                             "callback-refused"));
+}

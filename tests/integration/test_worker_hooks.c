@@ -1,153 +1,20 @@
 /*
  * Webhooks in hoist-worker as it ships: what is told, to whom, how often, and what outlives what.
  */
-#include "tests/integration/worker_rig.h"
+#include "tests/integration/hooks_rig.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-#include "shared/digest.h"
-#include "tests/support/http_sink.h"
 #include "tests/support/wait_until.h"
 
-#define SECRET "0123456789abcdef0123456789abcdef"
-#define SECOND "fedcba9876543210fedcba9876543210"
 #define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-static struct worker_rig rig;
-static struct http_sink *sink;
-
-/* more: behind what stands in the last section, [webhook callback]. */
-static void up(const char *more)
-{
-    char text[2048];
-
-    sink = http_sink_start();
-    (void)snprintf(
-        text, sizeof text,
-        "[queue media]\n[webhook audit]\nurl = %s/audit?k=1\nsecret = " SECRET
-        "\nsecond_secret = " SECOND
-        "\n[queue hooks]\nmax_attempts = 3\nretry_base = 20ms\n"
-        "retry_cap = 50ms\n[webhook callback]\nhttp = yes\nsecret = " SECOND "\n%s",
-        http_sink_url(sink), more);
-    rig_up(&rig, text);
-}
-
-static void down(void)
-{
-    rig_down(&rig);
-    http_sink_stop(sink);
-}
-
 TestSuite(worker_hooks, .fini = down, .timeout = 120);
-
-/* --- help --- */
-
-/* The index-th request that came, within 5 s. */
-static struct http_sink_request request(size_t index)
-{
-    struct http_sink_request r;
-
-    if (!WAIT_UNTIL(http_sink_count(sink) > index, 5000)) {
-        for (size_t i = 0; i < rig.worker_count; i++)
-            spawn_show_log(&rig.workers[i]);
-        cr_assert(false, "request %zu did not come", index);
-    }
-    cr_assert(http_sink_request(sink, index, &r));
-    return r;
-}
-
-static const char *header(const struct http_sink_request *r, const char *name)
-{
-    static char value[512];
-
-    return http_sink_header(r, name, value, sizeof value) ? value : "";
-}
-
-/* Whether its body has this text; prints it if not. */
-static bool has(const struct http_sink_request *r, const char *text)
-{
-    bool yes = strstr(r->body, text) != NULL;
-
-    if (!yes)
-        fprintf(stderr, "no %s in\n%s\n", text, r->body);
-    return yes;
-}
-
-static bool is_same(const struct http_sink_request *a,
-                    const struct http_sink_request *b)
-{
-    return a->len == b->len && memcmp(a->body, b->body, a->len) == 0;
-}
-
-static long ask(const char *command, const char *key, const char *more)
-{
-    return redis_fixture_ask_int(&rig.redis, command, key, more, NULL);
-}
-
-/* Nothing more is told, or about to be. */
-static bool is_over(void)
-{
-    return WAIT_UNTIL(ask("XLEN", "hoist:{default}:outbox", NULL) == 0 &&
-                          ask("XLEN", "hoist:{media}:outbox", NULL) == 0 &&
-                          ask("ZCARD", "hoist:{hooks}:ready", NULL) == 0 &&
-                          ask("ZCARD", "hoist:{hooks}:grouped", NULL) == 0 &&
-                          ask("ZCARD", "hoist:{hooks}:later", NULL) == 0 &&
-                          ask("ZCARD", "hoist:{hooks}:leased", NULL) == 0,
-                      5000);
-}
-
-/* The job that told r. */
-static struct job_id delivery(const struct http_sink_request *r)
-{
-    struct job_id id;
-    const char *text = header(r, "hoist-delivery");
-
-    cr_assert(id_parse_job(text, strlen(text), &id), "%s", text);
-    return id;
-}
-
-static void call(struct redis_cmd *cmd)
-{
-    struct redis_value *reply = NULL;
-    struct err e = ERR_INIT;
-
-    cr_assert(redis_call(rig.client, cmd, &reply, &e) == ERR_OK, "%s", e.text);
-    redis_reply_free(reply);
-    redis_cmd_release(cmd);
-}
-
-static void cancel(const struct job_id *id)
-{
-    struct redis_cmd cmd;
-
-    redis_cmd_init(&cmd);
-    queue_cancel_cmd(&cmd, id, 3600000);
-    call(&cmd);
-}
-
-static bool is_signed(const struct http_sink_request *r, const char *secret)
-{
-    char text[16384], want[DIGEST_SHA256_HEX + 8] = "v1=";
-    uint8_t mac[DIGEST_SHA256_BYTES];
-    struct err e = ERR_INIT;
-    const char *field = header(r, "hoist-signature");
-    int t = (int)strcspn(field, ",") - 2;
-
-    int len =
-        snprintf(text, sizeof text, "%.*s.%.*s", t, field + 2, (int)r->len, r->body);
-    cr_assert(digest_hmac_sha256((struct digest_span){secret, strlen(secret)},
-                                 (struct digest_span){text, (size_t)len}, mac,
-                                 &e) == ERR_OK);
-    digest_hex_encode(mac, sizeof mac, want + 3);
-    return strstr(field, want) != NULL;
-}
 
 /* A job that can never be delivered. */
 static struct job_id put_hopeless(const char *hooks)
@@ -270,6 +137,7 @@ Test(worker_hooks, what_is_dead_or_delivered_can_be_sent_again)
     struct job_id hook = delivery(&first);
     cr_assert(rig_wait_state(&rig, &hook, "dead", 5000));
     cr_expect(eq(str, (char *)rig_field(&rig, &hook, "error_class"), "gone"));
+    cr_expect(eq(long, ask("HGET", "hoist:{hooks}:stats", "dead_gone"), 1));
     redis_cmd_init(&cmd);
     queue_retry_cmd(&cmd, &hook);
     call(&cmd);
@@ -370,6 +238,7 @@ Test(worker_hooks, nothing_private_is_called_for_a_client)
         cr_expect(eq(i64, rig_number(&rig, &id, "attempts"), 1), "and not again");
         free(uuid);
     }
+    cr_expect(eq(long, ask("HGET", "hoist:{hooks}:stats", "dead_refused"), 5));
     cr_expect(eq(sz, http_sink_count(sink), 0));
 }
 

@@ -158,6 +158,7 @@ struct job_id rig_put(struct worker_rig *rig, const struct rig_job *job)
     j.callback = copy(job->callback);
     j.hooks = copy(job->hooks);
     j.batch = copy(job->batch);
+    j.batch_callback = copy(job->batch_callback);
     const char *name = job->name ? job->name : "name.txt";
     cr_assert(job_set_name(&j, name, strlen(name), &e) == ERR_OK, "%s", e.text);
     for (size_t i = 0; i < 4 && job->meta[i]; i += 2)

@@ -52,6 +52,7 @@ struct rig_job {
     const char *request_id, *traceparent; /* none */
     const char *meta[4];                  /* name and value, twice; none */
     const char *callback, *hooks, *batch; /* none */
+    const char *batch_callback;           /* none */
     bool not_enqueued;                    /* commit only */
 };
 

@@ -57,6 +57,18 @@ void outbox_leave_out(const struct entry *en, const struct err *e)
 
 /* --- batches --- */
 
+/* Its own callback, which the queue that told of its end need not know. */
+static bool take_callback(struct hook_event *v, const char *callback)
+{
+    char *copy = callback ? strdup(callback) : NULL;
+
+    if (!copy)
+        return !callback;
+    free(v->job.callback);
+    v->job.callback = copy;
+    return true;
+}
+
 static void on_part(enum err_code code, const struct redis_value *reply,
                     const struct err *e, void *ctx)
 {
@@ -76,6 +88,10 @@ static void on_part(enum err_code code, const struct redis_value *reply,
         v->cancelled += b.cancelled;
         if (b.open || b.done + b.dead + b.cancelled < b.total)
             en->is_told = false; /* the part that ends last tells it */
+        if (!take_callback(v, b.callback)) {
+            d->failed = true;
+            err_set(&d->err, ERR_NOMEM, "no memory for a callback");
+        }
     }
     if (--d->asks > 0)
         return;

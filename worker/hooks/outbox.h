@@ -3,7 +3,7 @@
  *
  *     XRANGE outbox --> hook_event --> jobs: manifests in the spool --> enqueued in {hooks} --> XDEL of what was read
  *                          |                 (on the thread pool)
- *                          '-- of a batch: HGET in every configured queue, since it may be in several; told when all have ended
+ *                          '-- of a batch: HMGET in every configured queue, since it may be in several; told when all have ended
  *
  * A webhook's queue is another hash tag than the job's, so the two cannot change in one script.  What is to be told therefore
  * stands in the job's own queue from the very moment it ended, and leaves it after all that tells it is on disk and in
