@@ -2,6 +2,7 @@
 of each; the others are one function for a group of routes."""
 
 import json
+import os
 import re
 import time
 import uuid
@@ -141,6 +142,8 @@ def uploads(c):
             "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "a=b"}).body)["jobs"][0]
         send(202, f"?queue=idle&after={job['id']}&after_failure=run&delay=60&to=default,second&convert=copy",
              {"Content-Type": "text/plain"})
+        send(202, "?queue=idle&callback=https://shop.example/done", {"X-Hoist-Meta-A": "b"})
+        send(202, "?queue=idle", {"X-Hoist-Callback": "https://shop.example/done"})
         send(202, "?queue=idle", {"Prefer": "return=minimal"})
         send(200, "", {"Prefer": "wait=30"})
         send(202, "?queue=idle", {"Prefer": "wait=1"})
@@ -171,7 +174,7 @@ def refused(c, send, method, path):
     send(422, "?queue=nope")
     send(422, "?to=nope")
     send(422, "?convert=nope")
-    send(422, "?callback=https://shop.example/done")
+    send(422, "?callback=http://shop.example/done")
     send(500, "", {"HOIST_BODY_FILE": "/nowhere"})
     send(503, "?queue=narrow")
 
@@ -186,6 +189,9 @@ def narrow(c):
 def policies(c):
     make = ("POST", "/v1/policies")
     policy = c.json(201, *make, wish={"queue": "idle", "once": True, "max_bytes": 10}, token="shop")["policy"]
+    told = c.json(201, *make, wish={"queue": "idle", "callback": "https://shop.example/done"}, token="shop")["policy"]
+    c.call(202, "POST", "/v1/uploads", token=None, **dict(form(('name="policy"', told), file())))
+    c.call(422, *make, wish={"queue": "idle", "callback": "http://shop.example/done"}, token="shop")
     c.call(422, *make, wish={"queue": "nope"}, token="shop")
     c.call(422, *make, wish={"expires_in": 0}, token="shop")
     c.call(403, *make, wish={}, token="sender")
@@ -207,6 +213,10 @@ def state_of(c, job):
 def created(c):
     make = ("POST", "/v1/jobs")
     c.call(202, *make, wish={"url": "https://files.example.com/a.pdf", "queue": "idle", "type": "application/pdf", "meta.a": "b"})
+    told = c.json(202, *make, wish={"command": "hello", "queue": "idle", "callback": "https://shop.example/done?k=1"})["jobs"][0]["id"]
+    if until("Redis knows it", lambda: c.json(200, "GET", "/v1/jobs/{id}", "/v1/jobs/" + told)).get("callback") != "https://shop.example/done":
+        c.blame("GET", "/v1/jobs/{id}", 200, "the callback is not shown without its query")
+    c.call(422, *make, wish={"command": "hello", "callback": "https://127.0.0.1/"})
     c.call(200, *make, wish={"command": "hello"}, headers={"Prefer": "wait=30"})
     key = {"Idempotency-Key": "made"}
     c.call(202, *make, wish={"command": "hello", "queue": "idle"}, headers=key)
@@ -237,12 +247,34 @@ def jobs(c):
     signed = put(c, "?queue=idle&to=presigned")
     until("Redis knows it", lambda: state_of(c, signed) == "waiting")
     c.call(409, *show, base + signed + "?presign=60")
+    in_parts(c, signed)
     c.rig.redis("HSET", "hoist:{idle}:job:" + signed.partition(".")[2], "state", "done", "url", "s3://bucket/a",
                 "etag", "e", "attempts", "1", "started", "1795374017929", "ended", "1795374018929")
     c.call(200, *show, base + signed + "?presign=60")
     watched(c, waiting, done)
     steer(c, waiting, done)
     listed(c)
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 & -(crc & 1))
+    return crc ^ 0xffffffff
+
+
+def in_parts(c, job):
+    """A job of which a store has some parts (shared/parts_journal.h), and that named another's batch."""
+    lines = ["parts 1 presigned bucket key 20971520 8388608 crc32c -", "create", "upload id", f"part {crc32c(b'id'):08x} 2 %22e%22 00000001 -"]
+    os.makedirs(c.rig.path("spool/parts"), 0o700, exist_ok=True)
+    with open(c.rig.path(f"spool/parts/{job}.presigned.parts"), "w", encoding="ascii") as f:
+        f.writelines(f"{line} #{crc32c(line.encode()):08x}\n" for line in lines)
+    c.rig.redis("HSET", "hoist:{idle}:job:" + job.partition(".")[2], "batch_refused", NO_BATCH)
+    told = c.json(200, "GET", "/v1/jobs/{id}", "/v1/jobs/" + job)
+    if [(u["total"], u["done"], len(u["parts"])) for u in told.get("multipart", [])] != [(3, 1, 3)] or told.get("batch_refused") != NO_BATCH:
+        c.blame("GET", "/v1/jobs/{id}", 200, "does not tell of parts, and the batch it is not in")
 
 
 def watched(c, waiting, done):
@@ -315,9 +347,13 @@ def batches(c):
     c.call(201, *make, wish={"queue": "idle"}, headers=key)
     c.call(422, *make, wish={"queue": "default"}, headers=key)
     c.call(422, *make, wish={"queue": "nope"})
+    c.call(422, *make, wish={"callback": "http://shop.example/"})
+    told = c.json(201, *make, wish={"queue": "idle", "callback": "https://shop.example/done?k=1"})["batch"]
     in_flight(c, *make, b"{}")
     put(c, "?queue=idle&batch=" + batch)
-    for status, (method, path), there in ((200, show, batch), (200, end, batch), (200, show, batch), (404, show, NO_BATCH), (404, end, NO_BATCH)):
+    put(c, "?queue=idle&batch=" + told)
+    for status, (method, path), there in ((200, show, batch), (200, end, batch), (200, show, batch), (200, show, told), (404, show, NO_BATCH),
+                                          (404, end, NO_BATCH)):
         c.call(status, method, path, path.replace("{id}", there))
 
 

@@ -31,7 +31,7 @@ cors_origins = https://page.example
 receive_timeout_seconds = 5
 max_part_header_bytes = 512
 [worker]
-queues = default, fragile, narrow, picky, small
+queues = default, fragile, narrow, picky, small, hooks
 concurrency = 16
 id = contract
 [destination default]
@@ -54,6 +54,8 @@ max_attempts = 1
 allow_types = image/*
 [queue small]
 max_bytes = 10
+[webhook callback]
+secret = contract-0123456789abcdefghijklmnop
 [fetch]
 enabled = yes
 [command hello]
