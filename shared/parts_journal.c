@@ -160,16 +160,29 @@ static bool take_upload(struct parts_journal *j, char *id)
     return parts_journal_note_upload(j, id);
 }
 
+/* How many parts there is memory for where there are so many. */
+static size_t room_of(size_t parts)
+{
+    size_t room = parts > 0;
+
+    while (room < parts)
+        room *= 2;
+    return room;
+}
+
 /* Room for part number. */
 static bool make_room(struct parts_journal *j, size_t number)
 {
     if (number <= j->part_count)
         return true;
-    struct parts_journal_part *parts = reallocarray(j->parts, number, sizeof *parts);
-    if (!parts)
-        return false;
-    memset(parts + j->part_count, 0, (number - j->part_count) * sizeof *parts);
-    j->parts = parts;
+    if (number > room_of(j->part_count)) {
+        struct parts_journal_part *parts =
+            reallocarray(j->parts, room_of(number), sizeof *parts);
+        if (!parts)
+            return false;
+        j->parts = parts;
+    }
+    memset(j->parts + j->part_count, 0, (number - j->part_count) * sizeof *j->parts);
     j->part_count = number;
     return true;
 }

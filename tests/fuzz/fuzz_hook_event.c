@@ -76,6 +76,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         must(v.kind == 0 && !v.job.hooks && !v.job.key);
     }
-    redis_reply_free(entry);
+    value_free(entry);
     return 0;
 }

@@ -84,6 +84,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         double rate = queue_minutes_rate(&m, (enum queue_counter)k, s.now_ms);
         must(rate >= 0 && rate < 1e15);
     }
-    redis_reply_free(reply);
+    value_free(reply);
     return 0;
 }

@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < s.count; i++)
         must(memchr(s.list[i].last, '\0', sizeof s.list[i].last) != NULL);
     redis_cmd_release(&cmd);
-    redis_reply_free(reply);
-    redis_reply_free(position);
+    value_free(reply);
+    value_free(position);
     return 0;
 }

@@ -24,6 +24,18 @@ static inline struct redis_value *value_new(enum redis_type type)
     return v;
 }
 
+/* Text and items are pieces of memory of their own here, not so those that redis_reply_free gives back. */
+static inline void value_free(struct redis_value *v)
+{
+    if (!v)
+        return;
+    for (size_t i = 0; i < v->count; i++)
+        value_free(v->items[i]);
+    free(v->items);
+    free(v->text);
+    free(v);
+}
+
 static inline void value_add(struct redis_value *array, struct redis_value *item)
 {
     if ((array->count & (array->count - 1)) == 0) { /* full: 0, 1, 2, 4 ... */
@@ -46,7 +58,7 @@ static inline struct redis_value *value_of_line(char *line, size_t len)
     return v;
 }
 
-/* Of what begins at *at, which moves behind it; the caller frees it (redis_reply_free). */
+/* Of what begins at *at, which moves behind it; the caller frees it (value_free). */
 static inline struct redis_value *value_take(const char **at, const char *end,
                                              int depth)
 {

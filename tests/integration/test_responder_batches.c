@@ -264,8 +264,10 @@ static void up_with_callbacks(void)
         "[webhook callback]\nsecret = 0123456789abcdef0123456789abcdef\n");
 }
 
-Test(responder_batches, a_callback_goes_into_its_jobs_and_is_shown_without_its_query,
-     .init = up_with_callbacks)
+TestSuite(responder_callbacks, .init = up_with_callbacks, .fini = responder_down,
+          .timeout = 120);
+
+Test(responder_callbacks, a_callback_goes_into_its_jobs_and_is_shown_without_its_query)
 {
     static const char url[] = "https://shop.example/end?k=hush";
     const char *batch =
@@ -285,8 +287,7 @@ Test(responder_batches, a_callback_goes_into_its_jobs_and_is_shown_without_its_q
                              "\"callback\":\"https://shop.example/end\""));
 }
 
-Test(responder_batches, a_callback_that_may_not_be_opens_nothing,
-     .init = up_with_callbacks)
+Test(responder_callbacks, a_callback_that_may_not_be_opens_nothing)
 {
     static const char *const bad[] = {"http://shop.example/", "https://127.0.0.1/",
                                       "https://[::1]/", "no address"};
@@ -307,8 +308,7 @@ Test(responder_batches, a_callback_that_may_not_be_opens_nothing,
         "nobody");
 }
 
-Test(responder_batches, a_callback_belongs_to_what_an_idempotency_key_stands_for,
-     .init = up_with_callbacks)
+Test(responder_callbacks, a_callback_belongs_to_what_an_idempotency_key_stands_for)
 {
     struct fcgi_request post = {.method = "POST",
                                 .uri = "/v1/batches",

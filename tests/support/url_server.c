@@ -22,6 +22,7 @@ struct answer {
     const struct url_page *page;
     int fd;
     size_t from; /* of the body */
+    bool is_cut;
 };
 
 char url_server_byte(size_t at)
@@ -80,17 +81,14 @@ static bool put_piece(const struct answer *a, size_t at, size_t len)
 static bool put_body(const struct answer *a)
 {
     const struct url_page *p = a->page;
-    bool is_cut = p->cut && a->server->cut_count < p->cuts;
-    size_t end = is_cut ? p->cut : p->size;
+    size_t end = a->is_cut ? p->cut : p->size;
 
-    if (is_cut)
-        a->server->cut_count++;
     for (size_t at = a->from, len; at < end; at += len) {
         len = p->drip_ms ? 1 : end - at < CHUNK ? end - at : CHUNK;
         if (!put_piece(a, at, len))
             return false;
     }
-    if (p->chunked && !is_cut && !p->without_end)
+    if (p->chunked && !a->is_cut && !p->without_end)
         return put_text(a, "0\r\nETag: \"trailer\"\r\n\r\n");
     return true;
 }
@@ -189,6 +187,9 @@ static void serve(struct url_server *s, int fd)
     } while (!strstr(request, "\r\n\r\n"));
     a.page = find_page(s, request);
     atomic_fetch_add(&s->requests, 1);
+    /* Before anything is said: who does not like the head may ask for another page at once. */
+    a.is_cut = a.page->cut && s->cut_count < a.page->cuts;
+    s->cut_count += a.is_cut;
     if (put_head(&a, request) && put_body(&a) && a.page->without_end)
         (void)wait_for(s, fd, POLLIN, -1); /* until the other side closes */
 }

@@ -82,8 +82,10 @@ Test(overview, a_rate_is_that_of_the_last_sixty_seconds)
 
 static bool is_batch(const char *text, struct queue_batch *ret)
 {
-    struct redis_value v = {
+    struct redis_value numbers = {
         .type = REDIS_STRING, .text = (char *)text, .len = strlen(text)};
+    struct redis_value *items[] = {&numbers};
+    struct redis_value v = {.type = REDIS_ARRAY, .items = items, .count = 1};
     struct err e = ERR_INIT;
 
     return queue_parse_batch(&v, ret, &e) == ERR_OK;
