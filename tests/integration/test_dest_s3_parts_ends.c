@@ -4,6 +4,7 @@
 #include <semaphore.h>
 
 #include "worker/flow/flow.h"
+#include "worker/s3/dest_s3_internal.h"
 
 TestSuite(dest_s3_parts_ends, .init = parts_up, .fini = parts_down, .timeout = 60);
 
@@ -137,8 +138,7 @@ Test(dest_s3_parts_ends, stopped_while_its_file_is_hashed_for_a_comparison)
     cr_assert(eq(int, sem_init(&gate, 0, 0), 0));
     for (int i = 0; i < POOL; i++)
         (void)uv_queue_work(&loop, &blockers[i], block, unblocked);
-    /* The hash waits behind these, a last write of the journal does not. */
-    while (s3_faulty_count_of(s3, S3_OP_HEAD) == 0 || loop.active_reqs.count <= POOL)
+    while (!run->is_hashing) /* it waits behind these, as writes of the journal may */
         (void)uv_run(&loop, UV_RUN_ONCE);
     destination_abort(dest, run);
     for (int i = 0; i < 100; i++)
