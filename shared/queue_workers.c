@@ -37,7 +37,7 @@ const char *queue_workers_id(const struct queue_workers *w, size_t i, size_t *re
     return redis_value_str(redis_value_at(w->ids, i), ret_len);
 }
 
-void queue_workers_ids_cmd(struct redis_cmd *c)
+static void add_ids(struct redis_cmd *c)
 {
     redis_cmd_begin(c, "ZREVRANGE");
     redis_cmd_add_str(c, "hoist:workers");
@@ -53,42 +53,55 @@ void queue_workers_about_cmd(struct redis_cmd *c, const char *id)
         redis_cmd_add_str(c, names[k]);
 }
 
-void queue_workers_about_cmds(struct queue_workers *w, struct redis_cmd *cmds)
+static enum err_code read_ids(struct queue_workers *w, queue_workers_ask *ask,
+                              void *ctx, struct err *e)
 {
+    struct redis_cmd c;
+
+    redis_cmd_init(&c);
+    add_ids(&c);
+    enum err_code code = ask(ctx, &c, 1, &w->ids, e);
+    redis_cmd_release(&c);
+    return code ? code : redis_value_error(w->ids, e);
+}
+
+static enum err_code read_about(struct queue_workers *w, queue_workers_ask *ask,
+                                void *ctx, struct err *e)
+{
+    struct redis_cmd cmds[QUEUE_WORKERS_MAX];
     size_t known = redis_value_len(w->ids);
 
     w->count = known < QUEUE_WORKERS_MAX ? known : QUEUE_WORKERS_MAX;
-    for (size_t i = 0; i < w->count; i++)
-        queue_workers_about_cmd(&cmds[i], queue_workers_id(w, i, NULL));
-}
-
-static enum err_code read_about(struct redis *r, struct queue_workers *w, struct err *e)
-{
-    struct redis_cmd cmds[QUEUE_WORKERS_MAX];
-
-    for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++)
+    for (size_t i = 0; i < w->count; i++) {
         redis_cmd_init(&cmds[i]);
-    queue_workers_about_cmds(w, cmds);
-    enum err_code code =
-        w->count > 0 ? redis_pipeline(r, cmds, w->count, w->about, e) : ERR_OK;
-    for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++)
+        queue_workers_about_cmd(&cmds[i], queue_workers_id(w, i, NULL));
+    }
+    enum err_code code = w->count > 0 ? ask(ctx, cmds, w->count, w->about, e) : ERR_OK;
+    for (size_t i = 0; i < w->count; i++)
         redis_cmd_release(&cmds[i]);
     return code;
+}
+
+enum err_code queue_workers_read_by(queue_workers_ask *ask, void *ctx,
+                                    struct queue_workers *ret, struct err *e)
+{
+    queue_workers_release(ret);
+    enum err_code code = read_ids(ret, ask, ctx, e);
+    if (!code)
+        code = read_about(ret, ask, ctx, e);
+    if (code)
+        queue_workers_release(ret);
+    return code;
+}
+
+static enum err_code ask_redis(void *ctx, const struct redis_cmd *cmds, size_t count,
+                               struct redis_value **ret_replies, struct err *e)
+{
+    return redis_pipeline(ctx, cmds, count, ret_replies, e);
 }
 
 enum err_code queue_workers_read(struct redis *r, struct queue_workers *ret,
                                  struct err *e)
 {
-    struct redis_cmd c;
-
-    queue_workers_release(ret);
-    redis_cmd_init(&c);
-    queue_workers_ids_cmd(&c);
-    enum err_code code = redis_call(r, &c, &ret->ids, e);
-    redis_cmd_release(&c);
-    if (!code)
-        code = read_about(r, ret, e);
-    if (code)
-        queue_workers_release(ret);
-    return code;
+    return queue_workers_read_by(ask_redis, r, ret, e);
 }

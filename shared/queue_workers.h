@@ -54,10 +54,15 @@ const char *queue_workers_id(const struct queue_workers *w, size_t i, size_t *re
 
 /* --- for those that ask in another way --- */
 
-void queue_workers_ids_cmd(struct redis_cmd *c);
+/* Commands to Redis, and a reply to each, which is the caller's: as redis_pipeline. */
+typedef enum err_code queue_workers_ask(void *ctx, const struct redis_cmd *cmds,
+                                        size_t count, struct redis_value **ret_replies,
+                                        struct err *e);
+/* As queue_workers_read; what ask says is wrong is its result. */
+MUST_CHECK enum err_code queue_workers_read_by(queue_workers_ask *ask, void *ctx,
+                                               struct queue_workers *ret,
+                                               struct err *e);
 /* Of one, as about[i]. */
 void queue_workers_about_cmd(struct redis_cmd *c, const char *id);
-/* For each of w->ids, whose number becomes w->count; cmds are initialised. */
-void queue_workers_about_cmds(struct queue_workers *w, struct redis_cmd *cmds);
 
 #endif

@@ -137,33 +137,33 @@ static void count_again(struct exchange *x, const struct bulk *b)
     }
 }
 
+/* A page of those in this state; false: it was refused. */
+static bool run_page(struct exchange *x, const char *state, enum bulk_verb verb,
+                     struct bulk *b)
+{
+    struct err e = ERR_INIT;
+    enum problem p = read_page(x, state, b, &e);
+    if (!p)
+        p = run(x, b, verb, &e);
+    if (p)
+        exchange_refuse(x, p, &e);
+    return !p;
+}
+
 void queue_bulk_retry(struct exchange *x)
 {
     struct bulk b = {.query = {.queue = NULL}};
-    struct err e = ERR_INIT;
-    enum problem p = read_page(x, "dead", &b, &e);
-    if (!p)
-        p = run(x, &b, BULK_RETRY, &e);
-    if (p) {
-        exchange_refuse(x, p, &e);
+    if (!run_page(x, "dead", BULK_RETRY, &b))
         return;
-    }
     count_again(x, &b);
     answer_count(x, &b, "retried");
 }
 
-/* --- Those that wait for their time have been counted all along --- */
-
+/* Those that wait for their time have been counted all along. */
 void queue_bulk_promote(struct exchange *x)
 {
     struct bulk b = {.query = {.queue = NULL}};
-    struct err e = ERR_INIT;
-    enum problem p = read_page(x, "scheduled", &b, &e);
-    if (!p)
-        p = run(x, &b, BULK_PROMOTE, &e);
-    if (p)
-        exchange_refuse(x, p, &e);
-    else
+    if (run_page(x, "scheduled", BULK_PROMOTE, &b))
         answer_count(x, &b, "promoted");
 }
 

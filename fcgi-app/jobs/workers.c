@@ -8,39 +8,18 @@
 
 DEFINE_CLEANUP(struct redis_value *, reply_cleanup, redis_reply_free)
 
-static enum err_code read_ids(struct exchange *x, struct queue_workers *p,
-                              struct err *e)
+static enum err_code ask_through_breaker(void *ctx, const struct redis_cmd *cmds,
+                                         size_t count, struct redis_value **ret_replies,
+                                         struct err *e)
 {
-    struct redis_cmd c;
-    redis_cmd_init(&c);
-    queue_workers_ids_cmd(&c);
-    enum err_code code = exchange_ask(x, &c, 1, &p->ids, e);
-    redis_cmd_release(&c);
-    return code ? code : redis_value_error(p->ids, e);
-}
-
-static enum err_code read_about(struct exchange *x, struct queue_workers *p,
-                                struct err *e)
-{
-    struct redis_cmd cmds[QUEUE_WORKERS_MAX];
-    for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++)
-        redis_cmd_init(&cmds[i]);
-    queue_workers_about_cmds(p, cmds);
-    enum err_code code =
-        p->count > 0 ? exchange_ask(x, cmds, p->count, p->about, e) : ERR_OK;
-    for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++)
-        redis_cmd_release(&cmds[i]);
-    return code;
+    return exchange_ask(ctx, cmds, count, ret_replies, e);
 }
 
 void workers_list(struct exchange *x)
 {
     CLEANUP(queue_workers_release) struct queue_workers p = {.ids = NULL};
     struct err e = ERR_INIT;
-    enum err_code code = read_ids(x, &p, &e);
-    if (!code)
-        code = read_about(x, &p, &e);
-    if (code) {
+    if (queue_workers_read_by(ask_through_breaker, x, &p, &e)) {
         exchange_refuse(x, PROBLEM_UNAVAILABLE, &e);
         return;
     }

@@ -156,22 +156,32 @@ Test(responder_queues, a_body_that_is_not_json_is_415_and_one_too_long_413)
     cr_expect(eq(int, responder_status(&patch), 413));
 }
 
-Test(responder_queues, all_dead_run_again_a_page_at_a_time)
+/* Of five jobs two, two and one; then none is left.  cursor: how it begins. */
+static void expect_pages(const char *action, const char *done, const char *cursor)
 {
-    char uri[512];
-
-    bury_many(5);
-    struct fcgi_response r =
-        responder_json("POST", "/v1/queues/default/retry?limit=2", NULL);
-    cr_expect(strstr(r.body, "{\"retried\":2,\"cursor\":\"d.") != NULL, "%s", r.text);
-    snprintf(uri, sizeof uri, "/v1/queues/default/retry?limit=2&after=%s",
+    char uri[512], says[64];
+    snprintf(uri, sizeof uri, "/v1/queues/default/%s?limit=2", action);
+    struct fcgi_response r = responder_json("POST", uri, NULL);
+    snprintf(says, sizeof says, "{\"%s\":2,\"cursor\":\"%s", done, cursor);
+    cr_expect(strstr(r.body, says) != NULL, "%s", r.text);
+    snprintf(uri, sizeof uri, "/v1/queues/default/%s?limit=2&after=%s", action,
              cursor_of(&r));
     fcgi_response_release(&r);
-    cr_expect(responder_says("POST", uri, NULL, 200, "{\"retried\":2,"));
-    cr_expect(responder_says("POST", "/v1/queues/default/retry", NULL, 200,
-                             "{\"retried\":1,\"cursor\":null}"));
-    cr_expect(eq(i64, size_of("hoist:{default}:dead"), 0));
+    snprintf(says, sizeof says, "{\"%s\":2,", done);
+    cr_expect(responder_says("POST", uri, NULL, 200, says));
+    snprintf(uri, sizeof uri, "/v1/queues/default/%s", action);
+    for (int left = 1; left >= 0; left--) {
+        snprintf(says, sizeof says, "{\"%s\":%d,\"cursor\":null}", done, left);
+        cr_expect(responder_says("POST", uri, NULL, 200, says));
+    }
     cr_expect(eq(i64, size_of("hoist:{default}:ready"), 5));
+}
+
+Test(responder_queues, all_dead_run_again_a_page_at_a_time)
+{
+    bury_many(5);
+    expect_pages("retry", "retried", "d.");
+    cr_expect(eq(i64, size_of("hoist:{default}:dead"), 0));
 }
 
 Test(responder_queues, a_dead_job_that_cannot_run_again_does_not_hold_up_the_others)
@@ -197,21 +207,8 @@ Test(responder_queues, a_dead_job_that_cannot_run_again_does_not_hold_up_the_oth
 
 Test(responder_queues, all_scheduled_run_now_a_page_at_a_time)
 {
-    char uri[512];
-
     upload_many("/v1/uploads/a?delay=3600", 5);
-    struct fcgi_response r =
-        responder_json("POST", "/v1/queues/default/promote?limit=2", NULL);
-    cr_expect(strstr(r.body, "{\"promoted\":2,\"cursor\":\"l.") != NULL, "%s", r.text);
-    snprintf(uri, sizeof uri, "/v1/queues/default/promote?limit=2&after=%s",
-             cursor_of(&r));
-    fcgi_response_release(&r);
-    cr_expect(responder_says("POST", uri, NULL, 200, "{\"promoted\":2,"));
-    cr_expect(responder_says("POST", "/v1/queues/default/promote", NULL, 200,
-                             "{\"promoted\":1,\"cursor\":null}"));
-    cr_expect(responder_says("POST", "/v1/queues/default/promote", NULL, 200,
-                             "{\"promoted\":0,\"cursor\":null}"));
-    cr_expect(eq(i64, size_of("hoist:{default}:ready"), 5));
+    expect_pages("promote", "promoted", "l.");
     cr_expect(
         responder_says("POST", "/v1/queues/nope/promote", NULL, 404, "no-such-queue"));
 }
