@@ -48,8 +48,16 @@ static const struct {
 } heads[] = {
     {"HTTP/1.1 200 OK|Content-Length: 7|ETag: \"a\"|Last-Modified: x", "\"a\"",
      FETCH_TAKE, 7},
-    {"HTTP/1.1 200 OK|Content-Length: 7|ETag: W/\"a\"|Last-Modified: x", "x",
-     FETCH_TAKE, 7},
+    {"HTTP/1.1 200 OK|Content-Length: 7|ETag: W/\"a\"|Last-Modified: "
+     "Sun, 06 Nov 1994 08:49:37 GMT",
+     "Sun, 06 Nov 1994 08:49:37 GMT", FETCH_TAKE, 7},
+    {"HTTP/1.1 200 OK|Content-Length: 7|Date: Sun, 06 Nov 1994 08:49:38 GMT|"
+     "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT",
+     "Sun, 06 Nov 1994 08:49:37 GMT", FETCH_TAKE, 7},
+    {"HTTP/1.1 200 OK|Content-Length: 7|Date: Sun, 06 Nov 1994 08:49:37 GMT|"
+     "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT",
+     "", FETCH_TAKE, 7}, /* it may change within this second */
+    {"HTTP/1.1 200 OK|Content-Length: 7|Last-Modified: W/x", "", FETCH_TAKE, 7},
     {"HTTP/1.1 200 OK|Content-Length: 7|ETag: \"a\"|Accept-Ranges: none", "",
      FETCH_TAKE, 7},
     {"HTTP/1.1 200 OK|Transfer-Encoding: Chunked|Content-Length: 7", "", FETCH_TAKE,

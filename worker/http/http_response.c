@@ -136,13 +136,26 @@ int64_t http_response_retry_after_ms(const struct http_response *r)
     return (s < RETRY_AFTER_MAX_S ? s : RETRY_AFTER_MAX_S) * 1000;
 }
 
-bool http_response_date(const struct http_response *r, int64_t *ret_s)
+static bool parse_date(const char *text, int64_t *ret_s)
 {
     struct tm tm = {0};
-    const char *end = strptime(r->date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
 
-    if (!r->date[0] || !end || *end)
+    if (!text[0] || !end || *end)
         return false;
     *ret_s = (int64_t)timegm(&tm);
     return true;
+}
+
+bool http_response_date(const struct http_response *r, int64_t *ret_s)
+{
+    return parse_date(r->date, ret_s);
+}
+
+bool http_response_is_dated_well(const struct http_response *r)
+{
+    int64_t modified_s, date_s;
+
+    return parse_date(r->last_modified, &modified_s) &&
+           (!http_response_date(r, &date_s) || modified_s < date_s);
 }

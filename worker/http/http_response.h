@@ -58,4 +58,8 @@ int64_t http_response_retry_after_ms(const struct http_response *r);
 /* The Date header (IMF-fixdate, RFC 9110 section 5.6.7) as seconds since the epoch; false when there is none. */
 bool http_response_date(const struct http_response *r, int64_t *ret_s);
 
+/* Whether Last-Modified can tell one state of a resource from the next (RFC 9110 section 8.8.2.2): it is an IMF-fixdate, and,
+ * where the answer says its own time, at least a second before that. */
+bool http_response_is_dated_well(const struct http_response *r);
+
 #endif

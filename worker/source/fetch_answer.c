@@ -54,7 +54,7 @@ const char *fetch_validator(const struct http_response *r)
         return "";
     if (r->etag[0] == '"')
         return r->etag;
-    return r->last_modified;
+    return http_response_is_dated_well(r) ? r->last_modified : "";
 }
 
 static bool is_chunked(const struct http_response *r)

@@ -46,8 +46,8 @@ void fetch_judge(const struct http_response *r, const struct fetch_want *w,
 /* "bytes FIRST-LAST/TOTAL" (RFC 9110 section 14.4), all known and in order; false for anything else. */
 bool fetch_parse_content_range(const char *s, int64_t *ret_first, int64_t *ret_last,
                                int64_t *ret_total);
-/* What If-Range may say (RFC 9110 section 13.1.5): a strong ETag, else Last-Modified; "" when there is neither, or ranges are
- * not accepted. */
+/* What If-Range may say (RFC 9110 section 13.1.5): a strong ETag, else a Last-Modified that is as good; "" when there is
+ * neither, or ranges are not accepted. */
 const char *fetch_validator(const struct http_response *r);
 
 #endif
