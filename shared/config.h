@@ -114,6 +114,7 @@ struct config_spool {
     int64_t reconcile_seconds;         /* 30 */
     bool own_filesystem;               /* no: dir may be on that of its parent */
     int64_t max_bytes;                 /* 0: what the file system has */
+    int64_t small_bytes;               /* 16K: in one file with their manifest */
     int64_t max_files;                 /* 0: as many */
     int64_t high_water;                /* 95 percent of any of them */
     int64_t low_water;                 /* 0: five less than high_water */
@@ -393,8 +394,7 @@ bool config_next_entry(const char **list, struct config_entry *ret);
 
 /* The effective settings as an INI file, secrets as "(set)". */
 void config_show(const struct config *c, FILE *out);
-/* Every setting: section, key, what is allowed, default, help, as an INI file with every setting commented out.  It is
- * deploy/hoist.ini.example, and a part of `--help` and the manual. */
+/* Every setting, commented out, as an INI file with help: deploy/hoist.ini.example, and a part of `--help` and the manual. */
 void config_help(FILE *out);
 
 #endif

@@ -49,6 +49,10 @@
     {SPOOL(CONFIG_BOOL, own_filesystem, "no",
            "Refuse to use dir while nothing is mounted there, so that a spool whose\n"
            "disk is missing never fills the disk below.")},
+    {SPOOL(CONFIG_SIZE, small_bytes, "16K",
+           "An upload of at most so many bytes that comes alone stands in one file with\n"
+           "its manifest, which is faster; 0: none, the bytes of each have a file."),
+     RANGE(0, K(64))},
     {SPOOL(CONFIG_SIZE, max_bytes, "0",
            "Bytes that the spool may hold; 0: what its file system has."),
      RANGE(0, T(1024))},

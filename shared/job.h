@@ -19,7 +19,7 @@
  *
  * One struct, three text forms, all from one table of fields (job_fields.h):
  *   - a Redis hash (HSET name value ...): every field that is set, as readable text (`HGETALL` shows it to people);
- *   - the manifest, spool/jobs/<id>.json: what was asked for (JOB_ASKED fields), with a checksum of itself;
+ *   - the manifest, spool/jobs/<id>.json or the first line of <id>.job: what was asked for (JOB_ASKED), with a checksum of itself;
  *   - the status answer: a JSON object for the client, without worker, token, lease or file-system detail.
  *
  * Records that come back from Redis or disk are untrusted: decoding checks every field (type, range, length,
@@ -29,7 +29,7 @@
  * Where the bytes are from:
  *
  *     source           its bytes                               manifest                     size and digests
- *     spool            <id>.data, uploaded                     always                       from the beginning
+ *     spool            <id>.data or .job, uploaded             always                       from the beginning
  *     url              what source_url gives when it runs      always: accepted over HTTP   once it is done
  *     command:NAME     what a configured command writes then   of those accepted over HTTP  once it is done
  *     hook             its payload, a webhook's body           always: a worker makes it    never

@@ -23,7 +23,7 @@ void spool_job_name(const struct job_id *id, const char *suffix,
                     char ret[static SPOOL_JOB_NAME])
 {
     id_format_job(id, ret);
-    memcpy(ret + strlen(ret), suffix, SPOOL_SUFFIX + 1);
+    memcpy(ret + strlen(ret), suffix, strlen(suffix) + 1);
 }
 
 enum err_code spool_errno(struct err *e, const char *doing)
@@ -56,17 +56,16 @@ enum err_code spool_write_all(int fd, const void *data, size_t len, struct err *
     return ERR_OK;
 }
 
-enum err_code spool_create_tmp(struct spool *s, const char *name, int *ret_fd,
-                               struct err *e)
+enum err_code spool_create(int dir_fd, const char *name, int *ret_fd, struct err *e)
 {
     int fd;
 
     do {
-        fd = openat(s->tmp_fd, name,
-                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    0600);
     } while (fd < 0 && errno == EINTR);
     if (fd < 0)
-        return spool_errno(e, "create a file in tmp/");
+        return spool_errno(e, "create a file");
     *ret_fd = fd;
     return ERR_OK;
 }
@@ -178,6 +177,8 @@ enum err_code spool_open(const struct spool_options *o, struct spool **ret_spool
     s->dir_fd = s->tmp_fd = s->jobs_fd = -1;
     s->durable = o->durable;
     s->own_filesystem = o->own_filesystem;
+    s->small_bytes =
+        o->small_bytes < SPOOL_SMALL_MAX ? o->small_bytes : SPOOL_SMALL_MAX;
     s->uid = geteuid();
     (void)pthread_mutex_init(&s->sync_lock, NULL); /* cannot fail on Linux */
     (void)pthread_mutex_init(&s->digest_lock, NULL);
@@ -242,7 +243,7 @@ static enum err_code create_locked(struct spool *s, const char *name, int *ret_f
 {
     CLEANUP(fd_close) int fd = -1;
 
-    if (spool_create_tmp(s, name, &fd, e))
+    if (spool_create(s->tmp_fd, name, &fd, e))
         return e->code;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno != ENOLCK && errno != EOPNOTSUPP) {
         enum err_code code = spool_errno(e, "lock a file in tmp/");
@@ -253,16 +254,30 @@ static enum err_code create_locked(struct spool *s, const char *name, int *ret_f
     return ERR_OK;
 }
 
+enum err_code spool_unfold(struct spool *s, struct spool_upload *u, struct err *e)
+{
+    char name[SPOOL_TMP_NAME];
+
+    spool_tmp_name(&u->uuid, ".data", name);
+    if (create_locked(s, name, &u->fd, e))
+        return e->code;
+    u->is_small = false;
+    enum err_code code = spool_write_all(u->fd, u->small.data, u->small.len, e);
+    buf_release(&u->small);
+    return code;
+}
+
 enum err_code spool_begin(struct spool *s, struct spool_upload *ret_upload,
                           struct err *e)
 {
-    struct spool_upload u = {
-        .fd = -1, .uuid = id_new(), .sha256 = spool_take_digest(s)};
-    char name[SPOOL_TMP_NAME];
+    struct spool_upload u = {.fd = -1,
+                             .is_small = true,
+                             .small = BUF_INIT(s->small_bytes),
+                             .uuid = id_new(),
+                             .sha256 = spool_take_digest(s)};
 
-    spool_tmp_name(&u.uuid, ".data", name);
     if (spool_refuse_unsynced(s, e) || digest_sha256_init(&u.sha256, e) ||
-        create_locked(s, name, &u.fd, e)) {
+        (s->small_bytes == 0 && spool_unfold(s, &u, e))) {
         spool_give_digest(s, &u.sha256);
         return e->code;
     }
@@ -287,7 +302,10 @@ enum err_code spool_begin_digest(struct spool *s, struct spool_upload *ret_uploa
 enum err_code spool_write(struct spool *s, struct spool_upload *u, const void *data,
                           size_t len, struct err *e)
 {
-    (void)s;
+    if (u->is_small && len > u->small.max - u->small.len && spool_unfold(s, u, e))
+        return e->code;
+    if (u->is_small && !buf_add(&u->small, data, len))
+        return err_set(e, ERR_NOMEM, "spool: no memory for an upload");
     if (u->fd >= 0 && !u->is_adopted && spool_write_all(u->fd, data, len, e))
         return e->code;
     digest_sha256_update(&u->sha256, data, len);
@@ -309,6 +327,7 @@ enum err_code spool_sum(struct spool_upload *u, uint8_t ret_sum[DIGEST_SHA256_BY
 void spool_forget(struct spool *s, struct spool_upload *u)
 {
     fd_close(&u->fd);
+    buf_release(&u->small);
     spool_give_digest(s, &u->sha256);
     *u = (struct spool_upload)SPOOL_UPLOAD_INIT;
 }
@@ -320,7 +339,8 @@ void spool_abort(struct spool *s, struct spool_upload *u)
     if (u->uuid.text[0] == '\0')
         return;
     spool_tmp_name(&u->uuid, ".data", name);
-    (void)unlinkat(s->tmp_fd, name, 0); /* what stays is swept */
+    if (!u->is_small)
+        (void)unlinkat(s->tmp_fd, name, 0); /* what stays is swept */
     spool_forget(s, u);
 }
 

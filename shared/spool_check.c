@@ -64,7 +64,7 @@ static enum err_code commit_probe(struct spool *s, const char *tmp, const char *
     static const char text[] = "whether syncs work\n";
     CLEANUP(fd_close) int fd = -1;
 
-    if (spool_create_tmp(s, tmp, &fd, e) ||
+    if (spool_create(s->tmp_fd, tmp, &fd, e) ||
         spool_write_all(fd, text, sizeof text - 1, e) ||
         spool_sync_and_close(s, &fd, e))
         return e->code;

@@ -90,7 +90,7 @@ enum err_code spool_promise_shared(struct spool *s, const struct job *j, struct 
     spool_tmp_name(&own, ".json", tmp);
     spool_job_name(&j->id, ".json", name);
     if (spool_refuse_unsynced(s, e) || job_encode_manifest(j, &text, e) ||
-        spool_create_tmp(s, tmp, &fd, e))
+        spool_create(s->tmp_fd, tmp, &fd, e))
         return e->code;
     enum err_code code = spool_write_all(fd, text.data, text.len, e);
     if (code == ERR_OK)
@@ -110,6 +110,9 @@ enum err_code spool_clone(struct spool *s, const struct job_id *from, struct job
                           struct err *e)
 {
     j->id.uuid = id_new();
+    enum err_code code = spool_clone_small(s, from, j, e);
+    if (code != ERR_REJECT || !spool_is_missing(e))
+        return code;
     if (link_data(s, from, j, e))
         return e->code;
     if (publish_manifest(s, j, NULL, e)) {

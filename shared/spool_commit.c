@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MANIFEST_USUAL_BYTES = 1024 };
-
 /*
  * Sharing directory syncs.
  *
@@ -119,8 +117,7 @@ static enum err_code set_text(char **text, const char *s, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code finish_data(struct spool *s, struct spool_upload *u, struct job *j,
-                                 struct err *e)
+enum err_code spool_describe(struct spool_upload *u, struct job *j, struct err *e)
 {
     uint8_t sum[DIGEST_SHA256_BYTES];
     char hex[DIGEST_SHA256_HEX + 1], crc[DIGEST_CRC32C_HEX + 1];
@@ -136,7 +133,16 @@ static enum err_code finish_data(struct spool *s, struct spool_upload *u, struct
     j->size = u->size;
     if (j->created == 0)
         j->created = id_uuid_ms(u->uuid.text);
-    return spool_give_back(s, u, e) ? e->code : sync_data(s, u, e);
+    return ERR_OK;
+}
+
+static enum err_code finish_data(struct spool *s, struct spool_upload *u, struct job *j,
+                                 struct err *e)
+{
+    if (spool_describe(u, j, e) || (u->is_small && spool_unfold(s, u, e)) ||
+        spool_give_back(s, u, e))
+        return e->code;
+    return sync_data(s, u, e);
 }
 
 enum err_code spool_write_manifest(struct spool *s, const struct job *j,
@@ -148,7 +154,7 @@ enum err_code spool_write_manifest(struct spool *s, const struct job *j,
     if (job_encode_manifest(j, text, e))
         return e->code;
     spool_tmp_name(&j->id.uuid, ".json", name);
-    if (spool_create_tmp(s, name, &fd, e) ||
+    if (spool_create(s->tmp_fd, name, &fd, e) ||
         spool_write_all(fd, text->data, text->len, e))
         return e->code;
     return spool_sync_and_close(s, &fd, e);
@@ -161,7 +167,7 @@ static enum err_code write_all(struct spool *s, struct spool_upload *uploads,
 {
     CLEANUP(buf_release) struct buf text = BUF_INIT(JOB_RECORD_MAX);
 
-    if (!buf_reserve(&text, MANIFEST_USUAL_BYTES))
+    if (!buf_reserve(&text, SPOOL_MANIFEST_USUAL))
         return err_set(e, ERR_NOMEM, "spool: no memory for a manifest");
     for (size_t i = 0; i < count; i++)
         if (finish_data(s, &uploads[i], &jobs[i], e) ||
@@ -217,11 +223,24 @@ static void abort_all(struct spool *s, struct spool_upload *uploads, size_t coun
     }
 }
 
+static enum err_code commit_small(struct spool *s, struct spool_upload *u,
+                                  struct job *j, struct err *e)
+{
+    if (spool_describe(u, j, e) || spool_promise_small(s, j, &u->small, e)) {
+        spool_abort(s, u);
+        return e->code;
+    }
+    spool_forget(s, u);
+    return ERR_OK;
+}
+
 enum err_code spool_commit_set(struct spool *s, const struct spool_set *set,
                                struct err *e)
 {
     const struct spool_ready *ready = set->ready;
 
+    if (set->count == 1 && set->uploads[0].is_small && !ready)
+        return commit_small(s, &set->uploads[0], &set->jobs[0], e);
     if (write_all(s, set->uploads, set->jobs, set->count, e) ||
         (ready && ready->ready(ready->ctx, e))) {
         abort_all(s, set->uploads, set->count);

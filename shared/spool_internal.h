@@ -11,8 +11,9 @@
 #include <stdatomic.h>
 
 enum {
-    SPOOL_DIGESTS_MAX = 64, /* kept for reuse */
-    SPOOL_SUFFIX = 5,       /* .data, .json */
+    SPOOL_DIGESTS_MAX = 64,      /* kept for reuse */
+    SPOOL_MANIFEST_USUAL = 1024, /* bytes that are enough for most manifests */
+    SPOOL_SUFFIX = 5,            /* at most: .data, .json, .job, .new */
     SPOOL_TMP_NAME = ID_UUID_LEN + SPOOL_SUFFIX + 1,
     SPOOL_JOB_NAME = ID_JOB_MAX + SPOOL_SUFFIX + 1
 };
@@ -24,6 +25,7 @@ struct spool {
     char *dir; /* as it was given */
     int dir_fd, tmp_fd, jobs_fd;
     bool durable, own_filesystem;
+    size_t small_bytes;
     bool close_tells; /* nothing is synced, and what a write did is known at a close */
     uid_t uid;        /* who runs this, whose all files are */
     int64_t block_bytes; /* what the file system gives room by, or less */
@@ -51,7 +53,7 @@ struct spool {
 struct digest_sha256 spool_take_digest(struct spool *s);
 void spool_give_digest(struct spool *s, struct digest_sha256 *d);
 
-/* File names, NUL-terminated; suffix is ".data" or ".json". */
+/* File names, NUL-terminated; suffix is ".data" or ".json", in jobs/ also ".job" or ".new". */
 void spool_tmp_name(const struct uuid *uuid, const char *suffix,
                     char ret[static SPOOL_TMP_NAME]);
 void spool_job_name(const struct job_id *id, const char *suffix,
@@ -63,9 +65,12 @@ enum err_code spool_errno(struct err *e, const char *doing);
 /* Write all of it; EINTR and short writes are seen to. */
 MUST_CHECK enum err_code spool_write_all(int fd, const void *data, size_t len,
                                          struct err *e);
-/* A new file in tmp/, never one that is there. */
-MUST_CHECK enum err_code spool_create_tmp(struct spool *s, const char *name,
-                                          int *ret_fd, struct err *e);
+/* A new file in tmp/ or jobs/, never one that is there. */
+MUST_CHECK enum err_code spool_create(int dir_fd, const char *name, int *ret_fd,
+                                      struct err *e);
+/* What of the upload belongs into its job: id.uuid, source, size, digests, created. */
+MUST_CHECK enum err_code spool_describe(struct spool_upload *u, struct job *j,
+                                        struct err *e);
 /* tmp/<uuid>.json of a job, written and synced; text is room to put it together. */
 MUST_CHECK enum err_code spool_write_manifest(struct spool *s, const struct job *j,
                                               struct buf *text, struct err *e);
@@ -88,6 +93,37 @@ MUST_CHECK enum err_code spool_check_mounted(struct spool *s, struct err *e);
 
 /* Whether writes to this file system may fail as late as at close: not on those of this machine. */
 bool spool_writes_late(int fd);
+
+/* --- spool_read.c --- */
+
+/* A file in jobs/ that we wrote: a regular file of ours, with few links.  ERR_REJECT: "spool missing"; os_errno is ENOENT where
+ * nothing stands there. */
+MUST_CHECK enum err_code spool_open_job_file(struct spool *s, const char *name,
+                                             nlink_t max_links, int *ret_fd,
+                                             int64_t *ret_size, struct err *e);
+/* Read to the end of the file, at most size bytes. */
+MUST_CHECK enum err_code spool_read_all(int fd, char *data, size_t size,
+                                        size_t *ret_len, struct err *e);
+bool spool_is_missing(const struct err *e); /* of what these have told */
+
+/* --- spool_small.c --- */
+
+/* The upload has grown, or has company: into tmp/<uuid>.data with it. */
+MUST_CHECK enum err_code spool_unfold(struct spool *s, struct spool_upload *u,
+                                      struct err *e);
+/* Make the promise of bytes and manifest in one file, jobs/<id>.job.  Not ERR_OK: nothing has been added. */
+MUST_CHECK enum err_code spool_promise_small(struct spool *s, const struct job *j,
+                                             const struct buf *bytes, struct err *e);
+/* As spool_open_data, spool_read_manifest (text: room for JOB_RECORD_MAX + 1) and spool_clone, of a .job.  ERR_REJECT with
+ * spool_is_missing: there is none. */
+MUST_CHECK enum err_code spool_open_small(struct spool *s, const struct job_id *id,
+                                          int64_t expected_size, int *ret_fd,
+                                          struct err *e);
+MUST_CHECK enum err_code spool_read_small_manifest(struct spool *s,
+                                                   const struct job_id *id, char *text,
+                                                   size_t *ret_len, struct err *e);
+MUST_CHECK enum err_code spool_clone_small(struct spool *s, const struct job_id *from,
+                                           const struct job *j, struct err *e);
 
 /* --- spool_room.c --- */
 

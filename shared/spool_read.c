@@ -10,10 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Open a file in jobs/ that we wrote: a regular file of ours, with few links.  A FIFO must not block us, hence
- * O_NONBLOCK, which means nothing to a regular file. */
-static enum err_code open_job_file(struct spool *s, const char *name, nlink_t max_links,
-                                   int *ret_fd, int64_t *ret_size, struct err *e)
+bool spool_is_missing(const struct err *e)
+{
+    return e->os_errno == ENOENT;
+}
+
+/* A FIFO must not block us, hence O_NONBLOCK, which means nothing to a regular file. */
+enum err_code spool_open_job_file(struct spool *s, const char *name, nlink_t max_links,
+                                  int *ret_fd, int64_t *ret_size, struct err *e)
 {
     int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     CLEANUP(fd_close) int fd = -1;
@@ -46,8 +50,13 @@ enum err_code spool_open_data(struct spool *s, const struct job_id *id,
     char name[SPOOL_JOB_NAME];
     int64_t size;
 
+    if (expected_size <= SPOOL_SMALL_MAX) {
+        enum err_code code = spool_open_small(s, id, expected_size, ret_fd, e);
+        if (code != ERR_REJECT || !spool_is_missing(e))
+            return code;
+    }
     spool_job_name(id, ".data", name);
-    if (open_job_file(s, name, 2, &fd, &size, e))
+    if (spool_open_job_file(s, name, 2, &fd, &size, e))
         return e->code;
     if (size != expected_size)
         return err_set(e, ERR_REJECT, "spool %s: %" PRId64 " bytes instead of %" PRId64,
@@ -56,9 +65,8 @@ enum err_code spool_open_data(struct spool *s, const struct job_id *id,
     return ERR_OK;
 }
 
-/* Read to the end of the file, at most size bytes. */
-static enum err_code read_all(int fd, char *data, size_t size, size_t *ret_len,
-                              struct err *e)
+enum err_code spool_read_all(int fd, char *data, size_t size, size_t *ret_len,
+                             struct err *e)
 {
     size_t len = 0;
 
@@ -67,7 +75,7 @@ static enum err_code read_all(int fd, char *data, size_t size, size_t *ret_len,
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return spool_errno(e, "read a manifest");
+            return spool_errno(e, "read a file in jobs/");
         if (n == 0)
             break;
         len += (size_t)n;
@@ -76,24 +84,35 @@ static enum err_code read_all(int fd, char *data, size_t size, size_t *ret_len,
     return ERR_OK;
 }
 
+/* Into text, which has room for one byte more than is allowed: decode refuses it then. */
+static enum err_code read_text(struct spool *s, const struct job_id *id, char *text,
+                               size_t *ret_len, struct err *e)
+{
+    CLEANUP(fd_close) int fd = -1;
+    char name[SPOOL_JOB_NAME];
+    int64_t size;
+
+    enum err_code code = spool_read_small_manifest(s, id, text, ret_len, e);
+    if (code != ERR_REJECT || !spool_is_missing(e))
+        return code;
+    spool_job_name(id, ".json", name);
+    if (spool_open_job_file(s, name, 1, &fd, &size, e))
+        return e->code;
+    return spool_read_all(fd, text, JOB_RECORD_MAX + 1, ret_len, e);
+}
+
 enum err_code spool_read_manifest(struct spool *s, const struct job_id *id,
                                   struct job *ret_job, bool *ret_missing, struct err *e)
 {
-    CLEANUP(fd_close) int fd = -1;
     CLEANUP(job_release) struct job j = JOB_INIT;
-    char text[JOB_RECORD_MAX + 1]; /* one more than allowed: decode refuses it */
-    char name[SPOOL_JOB_NAME];
-    int64_t size;
+    char text[JOB_RECORD_MAX + 1];
     size_t len = 0;
 
-    spool_job_name(id, ".json", name);
-    if (open_job_file(s, name, 1, &fd, &size, e)) {
-        *ret_missing = e->os_errno == ENOENT;
+    *ret_missing = false;
+    if (read_text(s, id, text, &len, e)) {
+        *ret_missing = spool_is_missing(e);
         return e->code;
     }
-    if (read_all(fd, text, sizeof text, &len, e))
-        return e->code;
-    *ret_missing = false;
     if (job_decode_manifest(text, len, &j, e))
         return e->code;
     if (strcmp(j.id.queue, id->queue) != 0 ||
@@ -106,13 +125,17 @@ enum err_code spool_read_manifest(struct spool *s, const struct job_id *id,
 
 enum err_code spool_remove(struct spool *s, const struct job_id *id, struct err *e)
 {
-    static const char *const suffixes[] = {".json", ".data"};
+    static const char *const suffixes[] = {".job", ".json", ".data"};
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         char name[SPOOL_JOB_NAME];
         spool_job_name(id, suffixes[i], name);
-        if (unlinkat(s->jobs_fd, name, 0) < 0 && errno != ENOENT)
+        if (unlinkat(s->jobs_fd, name, 0) == 0) {
+            if (i == 0)
+                return ERR_OK; /* it was all */
+        } else if (errno != ENOENT) {
             return spool_errno(e, "unlink a file in jobs/");
+        }
     }
     return ERR_OK;
 }

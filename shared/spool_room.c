@@ -16,9 +16,10 @@ enum err_code spool_expect(struct spool *s, struct spool_upload *u, int64_t size
 {
     int rc;
 
-    (void)s;
-    if (size <= u->size)
+    if (size <= u->size || (u->is_small && (uint64_t)size <= u->small.max))
         return ERR_OK;
+    if (u->is_small && spool_unfold(s, u, e))
+        return e->code;
     do {
         rc = fallocate(u->fd, FALLOC_FL_KEEP_SIZE, 0, size);
     } while (rc < 0 && errno == EINTR);
@@ -61,7 +62,8 @@ static enum err_code count_data(struct spool *s, struct spool_usage *u, struct e
     while (error == 0 && (errno = 0, entry = readdir(stream))) {
         struct job_id id;
         struct stat st;
-        if (!spool_parse_name(entry->d_name, ".data", &id))
+        if (!spool_parse_name(entry->d_name, ".data", &id) &&
+            !spool_parse_name(entry->d_name, ".job", &id))
             continue;
         if (fstatat(s->jobs_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
             u->files++;

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { SUFFIX_LEN = 5 }; /* ".data", ".json" */
-
 DIR *spool_open_stream(int dir_fd)
 {
     int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -22,10 +20,10 @@ DIR *spool_open_stream(int dir_fd)
 
 bool spool_parse_name(const char *name, const char *suffix, struct job_id *ret_id)
 {
-    size_t len = strlen(name);
+    size_t len = strlen(name), end = strlen(suffix);
 
-    return len > SUFFIX_LEN && strcmp(name + len - SUFFIX_LEN, suffix) == 0 &&
-           id_parse_job(name, len - SUFFIX_LEN, ret_id);
+    return len > end && strcmp(name + len - end, suffix) == 0 &&
+           id_parse_job(name, len - end, ret_id);
 }
 
 /* --- Scan --- */
@@ -61,7 +59,8 @@ bool spool_scan_next(struct spool_scan *scan, struct job_id *ret_id)
         entry = readdir(scan->stream);
         if (!entry)
             break;
-        if (spool_parse_name(entry->d_name, ".json", ret_id))
+        if (spool_parse_name(entry->d_name, ".json", ret_id) ||
+            spool_parse_name(entry->d_name, ".job", ret_id))
             return true;
     }
     scan->error = errno;

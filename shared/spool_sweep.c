@@ -10,14 +10,14 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { DAY_MS = 24 * 60 * 60 * 1000, SUFFIX_LEN = 5 /* ".data", ".json" */ };
+enum { DAY_MS = 24 * 60 * 60 * 1000, SUFFIX_LEN = 5 /* in tmp/: ".data", ".json" */ };
 
 struct sweep {
     struct spool *spool;
     const struct spool_sweep_options *options;
     int dir_fd;
     const char *dir;
-    int64_t now_ms, age_ms;
+    int64_t now_ms;
     size_t swept;
 };
 
@@ -60,7 +60,7 @@ static bool is_debris_in_tmp(const struct sweep *w, const char *name,
     return is_abandoned(w, data, &of_data);
 }
 
-/* Data without its manifest. */
+/* Data without its manifest, and what was never all of a job. */
 static bool is_debris_in_jobs(const struct sweep *w, const char *name,
                               const struct stat *st)
 {
@@ -69,20 +69,29 @@ static bool is_debris_in_jobs(const struct sweep *w, const char *name,
     struct stat of_manifest;
 
     if (!spool_parse_name(name, ".data", &id))
-        return false;
+        return true;
     spool_job_name(&id, ".json", manifest);
     return is_abandoned(w, name, st) &&
            fstatat(w->dir_fd, manifest, &of_manifest, AT_SYMLINK_NOFOLLOW) < 0 &&
            errno == ENOENT;
 }
 
-/* The id in a name in jobs/ tells young ones, and manifests are none, without a look at the disk. */
-static bool may_be_debris(const struct sweep *w, const char *name, bool in_jobs)
+/* The id in a name in jobs/ tells young ones, and jobs are none, without a look at the disk.  What may be debris is so when
+ * nothing was written to it since *ret_ms. */
+static bool may_be_debris(const struct sweep *w, const char *name, bool in_jobs,
+                          int64_t *ret_ms)
 {
     struct job_id id;
 
-    return !in_jobs || (spool_parse_name(name, ".data", &id) &&
-                        id_uuid_ms(id.uuid.text) < w->now_ms - w->age_ms);
+    *ret_ms = w->now_ms - w->options->tmp_age_ms;
+    if (!in_jobs)
+        return true;
+    if (!spool_parse_name(name, ".new", &id)) {
+        *ret_ms = w->now_ms - w->options->jobs_age_ms;
+        if (!spool_parse_name(name, ".data", &id))
+            return false;
+    }
+    return id_uuid_ms(id.uuid.text) < *ret_ms;
 }
 
 /* A manifest in tmp/ may stand for a promise that a key's record waits for.  False: that cannot be undone now. */
@@ -99,10 +108,11 @@ static void sweep_one(struct sweep *w, const char *name, bool in_jobs)
     const struct spool_sweep_options *o = w->options;
     char path[sizeof "jobs/" + 256];
     struct stat st;
+    int64_t since_ms;
 
-    if (!may_be_debris(w, name, in_jobs) ||
+    if (!may_be_debris(w, name, in_jobs, &since_ms) ||
         fstatat(w->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-        !is_older(&st, w->now_ms - w->age_ms))
+        !is_older(&st, since_ms))
         return;
     if (!(in_jobs ? is_debris_in_jobs : is_debris_in_tmp)(w, name, &st))
         return;
@@ -133,13 +143,11 @@ size_t spool_sweep_files(struct spool *s, const struct spool_sweep_options *o)
                       .options = o,
                       .dir_fd = s->tmp_fd,
                       .dir = "tmp",
-                      .now_ms = clock_wall_ms(),
-                      .age_ms = o->tmp_age_ms};
+                      .now_ms = clock_wall_ms()};
 
     sweep_dir(&w, false);
     w.dir_fd = s->jobs_fd;
     w.dir = "jobs";
-    w.age_ms = o->jobs_age_ms;
     sweep_dir(&w, true);
     return w.swept;
 }

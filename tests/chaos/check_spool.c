@@ -7,24 +7,38 @@
 
 enum { DATA = 1, MANIFEST = 2 };
 
-static bool see_tmp(void *ctx, const struct tree_file *f)
+static bool see_young(struct check *c, const char *dir, const struct tree_file *f)
 {
-    struct check *c = ctx;
     int64_t age_ms = clock_wall_ms() - f->stat->st_mtim.tv_sec * INT64_C(1000);
 
     if (c->o->tmp_age_ms == 0 || age_ms > c->o->tmp_age_ms)
-        check_offend(c, 5, "tmp/%.120s: %lld ms old", f->below, (long long)age_ms);
+        check_offend(c, 5, "%s/%.120s: %lld ms old", dir, f->below, (long long)age_ms);
     return true;
 }
 
-/* Of "<id>.data" and "<id>.json": which of the two; 0: neither. */
+static bool see_tmp(void *ctx, const struct tree_file *f)
+{
+    return see_young(ctx, "tmp", f);
+}
+
+/* Of "<id>.data", "<id>.json" and "<id>.job": what it holds; 0: it is none of these. */
 static int parse_name(const char *name, struct job_id *ret_id)
 {
     const char *dot = strrchr(name, '.');
 
     if (!dot || !id_parse_job(name, (size_t)(dot - name), ret_id))
         return 0;
+    if (strcmp(dot, ".job") == 0)
+        return DATA | MANIFEST;
     return strcmp(dot, ".data") == 0 ? DATA : strcmp(dot, ".json") == 0 ? MANIFEST : 0;
+}
+
+/* A .new is what a writer has left that was killed, and stays for as long as what stands in tmp/. */
+static bool is_new(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot && strcmp(dot, ".new") == 0;
 }
 
 static bool see_job(void *ctx, const struct tree_file *f)
@@ -36,6 +50,8 @@ static bool see_job(void *ctx, const struct tree_file *f)
 
     if (dead)
         *dead |= part;
+    else if (is_new(f->below))
+        return see_young(c, "jobs", f);
     else
         check_offend(c, 5, "jobs/%.120s: of no dead job", f->below);
     return true;
@@ -80,7 +96,14 @@ bool check_has_bytes(const struct check *c, const char *job_id, int64_t n)
 
     if (!c->o->spool_dir)
         return false;
-    (void)snprintf(path, sizeof path, "%.3900s/jobs/%s.data", c->o->spool_dir, job_id);
-    return store_read_path(path, &content, &e) == ERR_OK &&
-           content.state == STORE_WHOLE && content.body.n == n;
+    (void)snprintf(path, sizeof path, "%.3900s/jobs/%s.job", c->o->spool_dir, job_id);
+    if (store_read_behind_line(path, &content, &e) != ERR_OK)
+        return false;
+    if (content.state == STORE_MISSING) {
+        (void)snprintf(path, sizeof path, "%.3900s/jobs/%s.data", c->o->spool_dir,
+                       job_id);
+        if (store_read_path(path, &content, &e) != ERR_OK)
+            return false;
+    }
+    return content.state == STORE_WHOLE && content.body.n == n;
 }

@@ -173,35 +173,50 @@ static bool has_answered(void *ctx)
     return n == 0;
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    struct stat st;
+    CLEANUP(fd_close) int in = open(from, O_RDONLY | O_CLOEXEC);
+
+    if (in < 0)
+        return; /* the verdict will miss it */
+    CLEANUP(fd_close)
+    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (out < 0 || fstat(in, &st) < 0 ||
+        sendfile(out, in, NULL, (size_t)st.st_size) != st.st_size)
+        abort();
+}
+
+static void gather_one(struct points *p, const char *name, int len, const char *suffix)
+{
+    char from[512], to[512];
+
+    (void)snprintf(from, sizeof from, "%s/jobs/%.*s%s", p->spool.path, len, name,
+                   suffix);
+    (void)snprintf(to, sizeof to, "%s/jobs/%.*s%s", p->gathered.path, len, name,
+                   suffix);
+    copy_file(from, to);
+}
+
 /* What stands in jobs/ with a manifest goes into the spool that a worker will get. */
 static int64_t gather(struct points *p)
 {
-    static const char *const suffixes[] = {".json", ".data"};
-    char from[512], to[512];
+    char path[512];
     struct dirent *entry;
     int64_t found = 0;
 
-    (void)snprintf(from, sizeof from, "%s/jobs", p->spool.path);
-    DIR *jobs = opendir(from);
+    (void)snprintf(path, sizeof path, "%s/jobs", p->spool.path);
+    DIR *jobs = opendir(path);
     while (jobs && (entry = readdir(jobs))) {
-        size_t len = strlen(entry->d_name);
-        if (len < 6 || strcmp(entry->d_name + len - 5, ".json") != 0)
-            continue;
-        found++;
-        for (size_t i = 0; i < 2; i++) {
-            struct stat st;
-            (void)snprintf(from, sizeof from, "%s/jobs/%.*s%s", p->spool.path,
-                           (int)len - 5, entry->d_name, suffixes[i]);
-            (void)snprintf(to, sizeof to, "%s/jobs/%.*s%s", p->gathered.path,
-                           (int)len - 5, entry->d_name, suffixes[i]);
-            CLEANUP(fd_close) int in = open(from, O_RDONLY | O_CLOEXEC);
-            if (in < 0)
-                continue; /* the verdict will miss it */
-            CLEANUP(fd_close)
-            int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-            if (out < 0 || fstat(in, &st) < 0 ||
-                sendfile(out, in, NULL, (size_t)st.st_size) != st.st_size)
-                abort();
+        const char *dot = strrchr(entry->d_name, '.');
+        int len = dot ? (int)(dot - entry->d_name) : 0;
+        if (dot && strcmp(dot, ".job") == 0) {
+            gather_one(p, entry->d_name, len, ".job");
+            found++;
+        } else if (dot && strcmp(dot, ".json") == 0) {
+            gather_one(p, entry->d_name, len, ".json");
+            gather_one(p, entry->d_name, len, ".data");
+            found++;
         }
     }
     if (jobs)

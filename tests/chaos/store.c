@@ -135,7 +135,8 @@ static enum store_state judge(const struct body *b, int64_t size, const uint8_t 
     return memcmp(want, sum, sizeof want) == 0 ? STORE_WHOLE : STORE_PARTIAL;
 }
 
-static enum err_code read_object(int fd, struct store_content *c, struct err *e)
+static enum err_code read_object(int fd, off_t from, struct store_content *c,
+                                 struct err *e)
 {
     CLEANUP(digest_sha256_release) struct digest_sha256 d = DIGEST_SHA256_INIT;
     char chunk[READ_CHUNK];
@@ -144,7 +145,7 @@ static enum err_code read_object(int fd, struct store_content *c, struct err *e)
     if (digest_sha256_init(&d, e) != ERR_OK)
         return e->code;
     for (;;) {
-        ssize_t n = pread(fd, chunk, sizeof chunk, c->size);
+        ssize_t n = pread(fd, chunk, sizeof chunk, from + c->size);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -162,8 +163,24 @@ static enum err_code read_object(int fd, struct store_content *c, struct err *e)
     return ERR_OK;
 }
 
-enum err_code store_read_path(const char *path, struct store_content *ret,
-                              struct err *e)
+/* Where the second line of a file begins; 0: it has one line alone. */
+static off_t second_line(int fd)
+{
+    char chunk[READ_CHUNK];
+
+    for (off_t at = 0;;) {
+        ssize_t n = pread(fd, chunk, sizeof chunk, at);
+        if (n <= 0)
+            return 0;
+        const char *end = memchr(chunk, '\n', (size_t)n);
+        if (end)
+            return at + (end - chunk) + 1;
+        at += n;
+    }
+}
+
+static enum err_code read_path(const char *path, bool behind_line,
+                               struct store_content *ret, struct err *e)
 {
     struct store_content c = {.state = STORE_MISSING};
     CLEANUP(fd_close)
@@ -171,10 +188,22 @@ enum err_code store_read_path(const char *path, struct store_content *ret,
 
     if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
         return err_errno(e, ERR_RETRY, "store: open %s", path);
-    if (fd >= 0 && read_object(fd, &c, e) != ERR_OK)
+    if (fd >= 0 && read_object(fd, behind_line ? second_line(fd) : 0, &c, e) != ERR_OK)
         return e->code;
     *ret = c;
     return ERR_OK;
+}
+
+enum err_code store_read_path(const char *path, struct store_content *ret,
+                              struct err *e)
+{
+    return read_path(path, false, ret, e);
+}
+
+enum err_code store_read_behind_line(const char *path, struct store_content *ret,
+                                     struct err *e)
+{
+    return read_path(path, true, ret, e);
 }
 
 enum err_code store_read_key(const struct store *s, const char *key,

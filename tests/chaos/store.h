@@ -89,6 +89,9 @@ struct store_content {
  * give all of it).  ERR_RETRY: it cannot be read. */
 MUST_CHECK enum err_code store_read_path(const char *path, struct store_content *ret,
                                          struct err *e);
+/* The same of what stands behind its first line, as in a .job of the spool. */
+MUST_CHECK enum err_code
+store_read_behind_line(const char *path, struct store_content *ret, struct err *e);
 MUST_CHECK enum err_code store_read_key(const struct store *s, const char *key,
                                         struct store_content *ret, struct err *e);
 

@@ -185,7 +185,7 @@ Test(s3, a_wrong_secret_is_said_and_costs_no_attempt)
     cr_expect(WAIT_UNTIL(state_is(id, "scheduled"), 20000));
     job_hget(&s, id, "attempts", text, sizeof text);
     cr_expect(!*text || strcmp(text, "0") == 0, "%s", text);
-    cr_expect_eq(system_count_files(&s, "spool/jobs"), 2, "its bytes are kept");
+    cr_expect_eq(system_count_files(&s, "spool/jobs"), 1, "its bytes are kept");
 }
 
 Test(s3, uploads_behind_apache_arrive_too)

@@ -92,9 +92,8 @@ bool policy_put_says(const char *uri, const char *type, int status, const char *
 
 char *policy_manifest(const char *id)
 {
-    char path[512], *text = calloc(1, 8192);
-
-    snprintf(path, sizeof path, "%s/spool/jobs/%s.json", rig.dir.path, id);
+    const char *path = responder_job_file(id, ".json");
+    char *text = calloc(1, 8192);
     FILE *f = fopen(path, "re");
     cr_assert(f && text, "%s", path);
     cr_assert(fread(text, 1, 8191, f) > 0);

@@ -97,7 +97,18 @@ size_t responder_count(const char *below)
     char path[256];
 
     (void)snprintf(path, sizeof path, "%s/spool/%s", rig.dir.path, below);
-    return tmpdir_count(path, "");
+    return tmpdir_count(path, "") + tmpdir_count(path, ".job");
+}
+
+const char *responder_job_file(const char *id, const char *suffix)
+{
+    static char path[512];
+
+    (void)snprintf(path, sizeof path, "%s/spool/jobs/%s.job", rig.dir.path, id);
+    if (access(path, F_OK) != 0)
+        (void)snprintf(path, sizeof path, "%s/spool/jobs/%s%s", rig.dir.path, id,
+                       suffix);
+    return path;
 }
 
 const char *responder_id(const struct fcgi_response *r)

@@ -38,8 +38,10 @@ struct fcgi_response responder_ask(const struct fcgi_request *r);
 /* The same, for its status alone. */
 int responder_status(const struct fcgi_request *r);
 
-/* How many files there are in spool/tmp and spool/jobs. */
+/* How many files there are in spool/tmp and spool/jobs.  A .job has data and manifest, and counts for both. */
 size_t responder_count(const char *below);
+/* Where the data or the manifest of a job stand, suffix ".data" or ".json": its .job, if it has one.  In a static buffer. */
+const char *responder_job_file(const char *id, const char *suffix);
 /* The first "id":"..." in a response, in a static buffer. */
 const char *responder_id(const struct fcgi_response *r);
 /* "/v1/jobs/ID" and what comes after it, in a static buffer. */

@@ -74,10 +74,9 @@ static struct fcgi_request by_file(const char *path, const char *length)
 
 static ino_t spooled_inode(const char *id)
 {
-    char path[512];
+    const char *path = responder_job_file(id, ".data");
     struct stat st;
 
-    (void)snprintf(path, sizeof path, "%s/spool/jobs/%s.data", rig.dir.path, id);
     cr_assert(stat(path, &st) == 0, "%s", path);
     cr_expect(eq(int, st.st_uid == geteuid(), 1));
     return st.st_ino;

@@ -77,9 +77,8 @@ static char *batch_in(const char *text)
 /* The batch in the manifest of a job; the caller frees. */
 static char *batch_on_disk(const char *id)
 {
-    char path[512], text[4096];
-
-    snprintf(path, sizeof path, "%s/spool/jobs/%s.json", rig.dir.path, id);
+    const char *path = responder_job_file(id, ".json");
+    char text[4096];
     FILE *f = fopen(path, "re");
     cr_assert(f != NULL, "%s", path);
     text[fread(text, 1, sizeof text - 1, f)] = '\0';

@@ -134,9 +134,7 @@ Test(responder_jobs, while_redis_cannot_be_asked_a_job_on_disk_is_accepted)
 /* Overwrite the manifest of a job with what is none. */
 static void damage_manifest(const char *id)
 {
-    char path[512];
-
-    snprintf(path, sizeof path, "%s/spool/jobs/%s.json", rig.dir.path, id);
+    const char *path = responder_job_file(id, ".json");
     FILE *f = fopen(path, "we");
     cr_assert(f != NULL, "%s", path);
     fputs("{}", f);

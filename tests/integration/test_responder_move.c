@@ -1,6 +1,7 @@
 /*
  * responder: a job is moved to another queue, or left where it is.
  */
+#include "shared/spool.h"
 #include "tests/integration/responder_rig.h"
 #include "tests/integration/responder_worker.h"
 
@@ -71,7 +72,7 @@ Test(responder_move, a_waiting_job_goes_with_all_it_has)
              "\"error\":{\"class\":\"moved\",\"text\":\"moved to %s\"}", new);
     cr_expect(responder_says("GET", responder_job_uri(old, ""), NULL, 200, said));
     cr_expect(responder_field_is(old, "state", "cancelled"));
-    cr_expect(is_there(new, ".data") && is_there(new, ".json"));
+    cr_expect(is_there(new, ".job"));
     cr_expect(eq(sz, responder_count("jobs"), 2), "the old files are gone");
     struct queue_lease l = worker_take("media");
     cr_expect(strcmp(l.id.uuid.text, strchr(new, '.') + 1) == 0);
@@ -229,14 +230,24 @@ Test(responder_move, of_many_that_move_one_job_at_once_one_does)
 
 Test(responder_move, without_its_bytes_it_stays)
 {
-    char old[80], path[512];
+    static char body[SPOOL_SMALL_MAX + 1];
+    const struct fcgi_request puts[] = {PUT("/v1/uploads/a", "hello"),
+                                        {.method = "PUT",
+                                         .uri = "/v1/uploads/a",
+                                         .body = body,
+                                         .body_len = sizeof body}};
 
-    snprintf(old, sizeof old, "%s", responder_upload("/v1/uploads/a"));
-    snprintf(path, sizeof path, "%s/spool/jobs/%s.data", rig.dir.path, old);
-    cr_assert(eq(int, unlink(path), 0));
-    cr_expect(responder_says("POST", move_uri(old), TO_MEDIA, 409, "bytes are gone"));
-    snprintf(path, sizeof path, "%s/spool/jobs/%s.json", rig.dir.path, old);
-    cr_assert(eq(int, unlink(path), 0));
-    cr_expect(responder_says("POST", move_uri(old), TO_MEDIA, 409, "bytes are gone"));
-    cr_expect(eq(sz, responder_count("jobs"), 0));
+    for (size_t i = 0; i < 2; i++) { /* in one file, and in two */
+        struct fcgi_response r = responder_ask(&puts[i]);
+        char old[80];
+        snprintf(old, sizeof old, "%s", responder_id(&r));
+        fcgi_response_release(&r);
+        cr_assert(eq(int, unlink(responder_job_file(old, ".data")), 0));
+        cr_expect(
+            responder_says("POST", move_uri(old), TO_MEDIA, 409, "bytes are gone"));
+        cr_assert(eq(int, unlink(responder_job_file(old, ".json")), i == 0 ? -1 : 0));
+        cr_expect(
+            responder_says("POST", move_uri(old), TO_MEDIA, 409, "bytes are gone"));
+        cr_expect(eq(sz, responder_count("jobs"), 0));
+    }
 }

@@ -309,7 +309,8 @@ static void check(struct stress *s)
     size_t want = atomic_load(&s->accepted) - atomic_load(&s->cancelled);
     struct tmpdir_file jobs = tmpdir_file(&s->dir, "spool/jobs");
     struct tmpdir_file tmp = tmpdir_file(&s->dir, "spool/tmp");
-    size_t manifests = tmpdir_count(jobs.path, ".json"),
+    size_t manifests =
+               tmpdir_count(jobs.path, ".json") + tmpdir_count(jobs.path, ".job"),
            rest = tmpdir_count(tmp.path, "");
     int64_t queued =
         redis_fixture_ask_int(&s->redis, "ZCARD", "hoist:{default}:ready", NULL);

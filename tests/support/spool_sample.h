@@ -27,14 +27,21 @@ struct spool_sample {
     struct spool *spool;
 };
 
-static inline void spool_sample_open(struct spool_sample *s)
+static inline void spool_sample_open_small(struct spool_sample *s, size_t small_bytes)
 {
     struct err e = ERR_INIT;
 
     tmpdir_make(&s->dir);
     memcpy(s->path, tmpdir_file(&s->dir, "spool").path, sizeof s->path);
-    struct spool_options o = {.dir = s->path, .durable = true};
+    struct spool_options o = {
+        .dir = s->path, .durable = true, .small_bytes = small_bytes};
     cr_assert(eq(int, spool_open(&o, &s->spool, &e), ERR_OK), "%s", e.text);
+}
+
+/* Data and manifests have files of their own. */
+static inline void spool_sample_open(struct spool_sample *s)
+{
+    spool_sample_open_small(s, 0);
 }
 
 static inline void spool_sample_close(struct spool_sample *s)

@@ -62,10 +62,9 @@ static int complain(const char *what, const char *name)
 }
 
 /* Whether the file holds exactly the upload's bytes. */
-static bool is_whole(const struct upload *u, int at_fd, const char *path)
+static bool is_whole(const struct upload *u, int fd)
 {
     char *want = malloc(UPLOAD_SIZE_MAX), *got = malloc(UPLOAD_SIZE_MAX + 1);
-    CLEANUP(fd_close) int fd = openat(at_fd, path, O_RDONLY | O_CLOEXEC);
     size_t len = 0;
 
     if (!want || !got)
@@ -108,20 +107,19 @@ static int look_at_spool(const struct ledger *l, struct rig *rig, bool *found)
     while (spool_scan_next(scan, &id)) {
         CLEANUP(job_release) struct job j = JOB_INIT;
         bool missing = false;
-        char path[TMPDIR_FILE_MAX + ID_JOB_MAX + 16], text[ID_JOB_MAX + 1];
+        CLEANUP(fd_close) int fd = -1;
         if (spool_read_manifest(rig->spool, &id, &j, &missing, &e) != ERR_OK) {
             broken += missing ? 0 : complain(e.text, "a manifest");
             continue;
         }
         const struct upload *u = find(l, j.name);
-        id_format_job(&id, text);
-        (void)snprintf(path, sizeof path, "%s/jobs/%s.data", rig->spool_dir.path, text);
         if (!u) {
             broken += complain("in the spool, and nobody's", j.name);
             continue;
         }
         found[u - l->uploads] = true;
-        if (!is_whole(u, AT_FDCWD, path))
+        if (spool_open_data(rig->spool, &id, j.size, &fd, &e) != ERR_OK ||
+            !is_whole(u, fd))
             broken += complain("in the spool, but not its bytes", u->name);
     }
     spool_scan_close(scan);
@@ -155,11 +153,13 @@ static int check_directory(const struct ledger *l, const char *path)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         const struct upload *u = find(l, entry->d_name);
+        CLEANUP(fd_close)
+        int fd = openat(dirfd(d), entry->d_name, O_RDONLY | O_CLOEXEC);
         if (!u)
             broken += complain("an object, and nobody's", entry->d_name);
         else if (!may_be_there(u))
             broken += complain("an object of what was refused or cancelled", u->name);
-        else if (!is_whole(u, dirfd(d), entry->d_name))
+        else if (!is_whole(u, fd))
             broken += complain("an object, but not its bytes", u->name);
     }
     if (d)
