@@ -31,15 +31,17 @@ static enum err_code ask_redis(struct exchange *x, struct err *e)
 
 enum spool_state { SPOOL_OK, SPOOL_FULL, SPOOL_FAILING };
 
-/* A file of it, made and removed. */
+/* A file of it, made and removed: one that is too large to be kept in memory until its commit. */
 static enum spool_state try_spool(struct exchange *x, struct err *why)
 {
     struct spool_upload u = SPOOL_UPLOAD_INIT;
     struct err e = ERR_INIT;
-    if (spool_begin(x->app->spool, &u, &e) == ERR_OK) {
-        spool_abort(x->app->spool, &u);
+    enum err_code code = spool_begin(x->app->spool, &u, &e);
+    if (code == ERR_OK)
+        code = spool_expect(x->app->spool, &u, SPOOL_SMALL_MAX + 1, &e);
+    spool_abort(x->app->spool, &u);
+    if (code == ERR_OK)
         return SPOOL_OK;
-    }
     log_warn("health", "the spool cannot be written", LOG_ERR(&e));
     if (!why->code)
         *why = e;

@@ -251,8 +251,8 @@ MUST_CHECK enum err_code spool_open_unnamed(struct spool *s, int *ret_fd,
 
 /* --- Reading --- */
 
-/* Open the bytes of a job for reading and check that they are expected_size long.  Of a .job it is a copy in memory
- * (memfd_create), so that all that is read from the descriptor are always the bytes alone.
+/* Open the bytes of a job for reading and check that they are expected_size long.  Of a .job it is a sealed copy in
+ * memory (memfd_create), which nobody can write to, so that all that is read from the descriptor are always the bytes alone.
  * ERR_REJECT: missing, not a regular file of ours, or of another size ("spool missing", "spool short"). */
 MUST_CHECK enum err_code spool_open_data(struct spool *s, const struct job_id *id,
                                          int64_t expected_size, int *ret_fd,

@@ -56,7 +56,9 @@ enum err_code spool_promise_small(struct spool *s, const struct job *j,
     spool_job_name(&j->id, ".job", name);
     enum err_code code = write_new(s, j, new, bytes, e);
     if (code == ERR_OK && renameat(s->jobs_fd, new, s->jobs_fd, name) < 0)
-        code = spool_errno(e, "rename a file in jobs/");
+        code = errno == ENOENT /* it was swept: this process stood still for minutes */
+                   ? err_errno(e, ERR_RETRY, "spool: rename a file in jobs/")
+                   : spool_errno(e, "rename a file in jobs/");
     if (code == ERR_OK)
         code = spool_sync_jobs(s, e);
     if (code == ERR_OK) {
@@ -144,6 +146,27 @@ static enum err_code copy_bytes(struct small *f, int to, struct err *e)
     }
 }
 
+#ifndef MFD_NOEXEC_SEAL /* Linux 6.3 */
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+static int create_in_memory(void)
+{
+    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    int fd = memfd_create("upload", flags | MFD_NOEXEC_SEAL);
+
+    return fd < 0 && errno == EINVAL ? memfd_create("upload", flags) : fd;
+}
+
+/* Converters get it, and destinations share it: nobody shall write to it, nor open it for that again. */
+static enum err_code seal(int fd, struct err *e)
+{
+    if (fcntl(fd, F_ADD_SEALS,
+              F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
+        return ERR_OK;
+    return err_errno(e, ERR_RETRY, "spool: seal a copy in memory");
+}
+
 enum err_code spool_open_small(struct spool *s, const struct job_id *id,
                                int64_t expected_size, int *ret_fd, struct err *e)
 {
@@ -153,10 +176,12 @@ enum err_code spool_open_small(struct spool *s, const struct job_id *id,
     if (open_small(s, id, &f, e))
         return e->code;
     enum err_code code = check_size(&f, expected_size, e);
-    if (code == ERR_OK && (copy = memfd_create("upload", MFD_CLOEXEC)) < 0)
+    if (code == ERR_OK && (copy = create_in_memory()) < 0)
         code = err_errno(e, ERR_RETRY, "spool: memfd_create");
     if (code == ERR_OK)
         code = copy_bytes(&f, copy, e);
+    if (code == ERR_OK)
+        code = seal(copy, e);
     fd_close(&f.fd);
     if (code == ERR_OK)
         *ret_fd = TAKE_FD(copy);

@@ -221,6 +221,19 @@ Test(spool_small, when_a_call_fails_nothing_is_promised_and_nothing_stays)
     }
 }
 
+Test(spool_small, what_was_swept_meanwhile_may_be_sent_again)
+{
+    struct spool_upload u = SPOOL_UPLOAD_INIT;
+    struct job j = spool_sample_job("q");
+    struct err e = ERR_INIT;
+
+    cr_assert(not(spool_begin(spool.spool, &u, &e)));
+    watch('r', ENOENT);
+    cr_expect(eq(int, spool_commit(spool.spool, &u, &j, 1, &e), ERR_RETRY), "%s",
+              e.text);
+    job_release(&j);
+}
+
 Test(spool_small, syncs_that_fail_are_counted)
 {
     struct err e = ERR_INIT;

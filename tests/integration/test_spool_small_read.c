@@ -51,6 +51,26 @@ Test(spool_small_read, a_link_in_its_place_is_not_followed)
     job_release(&j);
 }
 
+/* Converters have it as their standard input. */
+Test(spool_small_read, nobody_writes_to_what_was_opened)
+{
+    struct job j = spool_sample_commit(&spool, "q", "hello", 5);
+    struct err e = ERR_INIT;
+    char path[64];
+    int fd = -1;
+
+    cr_assert(not(spool_open_data(spool.spool, &j.id, 5, &fd, &e)), "%s", e.text);
+    cr_expect(eq(int, (int)pwrite(fd, "X", 1, 0), -1));
+    cr_expect(eq(int, ftruncate(fd, 0), -1));
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int again = open(path, O_RDWR | O_CLOEXEC);
+    cr_expect(again < 0 || pwrite(again, "X", 1, 0) < 0);
+    close(again);
+    close(fd);
+    cr_expect(holds(&j.id, "hello", 5));
+    job_release(&j);
+}
+
 /* Whatever small_bytes is now: it was made by others. */
 Test(spool_small_read, the_largest_and_those_of_another_setting_are_read_and_copied)
 {
