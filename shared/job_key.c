@@ -60,7 +60,10 @@ static enum err_code check_with(const char *template, const char *text,
         return e->code;
     job_default_key(&j, usual);
     if (expand(template, &j, usual, &key, e))
-        return e->code;
+        return key.failed && !key.starved
+                   ? err_set(e, ERR_CONFIG, "gives keys of more than %d bytes",
+                             JOB_KEY_MAX)
+                   : e->code;
     if (!job_key_is_safe(key.data, key.len) || prefix_bytes + key.len > JOB_KEY_MAX)
         return err_set(e, ERR_CONFIG, "gives '%.60s', which is not allowed as a key",
                        key.data);

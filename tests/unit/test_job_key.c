@@ -70,6 +70,9 @@ static const struct {
     {"{id}{", false},
     {"{id}{meta.A B}", false},
     {"{id}{name}{meta.a}", false}, /* too long for one segment */
+    {"{id}/{meta.a}/{meta.b}/{meta.c}/{meta.d}/{meta.e}/{meta.f}/{meta.g}/{meta.h}/"
+     "{meta.i}/{meta.j}/{meta.k}/{meta.l}",
+     false}, /* too long for any key */
 };
 
 Test(job_key, templates_are_checked_at_the_start)
