@@ -14,7 +14,7 @@
  * The manifest's rename is the moment of the promise.  Unlink, after the job ended: manifest first, then data.
  *
  * A small upload (small_bytes), the only one of its request, which nobody must hear of before its promise (spool_ready),
- * stands in one file, which takes half of the calls and one sync less:  .new written, synced  ->  renamed to .job, the moment
+ * stands in one file, which takes four calls instead of nine and one sync less:  .new written, synced  ->  renamed to .job, the moment
  * of the promise  ->  jobs/ synced.  `tail -n +2 FILE` prints its bytes.  Readers take a job as it stands: of whoever shares
  * a spool, those who write .job files must be updated last.
  *

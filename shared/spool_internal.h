@@ -105,6 +105,9 @@ MUST_CHECK enum err_code spool_open_job_file(struct spool *s, const char *name,
 MUST_CHECK enum err_code spool_read_all(int fd, char *data, size_t size,
                                         size_t *ret_len, struct err *e);
 bool spool_is_missing(const struct err *e); /* of what these have told */
+/* ERR_REJECT: "spool short", "spool long". */
+MUST_CHECK enum err_code spool_check_size(int64_t size, int64_t expected,
+                                          struct err *e);
 
 /* --- spool_small.c --- */
 

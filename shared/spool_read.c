@@ -43,6 +43,14 @@ enum err_code spool_open_job_file(struct spool *s, const char *name, nlink_t max
     return ERR_OK;
 }
 
+enum err_code spool_check_size(int64_t size, int64_t expected, struct err *e)
+{
+    if (size == expected)
+        return ERR_OK;
+    return err_set(e, ERR_REJECT, "spool %s: %" PRId64 " bytes instead of %" PRId64,
+                   size < expected ? "short" : "long", size, expected);
+}
+
 enum err_code spool_open_data(struct spool *s, const struct job_id *id,
                               int64_t expected_size, int *ret_fd, struct err *e)
 {
@@ -58,9 +66,8 @@ enum err_code spool_open_data(struct spool *s, const struct job_id *id,
     spool_job_name(id, ".data", name);
     if (spool_open_job_file(s, name, 2, &fd, &size, e))
         return e->code;
-    if (size != expected_size)
-        return err_set(e, ERR_REJECT, "spool %s: %" PRId64 " bytes instead of %" PRId64,
-                       size < expected_size ? "short" : "long", size, expected_size);
+    if (spool_check_size(size, expected_size, e))
+        return e->code;
     *ret_fd = TAKE_FD(fd);
     return ERR_OK;
 }

@@ -103,47 +103,29 @@ static enum err_code open_small(struct spool *s, const struct job_id *id,
 
 static enum err_code check_size(const struct small *f, int64_t expected, struct err *e)
 {
-    int64_t size = f->size - (int64_t)f->manifest_len;
-
-    if (size == expected)
-        return ERR_OK;
-    return err_set(e, ERR_REJECT, "spool %s: %" PRId64 " bytes instead of %" PRId64,
-                   size < expected ? "short" : "long", size, expected);
+    return spool_check_size(f->size - (int64_t)f->manifest_len, expected, e);
 }
 
-/* The bytes that open_small has not read follow it; at says where the next ones go. */
-static enum err_code put(int to, const char *data, size_t len, off_t *at, struct err *e)
-{
-    while (len > 0) {
-        ssize_t n = pwrite(to, data, len, *at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_errno(e, ERR_RETRY, "spool: copy to memory");
-        data += n;
-        len -= (size_t)n;
-        *at += n;
-    }
-    return ERR_OK;
-}
-
+/* What open_small has read, then the rest; to is left at its beginning. */
 static enum err_code copy_bytes(struct small *f, int to, struct err *e)
 {
     const char *bytes = f->text + f->manifest_len;
     size_t len = f->len - f->manifest_len;
-    off_t at = 0;
+    int64_t left = f->size - (int64_t)f->manifest_len;
 
     for (;;) {
-        if (put(to, bytes, len, &at, e))
+        if (spool_write_all(to, bytes, len, e))
             return e->code;
-        if (at >= f->size - (int64_t)f->manifest_len)
-            return ERR_OK;
+        left -= (int64_t)len;
+        if (left <= 0)
+            break;
         if (spool_read_all(f->fd, f->text, sizeof f->text, &len, e))
             return e->code;
         if (len == 0)
             return err_set(e, ERR_REJECT, "spool short: it was cut while it was read");
         bytes = f->text;
     }
+    return lseek(to, 0, SEEK_SET) < 0 ? spool_errno(e, "go back in memory") : ERR_OK;
 }
 
 #ifndef MFD_NOEXEC_SEAL /* Linux 6.3 */
