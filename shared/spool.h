@@ -198,10 +198,12 @@ MUST_CHECK enum err_code spool_commit_set(struct spool *s, const struct spool_se
                                           struct err *e);
 
 /* Make the promise of `from` a second time, for a job that takes its place: j is its manifest with another queue in its
- * id; it gets a uuid of its own.  The data has two names then, until one of the jobs is removed.
+ * id; it gets a uuid of its own.  The data has two names then, until one of the jobs is removed; that of a .job is copied.
+ * ready may be NULL.
  * ERR_REJECT: the data is missing, or not j->size long.  Not ERR_OK: nothing has been added. */
 MUST_CHECK enum err_code spool_clone(struct spool *s, const struct job_id *from,
-                                     struct job *j, struct err *e);
+                                     struct job *j, const struct spool_ready *ready,
+                                     struct err *e);
 
 /* Make the promise of a job whose bytes are not in the spool: its manifest alone.  j is complete but for `created`, which is
  * set where it is 0, and for id.uuid where that is "".  Errors as of commit; not ERR_OK: nothing has been added. */

@@ -1,10 +1,32 @@
 /* Manifests that come without an upload: a second one for the same bytes, one for bytes that are yet to be fetched. */
 #include "shared/spool_internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Of a .job, whose bytes have no name of their own; fd is a copy of these. */
+static enum err_code copy_data(struct spool *s, int fd, const char *name, int64_t size,
+                               struct err *e)
+{
+    CLEANUP(buf_release) struct buf bytes = BUF_INIT(SPOOL_SMALL_MAX);
+    CLEANUP(fd_close) int to = -1;
+    char *room = buf_reserve(&bytes, (size_t)size);
+    size_t len;
+
+    if (!room)
+        return err_set(e, ERR_NOMEM, "spool: no memory for a copy");
+    if (spool_read_all(fd, room, (size_t)size, &len, e) ||
+        spool_create(s->jobs_fd, name, &to, e))
+        return e->code;
+    if (spool_write_all(to, room, len, e) == ERR_OK &&
+        spool_sync_and_close(s, &to, e) == ERR_OK)
+        return ERR_OK;
+    (void)unlinkat(s->jobs_fd, name, 0); /* what stays is swept */
+    return e->code;
+}
 
 /* The data is looked at as a worker would, and made young, so that no sweep takes the new name for debris. */
 static enum err_code link_data(struct spool *s, const struct job_id *from,
@@ -19,9 +41,11 @@ static enum err_code link_data(struct spool *s, const struct job_id *from,
     spool_job_name(&j->id, ".data", new);
     if (futimens(fd, NULL) < 0)
         return spool_errno(e, "touch a file in jobs/");
-    if (linkat(s->jobs_fd, old, s->jobs_fd, new, 0) < 0)
-        return spool_errno(e, "link a file in jobs/");
-    return ERR_OK;
+    if (linkat(s->jobs_fd, old, s->jobs_fd, new, 0) == 0)
+        return ERR_OK;
+    return errno == ENOENT && j->size <= SPOOL_SMALL_MAX
+               ? copy_data(s, fd, new, j->size, e)
+               : spool_errno(e, "link a file in jobs/");
 }
 
 static enum err_code publish_manifest(struct spool *s, const struct job *j,
@@ -106,16 +130,19 @@ enum err_code spool_promise_shared(struct spool *s, const struct job *j, struct 
     return code;
 }
 
+/* Where somebody is to hear of it before its promise there are two files, as of an upload. */
 enum err_code spool_clone(struct spool *s, const struct job_id *from, struct job *j,
-                          struct err *e)
+                          const struct spool_ready *ready, struct err *e)
 {
     j->id.uuid = id_new();
-    enum err_code code = spool_clone_small(s, from, j, e);
-    if (code != ERR_REJECT || !spool_is_missing(e))
-        return code;
+    if (!ready) {
+        enum err_code code = spool_clone_small(s, from, j, e);
+        if (code != ERR_REJECT || !spool_is_missing(e))
+            return code;
+    }
     if (link_data(s, from, j, e))
         return e->code;
-    if (publish_manifest(s, j, NULL, e)) {
+    if (publish_manifest(s, j, ready, e)) {
         take_back(s, &j->id);
         return e->code;
     }

@@ -1,6 +1,7 @@
 #include "fcgi-app/jobs/job_move.h"
 
 #include "fcgi-app/http/body.h"
+#include "fcgi-app/upload/accept.h"
 #include "fcgi-app/upload/ingest.h"
 #include "fcgi-app/jobs/job_store.h"
 #include "fcgi-app/jobs/jobs.h"
@@ -16,18 +17,32 @@
 
 DEFINE_CLEANUP(struct redis_value *, reply_cleanup, redis_reply_free)
 
-static enum problem read_target(struct exchange *x, const struct job_id *id,
-                                const struct config_queue **ret, struct err *e)
+/* One request: which job, where to, and what it is there. */
+struct move {
+    struct exchange *x;
+    struct job_id id; /* of the old one; set once the client is known to see it */
+    const struct config_queue *to;
+    struct job job;
+};
+
+/* All that the request says is noted before any of it is judged. */
+static enum problem read_target(struct exchange *x, const struct config_queue **ret,
+                                struct err *e)
 {
-    enum problem p = body_queue(x, ret, e);
+    static const char *const names[] = {"queue", NULL};
+    const struct request_text *id = &x->request.segments[2];
+    struct json_flat body;
+    const char *name;
+    enum problem p = body_read(x, names, &body, e);
+    if (!p)
+        p = body_text(&body, "queue", &name, e);
     if (p)
         return p;
-    if (!*ret)
+    if (!name)
         return problem_set(e, PROBLEM_BAD_VALUE, "queue: the name of one is wanted");
-    if (strcmp((*ret)->name, id->queue) == 0)
-        return problem_set(e, PROBLEM_BAD_VALUE, "queue: the job is in %s already",
-                           id->queue);
-    return PROBLEM_NONE;
+    idempotency_note(&x->idempotency, "moved", id->s, id->len);
+    idempotency_note(&x->idempotency, "queue", name, strlen(name));
+    return body_find_queue(x, &body, ret, e);
 }
 
 /* Whether the job waits behind its parent, or others wait behind it. */
@@ -120,59 +135,107 @@ static void leave_batch(const struct job *old, struct job *j)
     j->batch = j->batch_callback = NULL;
 }
 
-/* The job as it will be in the other queue, on disk: its promise is kept from now on. */
-static enum problem copy(struct exchange *x, const struct job *old,
-                         const struct config_queue *to, struct job *ret, struct err *e)
+/* What the job is in the other queue. */
+static enum problem adapt(struct move *m, const struct job *old, struct err *e)
 {
+    struct job *j = &m->job;
+    int64_t now = clock_wall_ms();
+    memcpy(j->id.queue, m->to->name, sizeof j->id.queue);
+    j->priority = old->priority;
+    if (old->due < j->due)
+        j->due = old->due; /* it was to run before its time, and shall */
+    /* Its parent was of the old queue, and has ended; so was who shared its unique key. */
+    free(j->after);
+    free(j->after_failure);
+    free(j->unique);
+    free(j->unique_until);
+    j->after = j->after_failure = j->unique = j->unique_until = NULL;
+    j->unique_ms = 0;
+    leave_batch(old, j);
+    j->id.uuid = (struct uuid){.text = ""};
+    j->state = j->due > now ? JOB_SCHEDULED : JOB_WAITING;
+    if (m->x->idempotency.is_given) {
+        free(j->idempotency);
+        j->idempotency = strdup(m->x->idempotency.key.name);
+        if (!j->idempotency)
+            return problem_set(e, PROBLEM_INTERNAL, "out of memory");
+    }
+    return webhooks_assign(m->x->app->config, j, e) ? PROBLEM_INTERNAL : PROBLEM_NONE;
+}
+
+static void answer(struct move *m)
+{
+    char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
+    id_format_job(&m->job.id, url + strlen(url));
+    jobs_answer(&m->x->response, 202, &m->job);
+    response_header(&m->x->response, "Location", url);
+}
+
+/* Within the promise: the job has its id. */
+static enum err_code keep_answer(void *ctx, struct err *e)
+{
+    struct move *m = ctx;
+    const struct buf *body = &m->x->response.body;
+    answer(m);
+    return body->failed ? err_set(e, ERR_NOMEM, "out of memory")
+                        : idempotency_store(m->x, &m->job.id, 1, body, e);
+}
+
+static void drop_answer(void *ctx)
+{
+    struct move *m = ctx;
+    idempotency_drop(m->x);
+}
+
+static enum problem promise(struct move *m, struct err *e)
+{
+    struct spool *s = m->x->app->spool;
+    const struct spool_ready keep = {keep_answer, drop_answer, m};
+    const struct spool_ready *ready = m->x->idempotency.is_given ? &keep : NULL;
+    enum err_code code = job_is_spooled(&m->job)
+                             ? spool_clone(s, &m->id, &m->job, ready, e)
+                             : spool_promise_ready(s, &m->job, ready, e);
+    if (code == ERR_OK)
+        return PROBLEM_NONE;
+    log_warn("jobs", "cannot be moved", LOG_ERR(e));
+    return spool_is_full(e)     ? PROBLEM_FULL
+           : code == ERR_REJECT ? problem_set(e, PROBLEM_CONFLICT, "its bytes are gone")
+                                : PROBLEM_UNAVAILABLE;
+}
+
+/* The job as it will be in the other queue, on disk: its promise is kept from now on. */
+static enum problem copy(struct move *m, const struct job *old, struct err *e)
+{
+    struct exchange *x = m->x;
     if (job_is_hook(old))
         return problem_set(e, PROBLEM_CONFLICT, "a webhook belongs to its queue");
     if (old->schedule)
         return problem_set(e, PROBLEM_CONFLICT,
                            "a job of a schedule belongs to the queue of that");
-    enum problem p = job_store_read_manifest(x, &old->id, ret, e);
+    enum problem p = job_store_read_manifest(x, &m->id, &m->job, e);
     if (p == PROBLEM_NO_JOB)
         return problem_set(e, PROBLEM_CONFLICT, "its bytes are gone");
     if (p)
         return p;
-    if (ret->size > to->max_bytes)
+    if (m->job.size > m->to->max_bytes)
         return problem_set(e, PROBLEM_BAD_VALUE,
-                           "queue: %s takes files up to %" PRId64 " bytes", to->name,
-                           to->max_bytes);
-    p = check_type(x, ret, to, e);
+                           "queue: %s takes files up to %" PRId64 " bytes", m->to->name,
+                           m->to->max_bytes);
+    p = check_type(x, &m->job, m->to, e);
     if (p)
         return p;
-    p = rooms_check(x->app->rooms, to, ret->size, &x->retry_after, e);
+    p = rooms_check(x->app->rooms, m->to, m->job.size, &x->retry_after, e);
     if (p)
         return p == PROBLEM_TOO_LARGE ? PROBLEM_BAD_VALUE : p;
-    memcpy(ret->id.queue, to->name, sizeof ret->id.queue);
-    ret->priority = old->priority;
-    if (old->due < ret->due)
-        ret->due = old->due; /* it was to run before its time, and shall */
-    /* Its parent was of the old queue, and has ended; so was who shared its unique key. */
-    free(ret->after);
-    free(ret->after_failure);
-    free(ret->unique);
-    free(ret->unique_until);
-    ret->after = ret->after_failure = ret->unique = ret->unique_until = NULL;
-    ret->unique_ms = 0;
-    leave_batch(old, ret);
-    ret->id.uuid = (struct uuid){.text = ""};
-    if (webhooks_assign(x->app->config, ret, e))
-        return PROBLEM_INTERNAL;
-    if (job_is_spooled(ret) ? spool_clone(x->app->spool, &old->id, ret, e)
-                            : spool_promise(x->app->spool, ret, e)) {
-        log_warn("jobs", "cannot be moved", LOG_ERR(e));
-        return spool_is_full(e) ? PROBLEM_FULL
-               : e->code == ERR_REJECT
-                   ? problem_set(e, PROBLEM_CONFLICT, "its bytes are gone")
-                   : PROBLEM_UNAVAILABLE;
-    }
-    return PROBLEM_NONE;
+    p = adapt(m, old, e);
+    return p ? p : promise(m, e);
 }
 
+/* It stays where it was: no copy of it, and no answer, is left. */
 static void drop(struct exchange *x, const struct job_id *id)
 {
     struct err e = ERR_INIT;
+    idempotency_drop(x);
     if (spool_remove(x->app->spool, id, &e))
         log_warn("jobs", "not moved; its copy stays until reconcile", LOG_ERR(&e));
 }
@@ -188,7 +251,7 @@ static enum problem take_out(struct exchange *x, const struct job_id *id, struct
 }
 
 /* Into the new one.  What Redis does not take now, reconcile brings. */
-static bool enqueue(struct exchange *x, const struct job *j)
+static void enqueue(struct exchange *x, const struct job *j)
 {
     CLEANUP(redis_cmd_release) struct redis_cmd cmd;
     CLEANUP(reply_cleanup) struct redis_value *reply = NULL;
@@ -197,11 +260,8 @@ static bool enqueue(struct exchange *x, const struct job *j)
     redis_cmd_init(&cmd);
     queue_enqueue_one_cmd(&cmd, j);
     if (job_store_ask(x, &cmd, 1, &reply, &e) || redis_value_error(reply, &e) ||
-        queue_parse_answer(redis_value_at(reply, 0), &answer, NULL, &e)) {
+        queue_parse_answer(redis_value_at(reply, 0), &answer, NULL, &e))
         log_warn("jobs", "moved, but not enqueued yet", LOG_ERR(&e));
-        return false;
-    }
-    return answer == QUEUE_OK || answer == QUEUE_EXISTS;
 }
 
 /* Write into the old record where it went; one that was forgotten meanwhile is forgotten again. */
@@ -230,53 +290,77 @@ static void note(struct exchange *x, const struct job_id *old, const struct job_
     }
 }
 
-static enum problem move(struct exchange *x, const struct job_id *id, struct job *ret,
-                         struct err *e)
+/* What is left of the old one goes. */
+static void leave(struct exchange *x, const struct job_id *old, const struct job_id *to)
+{
+    struct err e = ERR_INIT;
+    note(x, old, to);
+    if (spool_remove(x->app->spool, old, &e))
+        log_warn("jobs", "moved; its old files stay until reconcile", LOG_ERR(&e));
+}
+
+static enum problem move(struct move *m, struct err *e)
 {
     CLEANUP(job_release) struct job old = JOB_INIT;
-    const struct config_queue *to = x->app->config->queues;
-    struct err remove_error = ERR_INIT;
-    enum problem p = read_target(x, id, &to, e);
+    struct exchange *x = m->x;
+    enum problem p = job_store_id(x, &m->id, e);
+    if (!p && strcmp(m->to->name, m->id.queue) == 0)
+        p = problem_set(e, PROBLEM_BAD_VALUE, "queue: the job is in %s already",
+                        m->id.queue);
     if (!p)
-        p = read_old(x, id, &old, e);
+        p = read_old(x, &m->id, &old, e);
     if (!p)
         p = check_state(x, &old, e);
     if (!p)
-        p = copy(x, &old, to, ret, e);
+        p = copy(m, &old, e);
     if (p)
         return p;
-    p = take_out(x, id, e);
+    p = take_out(x, &m->id, e);
+    if (p == PROBLEM_UNAVAILABLE)
+        return p; /* it may have been taken out: better twice than never */
     if (p) {
-        if (p !=
-            PROBLEM_UNAVAILABLE) /* else it may have been taken out: better twice than never */
-            drop(x, &ret->id);
+        drop(x, &m->job.id);
         return p;
     }
-    ret->state = JOB_ACCEPTED;
-    if (enqueue(x, ret))
-        ret->state = ret->due > clock_wall_ms() ? JOB_SCHEDULED : JOB_WAITING;
-    note(x, id, &ret->id);
-    quota_add_again(x, ret);
-    if (spool_remove(x->app->spool, id, &remove_error))
-        log_warn("jobs", "moved; its old files stay until reconcile",
-                 LOG_ERR(&remove_error));
+    enqueue(x, &m->job);
+    quota_add_again(x, &m->job);
+    leave(x, &m->id, &m->job.id);
+    answer(m);
+    return PROBLEM_NONE;
+}
+
+/* It was promised in the other queue; whoever promised it may have died, or lost Redis, before the old one was taken out. */
+static enum problem move_again(struct exchange *x, struct err *e)
+{
+    const struct request_text *text = &x->request.segments[2];
+    const struct key_record *r = &x->idempotency.record;
+    struct job_id old, new;
+    size_t at = 0;
+    enum problem p = idempotency_compare(x, e);
+    if (p)
+        return p;
+    if (id_parse_job(text->s, text->len, &old) && key_record_next(r, &at, &new)) {
+        p = take_out(x, &old, e);
+        if (p == PROBLEM_UNAVAILABLE)
+            return p;
+        if (!p)
+            leave(x, &old, &new);
+    }
+    accept_replay(x);
     return PROBLEM_NONE;
 }
 
 void job_move(struct exchange *x)
 {
-    CLEANUP(job_release) struct job j = JOB_INIT;
-    char url[sizeof "/v1/jobs/" + ID_JOB_MAX] = "/v1/jobs/";
+    struct move m = {.x = x, .job = JOB_INIT};
     struct err e = ERR_INIT;
-    struct job_id id;
-    enum problem p = job_store_id(x, &id, &e);
+    enum problem p = idempotency_begin(x, &e);
     if (!p)
-        p = move(x, &id, &j, &e);
-    if (p) {
+        p = read_target(x, &m.to, &e);
+    if (!p)
+        p = x->idempotency.is_known ? move_again(x, &e) : move(&m, &e);
+    if (p)
         exchange_refuse(x, p, &e);
-        return;
-    }
-    id_format_job(&j.id, url + strlen(url));
-    jobs_answer(&x->response, 202, &j);
-    response_header(&x->response, "Location", url);
+    idempotency_end(x);
+    job_release(&m.job);
 }

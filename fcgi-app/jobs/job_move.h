@@ -8,6 +8,12 @@
  * attempts begin at 0, a unique key stays behind.  Of several that move a job at once, one does: the others get 409.
  * A queue that has become full meanwhile takes it later, from the spool.
  *
+ * With an Idempotency-Key (idempotency.h) its record is kept when the job stands in the other queue: sent again it is answered
+ * as the first one was, whatever became of either job since; and where the first one died, or lost Redis, before the old job
+ * was taken out, that is done then.  A refused one leaves no record.
+ *
+ * The 202 says waiting or scheduled, as that of an upload does: it is promised, and in Redis now or soon.
+ *
  * 409: running, done or cancelled; it waits for another job, or others wait for it: those are of the old queue; its bytes
  * are gone.  422: a queue that is not configured, or the same, or one whose max_bytes it is over.  415: one whose
  * allow_types it is not of, by its first bytes or as it was declared.  503 while Redis is away, or while the other queue

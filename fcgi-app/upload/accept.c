@@ -131,8 +131,7 @@ static void promise(struct exchange *x, bool learned)
     add_repr_digest(x);
 }
 
-/* What the request was answered when it came first. */
-static void replay(struct exchange *x)
+void accept_replay(struct exchange *x)
 {
     const struct key_record *k = &x->idempotency.record;
     struct job_id id;
@@ -303,7 +302,7 @@ void accept_end(struct exchange *x, enum problem p, const struct job_id *holder,
     if (p)
         refuse(x, p, holder, e);
     else if (x->batch.is_rehearsal)
-        replay(x);
+        accept_replay(x);
     else if (!wait_for_end(x))
         promise(x, true);
     if (!p && !x->parked)

@@ -26,5 +26,7 @@ enum problem accept_batch(struct exchange *x, struct job_id *ret_holder, struct 
 /* Answer for better (PROBLEM_NONE) or worse, and forget the batch.  holder: as accept_batch gave it. */
 void accept_end(struct exchange *x, enum problem p, const struct job_id *holder,
                 const struct err *e);
+/* Answer with 202 what the request was answered when it came first; also for one that makes a job of another. */
+void accept_replay(struct exchange *x);
 
 #endif

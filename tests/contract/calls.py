@@ -311,6 +311,11 @@ def steer(c, waiting, done):
     c.call(422, *one["priority"], base + waiting + "/priority", wish={"priority": 10})
     for status, queue in ((422, "nope"), (422, "idle"), (415, "picky"), (503, "narrow"), (202, "default")):
         c.call(status, *one["move"], base + waiting + "/move", wish={"queue": queue})
+    moved, key = put(c, "?queue=idle"), {"Idempotency-Key": "moved"}
+    answers = [c.call(202, *one["move"], base + moved + "/move", wish={"queue": "default"}, headers=key) for _ in range(2)]
+    if answers[1].header("Idempotent-Replayed") != "true" or answers[0].body != answers[1].body:
+        c.blame(*one["move"], 202, "a repeated request is not answered as the first one was")
+    c.call(422, *one["move"], base + moved + "/move", wish={"queue": "idle"}, headers=key)
     failed = c.json(202, "POST", "/v1/jobs", wish={"command": "fails", "queue": "fragile"})["jobs"][0]["id"]
     until("it is dead", lambda: state_of(c, failed) == "dead")
     c.call(200, *one["retry"], base + failed + "/retry")

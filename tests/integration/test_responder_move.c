@@ -189,7 +189,8 @@ Test(responder_move, when_the_queue_has_just_become_full_it_waits_in_the_spool)
     snprintf(old, sizeof old, "%s", responder_upload("/v1/uploads/a"));
     struct fcgi_response r = responder_json("POST", move_uri(old), TO_MEDIA);
     cr_expect(eq(int, r.status, 202), "%s", r.text);
-    cr_expect(strstr(r.text, "\"state\":\"accepted\"") != NULL, "%s", r.text);
+    cr_expect(responder_says("GET", responder_job_uri(responder_id(&r), ""), NULL, 200,
+                             "\"state\":\"accepted\""));
     fcgi_response_release(&r);
     cr_expect(responder_field_is(old, "state", "cancelled"));
     cr_expect(eq(sz, responder_count("jobs"), 4), "two jobs, two files each");

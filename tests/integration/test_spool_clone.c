@@ -57,7 +57,7 @@ Test(spool_clone, both_can_be_read_and_either_removed)
     struct job back = JOB_INIT;
     bool missing;
 
-    cr_assert(not(spool_clone(spool.spool, &old.id, &new, &e)), "%s", e.text);
+    cr_assert(not(spool_clone(spool.spool, &old.id, &new, NULL, &e)), "%s", e.text);
     cr_expect(strcmp(new.id.uuid.text, old.id.uuid.text) != 0);
     cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 4));
     cr_expect(eq(int, spool_sample_count(&spool, "tmp"), 0));
@@ -83,7 +83,7 @@ Test(spool_clone, its_data_is_young_whatever_the_age_of_the_old)
 
     cr_assert(
         eq(int, utime(spool_sample_job_path(&spool, &old.id, ".data"), &long_ago), 0));
-    cr_assert(not(spool_clone(spool.spool, &old.id, &new, &e)), "%s", e.text);
+    cr_assert(not(spool_clone(spool.spool, &old.id, &new, NULL, &e)), "%s", e.text);
     cr_assert(eq(int, stat(spool_sample_job_path(&spool, &new.id, ".data"), &st), 0));
     cr_expect(st.st_mtim.tv_sec * INT64_C(1000) > clock_wall_ms() - 60000);
     job_release(&old);
@@ -97,9 +97,9 @@ Test(spool_clone, without_its_data_nothing_is_added)
     struct err e = ERR_INIT;
 
     wrong.size = 4;
-    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &wrong, &e), ERR_REJECT));
+    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &wrong, NULL, &e), ERR_REJECT));
     cr_assert(eq(int, unlink(spool_sample_job_path(&spool, &old.id, ".data")), 0));
-    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, &e), ERR_REJECT));
+    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, NULL, &e), ERR_REJECT));
     cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 1), "the old manifest");
     job_release(&old);
     job_release(&new);
@@ -113,10 +113,73 @@ Test(spool_clone, what_cannot_be_a_manifest_is_taken_back)
     struct err e = ERR_INIT;
 
     new.priority = 99;
-    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, &e), ERR_REJECT));
+    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, NULL, &e), ERR_REJECT));
     cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 2));
     cr_expect(eq(int, spool_sample_count(&spool, "tmp"), 0));
     cr_expect(holds(&old, "abc"));
+    job_release(&old);
+    job_release(&new);
+}
+
+/* --- With somebody who is to hear of it before the promise --- */
+
+struct listener {
+    const struct job *new;
+    enum err_code answer;
+    int readies, undos;
+    bool stood_in_tmp, stood_in_jobs;
+};
+
+static enum err_code on_ready(void *ctx, struct err *e)
+{
+    struct listener *l = ctx;
+
+    l->readies++;
+    l->stood_in_tmp = spool_sample_count(&spool, "tmp") == 1;
+    l->stood_in_jobs =
+        access(spool_sample_job_path(&spool, &l->new->id, ".json"), F_OK) == 0;
+    return l->answer ? err_set(e, l->answer, "no") : ERR_OK;
+}
+
+static void on_undo(void *ctx)
+{
+    struct listener *l = ctx;
+
+    l->undos++;
+    l->stood_in_jobs =
+        access(spool_sample_job_path(&spool, &l->new->id, ".data"), F_OK) == 0;
+}
+
+Test(spool_clone, who_waits_for_it_hears_of_it_before_the_promise)
+{
+    struct job old = spool_sample_commit(&spool, "q", "abc", 3);
+    struct job new = other_queue(&old);
+    struct listener l = {.new = &new};
+    const struct spool_ready ready = {on_ready, on_undo, &l};
+    struct err e = ERR_INIT;
+
+    cr_assert(not(spool_clone(spool.spool, &old.id, &new, &ready, &e)), "%s", e.text);
+    cr_expect(eq(int, l.readies, 1));
+    cr_expect(eq(int, l.undos, 0));
+    cr_expect(l.stood_in_tmp);
+    cr_expect(not(l.stood_in_jobs));
+    cr_expect(holds(&new, "abc"));
+    job_release(&old);
+    job_release(&new);
+}
+
+Test(spool_clone, where_who_waits_for_it_fails_nothing_is_added)
+{
+    struct job old = spool_sample_commit(&spool, "q", "abc", 3);
+    struct job new = other_queue(&old);
+    struct listener l = {.new = &new, .answer = ERR_NOMEM};
+    const struct spool_ready ready = {on_ready, on_undo, &l};
+    struct err e = ERR_INIT;
+
+    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, &ready, &e), ERR_NOMEM));
+    cr_expect(eq(int, l.undos, 0), "it did not go well");
+    cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 2));
+    cr_expect(eq(int, spool_sample_count(&spool, "tmp"), 0));
     job_release(&old);
     job_release(&new);
 }

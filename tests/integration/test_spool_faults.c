@@ -350,11 +350,11 @@ Test(spool_faults, a_clone_is_a_commit_like_others)
 
     cr_assert(not(job_copy(&old, &new, &e)));
     fail_from(CALL_FSYNC, 1, 1, EIO);
-    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, &e), ERR_RETRY));
+    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, NULL, &e), ERR_RETRY));
     cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 2), "the old one's");
     cr_expect(eq(int, spool_sample_count(&spool, "tmp"), 0));
     fail_syncs(SPOOL_SYNC_ERRORS - 2);
-    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, &e), ERR_OK), "%s",
+    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, NULL, &e), ERR_OK), "%s",
               e.text);
     fail_syncs(SPOOL_SYNC_ERRORS - 1);
     cr_expect(eq(int, upload(1, &e), ERR_OK), "%s", e.text);

@@ -94,7 +94,7 @@ Test(spool_small_read, the_largest_and_those_of_another_setting_are_read_and_cop
     bool missing;
     cr_assert(not(spool_read_manifest(spool.spool, &j.id, &copy, &missing, &e)));
     memcpy(copy.id.queue, "docs", sizeof "docs");
-    cr_assert(not(spool_clone(spool.spool, &j.id, &copy, &e)), "%s", e.text);
+    cr_assert(not(spool_clone(spool.spool, &j.id, &copy, NULL, &e)), "%s", e.text);
     cr_expect(is_there(&copy.id, ".job"));
     cr_assert(not(spool_remove(spool.spool, &j.id, &e)));
     cr_expect(not(is_there(&j.id, ".job")));
@@ -114,8 +114,35 @@ Test(spool_small_read, a_copy_of_what_is_not_as_long_as_it_should_be_is_refused)
     cr_assert(not(spool_read_manifest(spool.spool, &j.id, &copy, &missing, &e)));
     memcpy(copy.id.queue, "docs", sizeof "docs");
     copy.size = 6;
-    cr_expect(eq(int, spool_clone(spool.spool, &j.id, &copy, &e), ERR_REJECT));
+    cr_expect(eq(int, spool_clone(spool.spool, &j.id, &copy, NULL, &e), ERR_REJECT));
     cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 1));
+    job_release(&copy);
+    job_release(&j);
+}
+
+static enum err_code note_ready(void *ctx, struct err *e)
+{
+    (void)e;
+    *(bool *)ctx = true;
+    return ERR_OK;
+}
+
+Test(spool_small_read, a_copy_that_is_heard_of_before_its_promise_has_two_files)
+{
+    struct job j = spool_sample_commit(&spool, "q", "hello", 5), copy = JOB_INIT;
+    bool told = false, missing;
+    const struct spool_ready ready = {note_ready, NULL, &told};
+    struct err e = ERR_INIT;
+
+    cr_assert(not(spool_read_manifest(spool.spool, &j.id, &copy, &missing, &e)));
+    memcpy(copy.id.queue, "docs", sizeof "docs");
+    cr_assert(not(spool_clone(spool.spool, &j.id, &copy, &ready, &e)), "%s", e.text);
+    cr_expect(told);
+    cr_expect(is_there(&copy.id, ".data") && is_there(&copy.id, ".json"));
+    cr_expect(not(is_there(&copy.id, ".job")));
+    cr_assert(not(spool_remove(spool.spool, &j.id, &e)));
+    cr_expect(holds(&copy.id, "hello", 5));
+    cr_expect(manifest_says(&copy.id, 5));
     job_release(&copy);
     job_release(&j);
 }
