@@ -128,6 +128,32 @@ Test(body_file_responder, a_body_left_as_a_file_becomes_a_job_and_is_not_copied)
     cr_expect(log_has("how=moved bytes=3000001"));
 }
 
+Test(body_file_responder, a_request_with_a_key_makes_its_job_once)
+{
+    static const char *const bodies_of[] = {"hello", "hello", "hellO"};
+    static const int status[] = {202, 202, 422};
+    char id[128] = "";
+
+    for (size_t i = 0; i < COUNT(status); i++) {
+        struct tmpdir_file f = leave("0000000001", bodies_of[i]);
+        struct fcgi_request put = by_file(f.path, "5");
+        put.param2 = "HTTP_IDEMPOTENCY_KEY=k";
+        struct fcgi_response r = responder_ask(&put);
+        cr_expect(eq(int, r.status, status[i]), "%s", r.text);
+        bool replayed = strstr(r.text, "Idempotent-Replayed: true\r\n");
+        cr_expect(replayed == (i == 1), "%s", r.text);
+        if (i == 0)
+            (void)snprintf(id, sizeof id, "%s", responder_id(&r));
+        if (i == 1)
+            cr_expect(eq(str, (char *)responder_id(&r), id));
+        cr_expect(is_there(f.path) == (i > 0),
+                  "the first is taken; what is told again stays, for nginx to remove");
+        fcgi_response_release(&r);
+    }
+    cr_expect(eq(sz, responder_count("jobs"), 2));
+    cr_expect(eq(sz, responder_count("tmp"), 0));
+}
+
 Test(body_file_responder, one_that_belongs_to_another_user_is_made_ours)
 {
     if (geteuid() != 0) /* nobody else can give files away */

@@ -153,6 +153,28 @@ Test(responder_cgi, an_upload_is_spooled_and_told_to_redis_before_the_process_en
     cr_expect(strstr(answer, "\"state\":\"waiting\"") != NULL, "%s", answer);
 }
 
+Test(responder_cgi, a_request_with_a_key_makes_its_job_once_whatever_process_gets_it)
+{
+    const struct call put = {.method = "PUT",
+                             .uri = "/v1/uploads/a.txt?queue=media",
+                             .length = "5",
+                             .more = "HTTP_IDEMPOTENCY_KEY=k"};
+    struct fcgi_response r = {.text = answer, .body = answer};
+    char id[128];
+
+    cr_expect(eq(int, ask(&put, "hello", 5), 0));
+    cr_assert(has_status("202"), "%s", answer);
+    cr_expect(strstr(answer, "Idempotent-Replayed") == NULL, "%s", answer);
+    (void)snprintf(id, sizeof id, "%s", responder_id(&r));
+    cr_expect(eq(int, ask(&put, "hello", 5), 0));
+    cr_expect(has_status("202"), "%s", answer);
+    cr_expect(strstr(answer, "Idempotent-Replayed: true\r\n") != NULL, "%s", answer);
+    cr_expect(eq(str, (char *)responder_id(&r), id));
+    cr_expect(eq(int, ask(&put, "hellO", 5), 0));
+    cr_expect(has_status("422"), "%s", answer);
+    cr_expect(eq(sz, responder_count("jobs"), 2));
+}
+
 Test(responder_cgi, a_query_that_became_a_command_line_chooses_nothing)
 {
     static const char other[] = "[spool]\ndir = /nowhere/at/all\n";

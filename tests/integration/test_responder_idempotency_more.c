@@ -37,27 +37,24 @@ static void expect_replay(const struct fcgi_response *first,
 
 enum { COPIES = 50 };
 
-Test(responder_idempotency_more, fifty_copies_through_two_responders_are_one_job)
+static void start_second(struct spawn *second, const char *socket)
 {
-    struct fcgi_request put = PUT(URI, "hello");
-    struct fcgi_client clients[COPIES];
-    struct spawn second;
-    char other[256], listen[300], id[128] = "";
+    char listen[300];
+
+    snprintf(listen, sizeof listen, "HOIST_HTTP_LISTEN=%s", socket);
+    spawn_start(second, &(struct spawn_options){
+                            .argv = (const char *[]){HOIST_FCGI_BIN, "--config",
+                                                     rig.config.path, NULL},
+                            .env = (const char *[]){listen, NULL},
+                            .log_path = rig.log.path});
+}
+
+/* Of all copies one makes jobs; the others are told of these, or that it is under way. */
+static void check_copies(struct fcgi_client clients[COPIES])
+{
+    char id[128] = "";
     int made = 0;
 
-    snprintf(other, sizeof other, "%s/g.sock", rig.dir.path);
-    snprintf(listen, sizeof listen, "HOIST_HTTP_LISTEN=%s", other);
-    spawn_start(&second, &(struct spawn_options){
-                             .argv = (const char *[]){HOIST_FCGI_BIN, "--config",
-                                                      rig.config.path, NULL},
-                             .env = (const char *[]){listen, NULL},
-                             .log_path = rig.log.path});
-    put.param = KEY("k");
-    cr_assert(WAIT_UNTIL(fcgi_client_try_open(&clients[0], other), 10000));
-    for (int i = 1; i < COPIES; i++)
-        fcgi_client_open(&clients[i], i % 2 ? rig.socket.path : other);
-    for (int i = 0; i < COPIES; i++)
-        fcgi_client_request(&clients[i], &put);
     for (int i = 0; i < COPIES; i++) {
         struct fcgi_response r = fcgi_client_response(&clients[i], 20000);
         cr_expect(r.status == 202 || (r.status == 409 && strstr(r.text, "Retry-After")),
@@ -71,7 +68,58 @@ Test(responder_idempotency_more, fifty_copies_through_two_responders_are_one_job
         fcgi_client_close(&clients[i]);
     }
     cr_expect(eq(int, made, 1));
-    cr_expect(eq(sz, responder_count("jobs"), 2));
+}
+
+static void send_copies(struct fcgi_client clients[COPIES],
+                        const struct fcgi_request *r, const char *second)
+{
+    for (int i = 0; i < COPIES; i++)
+        fcgi_client_open(&clients[i], i % 2 ? rig.socket.path : second);
+    for (int i = 0; i < COPIES; i++)
+        fcgi_client_request(&clients[i], r);
+}
+
+#define JSON(target, text)                                                             \
+    {                                                                                  \
+        .method = "POST", .uri = (target), .type = "application/json", .body = (text), \
+        .body_len = sizeof(text) - 1                                                   \
+    }
+
+Test(responder_idempotency_more, fifty_copies_through_two_responders_are_made_once)
+{
+    struct {
+        struct fcgi_request request;
+        const char *key;
+        size_t files; /* in jobs/ */
+    } rows[] = {
+        {PUT(URI, "hello"), KEY("put"), 2},
+        {FORM(FORM_FILE("a", "hello") FORM_FILE("b", "world") FORM_END), KEY("form"),
+         4},
+        {JSON("/v1/jobs", "{\"url\":\"https://files.example.com/a\"}"), KEY("url"), 1},
+        {JSON("/v1/jobs/default.x/move", "{\"queue\":\"media\"}"), KEY("move"), 0},
+    };
+    struct fcgi_client clients[COPIES], probe;
+    struct spawn second;
+    char other[256], move[256];
+    size_t files = 0;
+
+    snprintf(other, sizeof other, "%s/g.sock", rig.dir.path);
+    start_second(&second, other);
+    cr_assert(WAIT_UNTIL(fcgi_client_try_open(&probe, other), 10000));
+    fcgi_client_close(&probe);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].files == 0) { /* its own two, as those it is moved to */
+            snprintf(move, sizeof move, "%s",
+                     responder_job_uri(responder_upload("/v1/uploads/m"), "/move"));
+            rows[i].request.uri = move;
+            files += 2;
+        }
+        rows[i].request.param = rows[i].key;
+        send_copies(clients, &rows[i].request, other);
+        check_copies(clients);
+        files += rows[i].files;
+        cr_expect(eq(sz, responder_count("jobs"), files), "%s", rows[i].key);
+    }
     cr_expect(spawn_stop(&second, 10000));
 }
 
