@@ -101,7 +101,7 @@ web_write_apache() {
         printf '%s\n' "ServerRoot \"$state/run/web\"" "DefaultRuntimeDir \"$area/tmp\"" "Mutex file:$area/tmp default" \
             "PidFile \"$state/run/web/apache.pid\"" "ErrorLog \"$state/log/web.log\"" 'LogLevel warn' 'ServerName hoist' \
             'ServerTokens Prod' 'ServerSignature Off'
-        for module in mpm_event authz_core env setenvif unique_id alias dir proxy proxy_fcgi; do
+        for module in mpm_event authz_core env setenvif headers unique_id alias dir proxy proxy_fcgi; do
             printf 'LoadModule %s_module %s/mod_%s.so\n' "$module" "$modules" "$module"
         done
         [ "$(id -u)" != 0 ] || printf '%s\n' 'User www-data' 'Group www-data'
