@@ -9,10 +9,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool is_stopped(pid_t pid)
+{
+    char path[64], state = '\0';
+
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = pid ? fopen(path, "re") : NULL;
+    bool known = f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1;
+    if (f)
+        (void)fclose(f);
+    return known && state == 'T';
+}
+
+/* One that is stopped is not told: it would obey when it goes on, which nobody expects then. */
 static bool say(struct system *s, struct fault *f, const char *command)
 {
     (void)snprintf(f->target, sizeof f->target, "redis");
-    return system_redis(s, command, NULL, 0);
+    return !is_stopped(system_program(s, PROGRAM_REDIS, 0)->spawn.pid) &&
+           system_redis(s, command, NULL, 0);
+}
+
+/* What has an end: one that runs and does not answer may have obeyed, or be about to, and must be told of the end, too. */
+static bool order(struct system *s, struct fault *f, const char *command)
+{
+    pid_t pid = system_program(s, PROGRAM_REDIS, 0)->spawn.pid;
+
+    return say(s, f, command) || (pid && !is_stopped(pid));
 }
 
 bool fault_flushall(struct system *s, struct fault *f)
@@ -32,7 +54,7 @@ bool fault_cut_clients(struct system *s, struct fault *f)
 
 bool fault_full_redis(struct system *s, struct fault *f)
 {
-    return say(s, f, "CONFIG SET maxmemory 1");
+    return order(s, f, "CONFIG SET maxmemory 1");
 }
 
 /* A Redis that is down or stopped cannot be told: later. */
@@ -43,7 +65,7 @@ bool fault_redis_has_room(struct system *s, struct fault *f)
 
 bool fault_readonly_redis(struct system *s, struct fault *f)
 {
-    return say(s, f, "REPLICAOF 127.0.0.1 1");
+    return order(s, f, "REPLICAOF 127.0.0.1 1");
 }
 
 bool fault_writable_redis(struct system *s, struct fault *f)
