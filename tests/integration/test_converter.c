@@ -171,6 +171,24 @@ Test(converter, its_environment_is_the_jobs_and_nothing_else)
     converter_expect(&rig, &id, text);
 }
 
+Test(converter, a_hostile_name_is_text_and_no_part_of_the_command)
+{
+    static const char *const names[] = {"-o",   "-rf",     "$(id)", "`id`",
+                                        "a;id", "a|id >b", "%s%n",  "--help"};
+    struct job_id ids[sizeof names / sizeof names[0]];
+    char text[64];
+
+    rig_up(&rig, "[converter name]\nrun = sh -c 'echo $# \"$HOIST_NAME\"'\n");
+    rig_start(&rig, "a");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        ids[i] = rig_put(
+            &rig, &(struct rig_job){.data = "x", .convert = "name", .name = names[i]});
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(text, sizeof text, "0 %s\n", names[i]);
+        converter_expect(&rig, &ids[i], text);
+    }
+}
+
 Test(converter, its_session_directory_signals_and_descriptors_are_its_own)
 {
     rig_up(&rig,

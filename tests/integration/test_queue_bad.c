@@ -255,6 +255,34 @@ Test(queue_bad, members_that_are_no_ids_are_taken_out)
               "the note, the minute, and the one of the job");
 }
 
+/* Whoever reaches Redis can make up millions: a call looks at no more than it may take, so that none holds up Redis. */
+Test(queue_bad, of_jobs_that_were_made_up_a_call_takes_a_hundred_at_most)
+{
+    enum { MADE_UP = 1000 };
+    static const char *const sets[] = {"ready", "later", "leased"};
+    static const char *const numbers[] = {"1", "2", "3"}; /* no id is in two of them */
+
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+        char key[64];
+        (void)snprintf(key, sizeof key, "hoist:{q}:%s", sets[i]);
+        edit("EVAL",
+             "for i = 1, 1000 do redis.call('ZADD', KEYS[1], 1, string.format("
+             "'0193c0de-7a1b-7c3d-9e4' .. ARGV[1] .. '-%012d', i)) end",
+             "1", key, numbers[i], NULL);
+    }
+    cr_assert(card("ready") == MADE_UP);
+    for (int64_t taken = 0; taken < MADE_UP; taken += QUEUE_BATCH_MAX) {
+        struct queue_claimed c = claim(QUEUE_BATCH_MAX);
+        cr_expect(c.count == QUEUE_BATCH_MAX);
+        cr_expect(c.due_count > 0 && c.due_count <= QUEUE_BATCH_MAX);
+        cr_expect(c.expired_count > 0 && c.expired_count <= QUEUE_BATCH_MAX);
+        cr_expect(card("ready") == MADE_UP - taken - QUEUE_BATCH_MAX);
+    }
+    struct job_id id = add(0, 0);
+    struct queue_claimed c = claim(1);
+    cr_expect(c.count == 1 && same(&c.leases[0].id, &id));
+}
+
 Test(queue_bad, impossible_times_are_survived)
 {
     edit("ZADD", "hoist:{q}:later", "inf", "0193c0de-7a1b-7c3d-9e4f-0123456789ab",
