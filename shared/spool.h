@@ -66,7 +66,7 @@
  *
  * Files are 0600; the directory must belong to the effective user and be closed to others (0700).  Files are
  * opened relative to directory descriptors, by ids only, without following symbolic links; what is read back must
- * be a regular file with one link (data: at most two, see spool_clone).  Several processes share one spool; any number of
+ * be a regular file with one link (data: with few, see spool_clone).  Several processes share one spool; any number of
  * threads share one handle.
  */
 #ifndef HOIST_SHARED_SPOOL_H
@@ -198,9 +198,9 @@ MUST_CHECK enum err_code spool_commit_set(struct spool *s, const struct spool_se
                                           struct err *e);
 
 /* Make the promise of `from` a second time, for a job that takes its place: j is its manifest with another queue in its
- * id; it gets a uuid of its own.  The data has two names then, until one of the jobs is removed; that of a .job is copied.
+ * id; it gets a uuid of its own.  The data has one name more then, until one of the jobs is removed; that of a .job is copied.
  * ready may be NULL.
- * ERR_REJECT: the data is missing, or not j->size long.  Not ERR_OK: nothing has been added. */
+ * ERR_RETRY also: the data has so many names that it must be somebody's mistake.  ERR_REJECT: the data is missing, or not j->size long.  Not ERR_OK: nothing has been added. */
 MUST_CHECK enum err_code spool_clone(struct spool *s, const struct job_id *from,
                                      struct job *j, const struct spool_ready *ready,
                                      struct err *e);

@@ -39,6 +39,10 @@ static enum err_code link_data(struct spool *s, const struct job_id *from,
         return e->code;
     spool_job_name(from, ".data", old);
     spool_job_name(&j->id, ".data", new);
+    struct stat st;
+    if (fstat(fd, &st) == 0 && st.st_nlink >= SPOOL_DATA_LINKS_MAX)
+        return err_set(e, ERR_RETRY, "spool: %s has %d names already", old,
+                       SPOOL_DATA_LINKS_MAX);
     if (futimens(fd, NULL) < 0)
         return spool_errno(e, "touch a file in jobs/");
     if (linkat(s->jobs_fd, old, s->jobs_fd, new, 0) == 0)

@@ -12,6 +12,7 @@
 
 enum {
     SPOOL_DIGESTS_MAX = 64,      /* kept for reuse */
+    SPOOL_DATA_LINKS_MAX = 16,   /* names of the same bytes, see spool_clone */
     SPOOL_MANIFEST_USUAL = 1024, /* bytes that are enough for most manifests */
     SPOOL_SUFFIX = 5,            /* at most: .data, .json, .job, .new */
     SPOOL_TMP_NAME = ID_UUID_LEN + SPOOL_SUFFIX + 1,

@@ -160,23 +160,21 @@ static bool is_in_tmp(struct spool *s, const struct job_id *id)
     return fstatat(s->tmp_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* The first of its jobs was promised: so are the others, whose data stand in jobs/ already. */
+/* The first of its jobs was promised: so are the others, whose data stand in jobs/ already.  Who renamed them may have died
+ * before jobs/ was synced, and whoever is told of the record relies on them. */
 static enum err_code promise_rest(struct spool *s, const struct key_record *r,
                                   struct err *e)
 {
-    bool moved = false;
     struct job_id id;
 
     for (size_t at = 0; key_record_next(r, &at, &id);) {
         char from[SPOOL_TMP_NAME], to[SPOOL_JOB_NAME];
         spool_tmp_name(&id.uuid, ".json", from);
         spool_job_name(&id, ".json", to);
-        if (renameat(s->tmp_fd, from, s->jobs_fd, to) == 0)
-            moved = true;
-        else if (errno != ENOENT)
+        if (renameat(s->tmp_fd, from, s->jobs_fd, to) < 0 && errno != ENOENT)
             return spool_errno(e, "move a file to jobs/");
     }
-    return moved ? spool_sync_jobs(s, e) : ERR_OK;
+    return spool_sync_jobs(s, e);
 }
 
 enum err_code spool_key_read(struct spool *s, struct spool_key *k, struct buf *text,
@@ -196,7 +194,7 @@ enum err_code spool_key_read(struct spool *s, struct spool_key *k, struct buf *t
         return ERR_OK;
     if (is_in_tmp(s, &first))
         return spool_key_forget(s, k, e);
-    if (r.id_count > 1 && promise_rest(s, &r, e))
+    if (promise_rest(s, &r, e))
         return e->code;
     *ret = r;
     return ERR_OK;

@@ -21,7 +21,8 @@
  *   | whole  | gone                  | promised: the jobs are in jobs/, or have ended        | the record          |
  *   | whole  | gone, another's there | died between two renames                              | the rest is renamed |
  *
- * tmp/ is synced before the record is, so that the third line cannot be taken for the fourth after a power cut, and a sweep
+ * jobs/ is synced before a record is told, since who renamed the jobs may have died before that, and what is told is relied
+ * upon.  tmp/ is synced before the record is, so that the third line cannot be taken for the fourth after a power cut, and a sweep
  * that takes such a manifest away erases the record first.
  *
  * A record lives as long as Redis or the spool know any of its jobs, and for a least time after it was made; then the

@@ -64,7 +64,7 @@ enum err_code spool_open_data(struct spool *s, const struct job_id *id,
             return code;
     }
     spool_job_name(id, ".data", name);
-    if (spool_open_job_file(s, name, 2, &fd, &size, e))
+    if (spool_open_job_file(s, name, SPOOL_DATA_LINKS_MAX, &fd, &size, e))
         return e->code;
     if (spool_check_size(size, expected_size, e))
         return e->code;

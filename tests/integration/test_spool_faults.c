@@ -1,113 +1,18 @@
 /*
- * spool: calls to the kernel that fail, one at a time.  This program is linked with --wrap for each of them: its
- * wrappers do what the real one does, but for the one call that a test has picked, which fails with a number of its
- * choice.  What the real parts of a machine can do is in test_spool_disk.c.
+ * spool: calls to the kernel that fail, one at a time (faulty_calls.h).  What the real parts of a machine can do is in
+ * test_spool_disk.c.
  */
+#include "shared/spool_keys.h"
+#include "tests/integration/faulty_calls.h"
 #include "tests/support/spool_sample.h"
 
 #include <errno.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-
-static long file_system = TMPFS_MAGIC;
-
-enum call {
-    CALL_WRITE,
-    CALL_FALLOCATE,
-    CALL_FTRUNCATE,
-    CALL_FDATASYNC,
-    CALL_FSYNC,
-    CALL_CLOSE,
-    CALL_RENAME,
-    CALL_COUNT
-};
-
-static struct {
-    enum call call;
-    size_t from, times; /* which of them fail: from 1 on, so many */
-    int error;
-    size_t seen[CALL_COUNT];
-    int failed_fd; /* of the latest that failed */
-    size_t again;  /* calls of the same kind on a descriptor that had failed */
-} fault;
-
-static void fail_from(enum call call, size_t from, size_t times, int error)
-{
-    memset(&fault, 0, sizeof fault);
-    fault.call = call;
-    fault.from = from;
-    fault.times = times;
-    fault.error = error;
-    fault.failed_fd = -1;
-}
-
-static bool fails(enum call call, int fd)
-{
-    size_t n = ++fault.seen[call];
-
-    if (call != fault.call || fault.times == 0)
-        return false;
-    if (fd == fault.failed_fd && call != CALL_WRITE)
-        fault.again++;
-    if (n < fault.from || n >= fault.from + fault.times)
-        return false;
-    fault.failed_fd = fd;
-    errno = fault.error;
-    return true;
-}
-
-#define WRAPPED(type, name, ...)                                                       \
-    type __real_##name(__VA_ARGS__);                                                   \
-    type __wrap_##name(__VA_ARGS__);                                                   \
-    type __wrap_##name(__VA_ARGS__)
-
-WRAPPED(ssize_t, write, int fd, const void *data, size_t len)
-{
-    return fails(CALL_WRITE, fd) ? -1 : __real_write(fd, data, len);
-}
-
-WRAPPED(int, fallocate64, int fd, int mode, off_t offset, off_t len)
-{
-    return fails(CALL_FALLOCATE, fd) ? -1 : __real_fallocate64(fd, mode, offset, len);
-}
-
-WRAPPED(int, ftruncate64, int fd, off_t size)
-{
-    return fails(CALL_FTRUNCATE, fd) ? -1 : __real_ftruncate64(fd, size);
-}
-
-WRAPPED(int, fdatasync, int fd)
-{
-    return fails(CALL_FDATASYNC, fd) ? -1 : __real_fdatasync(fd);
-}
-
-WRAPPED(int, fsync, int fd)
-{
-    return fails(CALL_FSYNC, fd) ? -1 : __real_fsync(fd);
-}
-
-/* As the kernel does: the descriptor is gone, whatever close says. */
-WRAPPED(int, close, int fd)
-{
-    int rc = __real_close(fd);
-
-    return fails(CALL_CLOSE, fd) ? -1 : rc;
-}
-
-WRAPPED(int, renameat, int from_fd, const char *from, int to_fd, const char *to)
-{
-    return fails(CALL_RENAME, from_fd) ? -1 : __real_renameat(from_fd, from, to_fd, to);
-}
-
-WRAPPED(int, fstatfs64, int fd, struct statfs64 *ret)
-{
-    (void)fd;
-    *ret = (struct statfs64){.f_type = file_system};
-    return 0;
-}
+#include <unistd.h>
 
 static struct spool_sample spool;
+static int undone;
 
 static void up(void)
 {
@@ -362,6 +267,101 @@ Test(spool_faults, a_clone_is_a_commit_like_others)
     job_release(&new);
 }
 
+static enum err_code be_ready(void *ctx, struct err *e)
+{
+    (void)ctx;
+    (void)e;
+    return ERR_OK;
+}
+
+/* Of a clone, whose data must stand when it is undone. */
+static void count_undone(void *ctx)
+{
+    const struct job *new = ctx;
+
+    undone++;
+    cr_expect(access(spool_sample_job_path(&spool, &new->id, ".data"), F_OK) == 0);
+}
+
+Test(spool_faults, a_clone_that_was_ready_and_is_not_promised_is_undone_first)
+{
+    struct err e = ERR_INIT;
+    struct job old = spool_sample_commit(&spool, "q", "abc", 3), new = JOB_INIT;
+    const struct spool_ready ready = {be_ready, count_undone, &new};
+    static const enum call calls[] = {CALL_FSYNC, CALL_RENAME};
+
+    cr_assert(not(job_copy(&old, &new, &e)));
+    for (int i = 0; i < 2; i++) {
+        fail_from(calls[i], 1, 1, EIO);
+        cr_expect(
+            eq(int, spool_clone(spool.spool, &old.id, &new, &ready, &e), ERR_RETRY));
+        cr_expect(eq(int, undone, i + 1));
+        cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 2), "the old one's");
+        cr_expect(eq(int, spool_sample_count(&spool, "tmp"), 0));
+    }
+    job_release(&old);
+    job_release(&new);
+}
+
+Test(spool_faults, a_clone_of_one_file_syncs_what_it_copies)
+{
+    struct err e = ERR_INIT;
+    struct job new = JOB_INIT;
+    const struct spool_ready ready = {be_ready, count_undone, &new};
+
+    spool_sample_close(&spool);
+    spool_sample_open_small(&spool, 16);
+    struct job old = spool_sample_commit(&spool, "q", "abc", 3);
+    cr_assert(not(job_copy(&old, &new, &e)));
+    fail_from(CALL_WRITE, 0, 0, 0);
+    cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, &ready, &e), ERR_OK));
+    cr_expect(eq(sz, fault.seen[CALL_FDATASYNC], 2));
+    cr_expect(eq(sz, fault.seen[CALL_FSYNC], 1));
+    for (size_t nth = 1; nth <= 2; nth++) {
+        fail_from(CALL_FDATASYNC, nth, 1, EIO);
+        cr_expect(
+            eq(int, spool_clone(spool.spool, &old.id, &new, &ready, &e), ERR_RETRY));
+        cr_expect(eq(int, spool_sample_count(&spool, "jobs"), 3), "no file more");
+    }
+    job_release(&old);
+    job_release(&new);
+}
+
+static struct spool_key claim_key(void)
+{
+    static const char name[] =
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    struct spool_key k = SPOOL_KEY_INIT;
+    struct err e = ERR_INIT;
+    bool busy;
+
+    cr_assert(not(spool_key_claim(spool.spool, name, &k, &busy, &e)), "%s", e.text);
+    return k;
+}
+
+Test(spool_faults, the_record_of_a_key_is_told_once_its_job_is_synced)
+{
+    struct job j = spool_sample_commit(&spool, "q", "abc", 3);
+    struct buf text = BUF_INIT(KEY_RECORD_MAX);
+    struct key_record r = {.created = 1, .id_count = 1, .body = "{}", .body_len = 2};
+    struct err e = ERR_INIT;
+    struct spool_key k = claim_key();
+
+    memset(r.print, 'b', DIGEST_SHA256_HEX);
+    cr_assert(not(key_record_format(&r, &j.id, &text, &e)), "%s", e.text);
+    cr_assert(not(spool_key_store(spool.spool, &k, text.data, text.len, &e)));
+    spool_key_release(spool.spool, &k);
+    k = claim_key();
+    fail_from(CALL_FSYNC, 1, 1, EIO);
+    cr_expect(eq(int, spool_key_read(spool.spool, &k, &text, &r, &e), ERR_RETRY));
+    fail_from(CALL_WRITE, 0, 0, 0);
+    cr_expect(eq(int, spool_key_read(spool.spool, &k, &text, &r, &e), ERR_OK));
+    cr_expect(r.created == 1 && fault.seen[CALL_FSYNC] == 1);
+    spool_key_release(spool.spool, &k);
+    buf_release(&text);
+    job_release(&j);
+}
+
 Test(spool_faults, a_full_disk_at_the_sync_is_no_broken_disk)
 {
     struct err e = ERR_INIT;
@@ -381,7 +381,8 @@ Test(spool_faults, without_durability_nothing_is_synced_and_a_close_still_counts
 
     spool_close(spool.spool);
     spool.spool = NULL;
-    file_system = NFS_SUPER_MAGIC; /* that of data counts, too: the first of three */
+    faulty_file_system =
+        NFS_SUPER_MAGIC; /* that of data counts, too: the first of three */
     cr_assert(not(spool_open(&o, &spool.spool, &e)), "%s", e.text);
     for (size_t i = 0; i < SPOOL_SYNC_ERRORS; i++) {
         fail_from(CALL_CLOSE, 1 + i % 2, 1, EIO);
