@@ -329,25 +329,42 @@ static enum problem move(struct move *m, struct err *e)
     return PROBLEM_NONE;
 }
 
-/* It was promised in the other queue; whoever promised it may have died, or lost Redis, before the old one was taken out. */
+/* Where the old one still stands in the spool it has not left: whoever promised the new one died, or lost Redis, which may
+ * have forgotten both.  One that runs or has ended by now stays: both are one object. */
+static enum problem finish(struct exchange *x, const struct job_id *old,
+                           const struct job_id *new, struct err *e)
+{
+    CLEANUP(job_release) struct job there = JOB_INIT, moved = JOB_INIT;
+    struct err ignored = ERR_INIT;
+    if (job_store_read_manifest(x, old, &there, &ignored) == PROBLEM_NO_JOB)
+        return PROBLEM_NONE;
+    enum problem p = take_out(x, old, e);
+    if (p == PROBLEM_NO_JOB && !job_store_enqueue(x, old, e))
+        p = take_out(x, old, e);
+    if (p == PROBLEM_CONFLICT || p == PROBLEM_NO_JOB)
+        return PROBLEM_NONE;
+    if (p)
+        return p;
+    if (!job_store_read_manifest(x, new, &moved, &ignored)) {
+        enqueue(x, &moved);
+        quota_add_again(x, &moved);
+    }
+    leave(x, old, new);
+    return PROBLEM_NONE;
+}
+
 static enum problem move_again(struct exchange *x, struct err *e)
 {
     const struct request_text *text = &x->request.segments[2];
-    const struct key_record *r = &x->idempotency.record;
     struct job_id old, new;
     size_t at = 0;
     enum problem p = idempotency_compare(x, e);
-    if (p)
-        return p;
-    if (id_parse_job(text->s, text->len, &old) && key_record_next(r, &at, &new)) {
-        p = take_out(x, &old, e);
-        if (p == PROBLEM_UNAVAILABLE)
-            return p;
-        if (!p)
-            leave(x, &old, &new);
-    }
-    accept_replay(x);
-    return PROBLEM_NONE;
+    if (!p && id_parse_job(text->s, text->len, &old) &&
+        key_record_next(&x->idempotency.record, &at, &new))
+        p = finish(x, &old, &new, e);
+    if (!p)
+        accept_replay(x);
+    return p;
 }
 
 void job_move(struct exchange *x)

@@ -9,8 +9,8 @@
  * A queue that has become full meanwhile takes it later, from the spool.
  *
  * With an Idempotency-Key (idempotency.h) its record is kept when the job stands in the other queue: sent again it is answered
- * as the first one was, whatever became of either job since; and where the first one died, or lost Redis, before the old job
- * was taken out, that is done then.  A refused one leaves no record.
+ * as the first one was, whatever became of either job since (only a queue that is no longer configured is refused); and where
+ * the first one died, or lost Redis, before the old job was taken out, that is done then.  A refused one leaves no record.
  *
  * The 202 says waiting or scheduled, as that of an upload does: it is promised, and in Redis now or soon.
  *

@@ -243,6 +243,7 @@ Test(responder_move, without_its_bytes_it_stays)
         char old[80];
         snprintf(old, sizeof old, "%s", responder_id(&r));
         fcgi_response_release(&r);
+        cr_assert(WAIT_UNTIL(responder_field_is(old, "state", "waiting"), 5000));
         cr_assert(eq(int, unlink(responder_job_file(old, ".data")), 0));
         cr_expect(
             responder_says("POST", move_uri(old), TO_MEDIA, 409, "bytes are gone"));

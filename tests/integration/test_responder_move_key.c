@@ -100,6 +100,7 @@ Test(responder_move_key, the_same_request_moves_once)
         for (int k = 0; k < 3; k++)
             expect_replay(ids[i], TO_MEDIA, keys[i], &first);
         cr_expect(responder_field_is(new, "state", states[i]));
+        cr_expect(not(responder_field_is(new, "idempotency", "")), "for the sweep");
         cr_expect(responder_field_is(ids[i], "state", "cancelled"));
         cr_expect(eq(sz, responder_count("jobs"), 4), "no copy, nothing lost");
         cr_expect(eq(sz, responder_count("tmp"), 0));
@@ -191,18 +192,24 @@ static void release_scripts(void)
     free(redis_fixture_ask(&rig.redis, "CLIENT", "UNPAUSE", NULL));
 }
 
+/* The job stands in both queues: its responder died before the old one was taken out. */
+static void leave_half_moved(char ret_old[ID_SIZE])
+{
+    upload("/v1/uploads/a", ret_old);
+    hold_scripts();
+    expect_status(ret_old, TO_MEDIA, KEY("k"), 503, "unavailable");
+    cr_assert(eq(sz, responder_count("jobs"), 4), "it stands in both");
+    expect_status(ret_old, TO_MEDIA, KEY("k"), 503, "unavailable");
+    cr_expect(eq(sz, responder_count("jobs"), 4), "and in no third");
+    spawn_kill(&rig.process); /* and with it whatever it has sent */
+    release_scripts();
+}
+
 Test(responder_move_key, what_was_promised_and_not_taken_out_is_taken_out_by_the_next)
 {
     char old[ID_SIZE], new[ID_SIZE], said[256];
 
-    upload("/v1/uploads/a", old);
-    hold_scripts();
-    expect_status(old, TO_MEDIA, KEY("k"), 503, "unavailable");
-    cr_assert(eq(sz, responder_count("jobs"), 4), "it stands in both");
-    expect_status(old, TO_MEDIA, KEY("k"), 503, "unavailable");
-    cr_expect(eq(sz, responder_count("jobs"), 4), "and in no third");
-    spawn_kill(&rig.process); /* and with it whatever it has sent */
-    release_scripts();
+    leave_half_moved(old);
     responder_start();
     cr_assert(responder_field_is(old, "state", "waiting"));
     struct fcgi_response r = move(old, TO_MEDIA, KEY("k"));
@@ -215,7 +222,35 @@ Test(responder_move_key, what_was_promised_and_not_taken_out_is_taken_out_by_the
     snprintf(said, sizeof said, "\"text\":\"moved to %s\"", new);
     cr_expect(responder_says("GET", responder_job_uri(old, ""), NULL, 200, said));
     cr_expect(eq(sz, responder_count("jobs"), 2), "the old files are gone");
-    cr_expect(responder_says("GET", responder_job_uri(new, ""), NULL, 200, new));
+    cr_expect(responder_field_is(new, "state", "waiting"), "it is enqueued");
+}
+
+Test(responder_move_key, so_it_is_where_redis_has_forgotten_it)
+{
+    char old[ID_SIZE];
+
+    leave_half_moved(old);
+    free(redis_fixture_ask(&rig.redis, "FLUSHALL", NULL));
+    responder_start();
+    struct fcgi_response r = move(old, TO_MEDIA, KEY("k"));
+    cr_assert(eq(int, r.status, 202), "%s", r.text);
+    cr_expect(responder_field_is(old, "state", "cancelled"));
+    cr_expect(responder_field_is(responder_id(&r), "state", "waiting"));
+    cr_expect(eq(sz, responder_count("jobs"), 2), "the old files are gone");
+    fcgi_response_release(&r);
+}
+
+Test(responder_move_key, one_that_is_over_is_told_again_without_redis)
+{
+    char old[ID_SIZE];
+
+    upload("/v1/uploads/a", old);
+    struct fcgi_response first = move(old, TO_MEDIA, KEY("k"));
+    cr_assert(eq(int, first.status, 202), "%s", first.text);
+    redis_fixture_pause(&rig.redis);
+    expect_replay(old, TO_MEDIA, KEY("k"), &first);
+    redis_fixture_resume(&rig.redis);
+    fcgi_response_release(&first);
 }
 
 /* --- Several, each with a key of its own --- */
