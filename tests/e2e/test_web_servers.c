@@ -99,16 +99,30 @@ static void use(struct system *system, bool chunked)
 #define UNAVAILABLE "urn:hoist:problem:unavailable"
 static const char small[] = "[queue small]\nmax_bytes = 1K\n";
 
-/* The responder is killed: what the web server says then (problem; NULL: its own page).  And again, with settings that want a
- * token. */
+/* What the web server says while the responder is away; problem NULL: its own page. */
+static void expect_away(struct system *system, long status, const char *problem)
+{
+    struct http_answer a = HTTP_ANSWER_INIT;
+
+    http_send(&system->http,
+              &(struct http_request){.method = "GET", .path = "/healthz"}, &a);
+    cr_expect_eq(a.status, status, "%ld %s", a.status, a.error);
+    if (problem) {
+        cr_expect_str_eq(a.content_type, "application/problem+json");
+        cr_expect_str_eq(a.retry_after, "5");
+        cr_expect(strstr(a.body.data, problem) != NULL, "%s", a.body.data);
+    }
+    http_answer_release(&a);
+}
+
+/* The responder is killed, and started again with settings that want a token. */
 static void want_token(struct system *system, long status, const char *problem)
 {
     static const char conf[] = "[queue small]\nmax_bytes = 1K\n" STEPS_AUTH;
 
     (void)tmpdir_write(&system->dir, "overlay.ini", conf, sizeof conf - 1);
     system_kill(system, "fcgi");
-    expect_status(system, &(struct http_request){.method = "GET", .path = "/healthz"},
-                  status, problem);
+    expect_away(system, status, problem);
     system_again(system);
     assert_token_arrives(system);
 }
