@@ -241,7 +241,10 @@ Test(responder_bad, a_client_that_leaves_half_way_leaves_nothing)
 
 Test(responder_bad, a_spool_that_cannot_be_written_is_503_and_not_ready)
 {
-    struct fcgi_request put = PUT("/v1/uploads/a", "x");
+    static char
+        body[70000]; /* more than stands in one file, which would need jobs/ alone */
+    struct fcgi_request put = {
+        .method = "PUT", .uri = "/v1/uploads/a", .body = body, .body_len = sizeof body};
     struct fcgi_request ready = {.method = "GET", .uri = "/readyz"};
     struct tmpdir_file tmp = tmpdir_file(&rig.dir, "spool/tmp");
 
