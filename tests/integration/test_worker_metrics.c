@@ -204,6 +204,16 @@ Test(worker_metrics, what_became_of_jobs_is_told_to_who_asks_and_in_a_file)
     cr_expect(eq(sz, tmpdir_count(dir.path, ".new"), 0));
 }
 
+/* One that it has just closed may count for a moment: who comes then is one too many. */
+static bool is_served_again(void)
+{
+    static const char request[] = "GET /metrics HTTP/1.1\r\n\r\n";
+    int fd = connect_there();
+
+    return fd >= 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) > 0 &&
+           read_all(fd) && strstr(text, "\nhoist_worker_slots 1\n");
+}
+
 Test(worker_metrics, it_answers_no_more_than_it_is_there_for)
 {
     static char much[8192];
@@ -242,7 +252,7 @@ Test(worker_metrics, it_answers_no_more_than_it_is_there_for)
         if (p.fd >= 0)
             (void)close(p.fd);
     }
-    cr_expect(has("hoist_worker_slots 1"));
+    cr_expect(WAIT_UNTIL(is_served_again(), 5000), "%s", text);
 }
 
 static int exit_of_another(const char *name, const char *value)
