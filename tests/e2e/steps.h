@@ -31,7 +31,8 @@ void assert_spool_empty(struct system *s);
 void expect_status(struct system *s, const struct http_request *r, long status,
                    const char *problem);
 
-/* GET /v1/events comes through as it happens: what is known at once, and each state of the job that is uploaded then. */
+/* GET /v1/events comes through as it happens: what is known at once, and each state of the job that is uploaded then.  Settings:
+ * [http] max_listeners = 1, so that a second one is refused meanwhile. */
 void assert_events_flow(struct system *s, const char *path);
 
 /* The settings for a token, and that the web server passes it on: without it a request is answered 401, with it 200. */

@@ -97,7 +97,8 @@ static void use(struct system *system, bool chunked)
 }
 
 #define UNAVAILABLE "urn:hoist:problem:unavailable"
-static const char small[] = "[queue small]\nmax_bytes = 1K\n";
+static const char small[] =
+    "[http]\nmax_listeners = 1\n[queue small]\nmax_bytes = 1K\n";
 
 /* What the web server says while the responder is away; problem NULL: its own page. */
 static void expect_away(struct system *system, long status, const char *problem)
