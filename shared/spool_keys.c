@@ -160,10 +160,10 @@ static bool is_in_tmp(struct spool *s, const struct job_id *id)
     return fstatat(s->tmp_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* The first of its jobs was promised: so are the others, whose data stand in jobs/ already.  Who renamed them may have died
- * before jobs/ was synced, and whoever is told of the record relies on them. */
+/* The first of its jobs was promised: so are the others, whose data stand in jobs/ already.  must_sync: whoever renamed them
+ * may have died before jobs/ was synced. */
 static enum err_code promise_rest(struct spool *s, const struct key_record *r,
-                                  struct err *e)
+                                  bool must_sync, struct err *e)
 {
     struct job_id id;
 
@@ -171,14 +171,17 @@ static enum err_code promise_rest(struct spool *s, const struct key_record *r,
         char from[SPOOL_TMP_NAME], to[SPOOL_JOB_NAME];
         spool_tmp_name(&id.uuid, ".json", from);
         spool_job_name(&id, ".json", to);
-        if (renameat(s->tmp_fd, from, s->jobs_fd, to) < 0 && errno != ENOENT)
+        if (renameat(s->tmp_fd, from, s->jobs_fd, to) == 0)
+            must_sync = true;
+        else if (errno != ENOENT)
             return spool_errno(e, "move a file to jobs/");
     }
-    return spool_sync_jobs(s, e);
+    return must_sync ? spool_sync_jobs(s, e) : ERR_OK;
 }
 
-enum err_code spool_key_read(struct spool *s, struct spool_key *k, struct buf *text,
-                             struct key_record *ret, struct err *e)
+static enum err_code read_record(struct spool *s, struct spool_key *k, bool must_sync,
+                                 struct buf *text, struct key_record *ret,
+                                 struct err *e)
 {
     struct key_record r = {.created = 0};
     struct job_id first;
@@ -194,10 +197,22 @@ enum err_code spool_key_read(struct spool *s, struct spool_key *k, struct buf *t
         return ERR_OK;
     if (is_in_tmp(s, &first))
         return spool_key_forget(s, k, e);
-    if (promise_rest(s, &r, e))
+    if (promise_rest(s, &r, must_sync, e))
         return e->code;
     *ret = r;
     return ERR_OK;
+}
+
+enum err_code spool_key_read(struct spool *s, struct spool_key *k, struct buf *text,
+                             struct key_record *ret, struct err *e)
+{
+    return read_record(s, k, true, text, ret, e);
+}
+
+enum err_code spool_key_peek(struct spool *s, struct spool_key *k, struct buf *text,
+                             struct key_record *ret, struct err *e)
+{
+    return read_record(s, k, false, text, ret, e);
 }
 
 /* The names of the file and of its directories, once for each of these and each process. */

@@ -53,7 +53,7 @@ struct spool_key {
 MUST_CHECK enum err_code spool_key_claim(struct spool *s, const char *name,
                                          struct spool_key *ret, bool *ret_busy,
                                          struct err *e);
-/* Its record, within text; ret->created is 0 where there is none. */
+/* Its record, within text, to be told; ret->created is 0 where there is none. */
 MUST_CHECK enum err_code spool_key_read(struct spool *s, struct spool_key *k,
                                         struct buf *text, struct key_record *ret,
                                         struct err *e);
@@ -69,6 +69,11 @@ void spool_key_release(struct spool *s, struct spool_key *k); /* takes one of no
 bool spool_key_has_job(struct spool *s, const struct key_record *r);
 
 /* --- For those that clear up --- */
+
+/* The same where nobody is told of it, and nothing needs to be synced for that. */
+MUST_CHECK enum err_code spool_key_peek(struct spool *s, struct spool_key *k,
+                                        struct buf *text, struct key_record *ret,
+                                        struct err *e);
 
 /* A manifest in tmp/ that a sweep is about to unlink: erase the record that waits for its promise.  False: it cannot be done
  * now, the manifest must stay. */

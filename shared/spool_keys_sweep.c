@@ -44,7 +44,7 @@ bool spool_key_forget_of(struct spool *s, const char *tmp_name)
     if (spool_key_claim(s, j.idempotency, &k, &busy, &e) || busy)
         return false;
     /* It erases a record whose promise was not made; one that was made is kept, and this manifest goes to jobs/. */
-    enum err_code code = spool_key_read(s, &k, &text, &r, &e);
+    enum err_code code = spool_key_peek(s, &k, &text, &r, &e);
     spool_key_release(s, &k);
     return code == ERR_OK;
 }
@@ -63,7 +63,7 @@ static void look_at_claimed(struct walk *w, struct spool_key *k)
     struct key_record r;
     struct err e = ERR_INIT;
 
-    if (spool_key_read(w->spool, k, &w->text, &r, &e))
+    if (spool_key_peek(w->spool, k, &w->text, &r, &e))
         return; /* a later walk sees it again */
     if (r.created == 0)
         k->is_empty = true; /* what is torn is of no use to anybody */

@@ -315,8 +315,7 @@ Test(spool_faults, a_clone_of_one_file_syncs_what_it_copies)
     cr_assert(not(job_copy(&old, &new, &e)));
     fail_from(CALL_WRITE, 0, 0, 0);
     cr_expect(eq(int, spool_clone(spool.spool, &old.id, &new, &ready, &e), ERR_OK));
-    cr_expect(eq(sz, fault.seen[CALL_FDATASYNC], 2));
-    cr_expect(eq(sz, fault.seen[CALL_FSYNC], 1));
+    cr_expect(fault.seen[CALL_FDATASYNC] == 2 && fault.seen[CALL_FSYNC] == 1);
     for (size_t nth = 1; nth <= 2; nth++) {
         fail_from(CALL_FDATASYNC, nth, 1, EIO);
         cr_expect(
@@ -356,7 +355,8 @@ Test(spool_faults, the_record_of_a_key_is_told_once_its_job_is_synced)
     cr_expect(eq(int, spool_key_read(spool.spool, &k, &text, &r, &e), ERR_RETRY));
     fail_from(CALL_WRITE, 0, 0, 0);
     cr_expect(eq(int, spool_key_read(spool.spool, &k, &text, &r, &e), ERR_OK));
-    cr_expect(r.created == 1 && fault.seen[CALL_FSYNC] == 1);
+    cr_expect(eq(int, spool_key_peek(spool.spool, &k, &text, &r, &e), ERR_OK));
+    cr_expect(r.created == 1 && fault.seen[CALL_FSYNC] == 1, "the second tells nobody");
     spool_key_release(spool.spool, &k);
     buf_release(&text);
     job_release(&j);
