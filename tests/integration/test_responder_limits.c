@@ -160,8 +160,9 @@ Test(responder_limits, an_upload_without_a_descriptor_for_its_file_is_503)
         fcgi_client_open(&clients[i], rig.socket.path);
     cr_assert(WAIT_UNTIL(log_has("accept failed, pausing"), 5000));
     cr_expect(WAIT_UNTIL(ask_kept(&clients[0], &put) == 503, 5000));
-    cr_expect(eq(int, ask_kept(&clients[0], &ready), 503), "nor is it ready");
-    cr_expect(log_has("the spool cannot be written"));
+    cr_expect(WAIT_UNTIL(ask_kept(&clients[0], &ready) == 503, 5000),
+              "nor is it ready");
+    cr_expect(WAIT_UNTIL(log_has("the spool cannot be written"), 5000));
     size_t taken = responder_count("jobs");
     for (int i = 1; i < CLIENTS; i++)
         fcgi_client_close(&clients[i]);
