@@ -198,9 +198,10 @@ MUST_CHECK enum err_code spool_commit_set(struct spool *s, const struct spool_se
                                           struct err *e);
 
 /* Make the promise of `from` a second time, for a job that takes its place: j is its manifest with another queue in its
- * id; it gets a uuid of its own.  The data has one name more then, until one of the jobs is removed; that of a .job is copied.
- * ready may be NULL.
- * ERR_RETRY also: the data has so many names that it must be somebody's mistake.  ERR_REJECT: the data is missing, or not j->size long.  Not ERR_OK: nothing has been added. */
+ * id; it gets a uuid of its own.  The data has one name more then, until one of the jobs is removed; that of a .job is
+ * copied into a file of its own.  ready may be NULL.
+ * ERR_RETRY also: the data has so many names that it must be somebody's mistake.  ERR_REJECT: the data is missing, or not
+ * j->size long.  Not ERR_OK: nothing has been added. */
 MUST_CHECK enum err_code spool_clone(struct spool *s, const struct job_id *from,
                                      struct job *j, const struct spool_ready *ready,
                                      struct err *e);

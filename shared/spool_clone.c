@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of a .job, whose bytes have no name of their own; fd is a copy of these. */
+/* Of a .job, whose bytes have no name of their own: a link would bring its manifest along.  fd is a copy of them. */
 static enum err_code copy_data(struct spool *s, int fd, const char *name, int64_t size,
                                struct err *e)
 {
@@ -134,16 +134,10 @@ enum err_code spool_promise_shared(struct spool *s, const struct job *j, struct 
     return code;
 }
 
-/* Where somebody is to hear of it before its promise there are two files, as of an upload. */
 enum err_code spool_clone(struct spool *s, const struct job_id *from, struct job *j,
                           const struct spool_ready *ready, struct err *e)
 {
     j->id.uuid = id_new();
-    if (!ready) {
-        enum err_code code = spool_clone_small(s, from, j, e);
-        if (code != ERR_REJECT || !spool_is_missing(e))
-            return code;
-    }
     if (link_data(s, from, j, e))
         return e->code;
     if (publish_manifest(s, j, ready, e)) {

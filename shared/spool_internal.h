@@ -118,16 +118,14 @@ MUST_CHECK enum err_code spool_unfold(struct spool *s, struct spool_upload *u,
 /* Make the promise of bytes and manifest in one file, jobs/<id>.job.  Not ERR_OK: nothing has been added. */
 MUST_CHECK enum err_code spool_promise_small(struct spool *s, const struct job *j,
                                              const struct buf *bytes, struct err *e);
-/* As spool_open_data, spool_read_manifest (text: room for JOB_RECORD_MAX + 1) and spool_clone, of a .job.  ERR_REJECT with
- * spool_is_missing: there is none. */
+/* As spool_open_data and spool_read_manifest (text: room for JOB_RECORD_MAX + 1), of a .job.  ERR_REJECT with spool_is_missing:
+ * there is none. */
 MUST_CHECK enum err_code spool_open_small(struct spool *s, const struct job_id *id,
                                           int64_t expected_size, int *ret_fd,
                                           struct err *e);
 MUST_CHECK enum err_code spool_read_small_manifest(struct spool *s,
                                                    const struct job_id *id, char *text,
                                                    size_t *ret_len, struct err *e);
-MUST_CHECK enum err_code spool_clone_small(struct spool *s, const struct job_id *from,
-                                           const struct job *j, struct err *e);
 
 /* --- spool_room.c --- */
 

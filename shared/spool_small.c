@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -181,39 +180,4 @@ enum err_code spool_read_small_manifest(struct spool *s, const struct job_id *id
     memcpy(text, f.text, f.manifest_len);
     *ret_len = f.manifest_len;
     return ERR_OK;
-}
-
-/* The bytes are copied: a link would bring the other job's manifest along. */
-static enum err_code clone_bytes(struct spool *s, struct small *f, const struct job *j,
-                                 struct err *e)
-{
-    CLEANUP(buf_release) struct buf bytes = BUF_INIT(SPOOL_SMALL_MAX);
-    size_t len = f->len - f->manifest_len, more;
-
-    if (check_size(f, j->size, e))
-        return e->code;
-    if (j->size > SPOOL_SMALL_MAX)
-        return err_set(e, ERR_REJECT, "spool: a .job of %" PRId64 " bytes", j->size);
-    char *room = buf_reserve(&bytes, (size_t)j->size);
-    if (!room)
-        return err_set(e, ERR_NOMEM, "spool: no memory for a copy");
-    memcpy(room, f->text + f->manifest_len, len);
-    if (spool_read_all(f->fd, room + len, (size_t)j->size - len, &more, e))
-        return e->code;
-    if (len + more < (size_t)j->size)
-        return err_set(e, ERR_REJECT, "spool short: it was cut while it was read");
-    buf_added(&bytes, len + more);
-    return spool_promise_small(s, j, &bytes, e);
-}
-
-enum err_code spool_clone_small(struct spool *s, const struct job_id *from,
-                                const struct job *j, struct err *e)
-{
-    struct small f;
-
-    if (open_small(s, from, &f, e))
-        return e->code;
-    enum err_code code = clone_bytes(s, &f, j, e);
-    fd_close(&f.fd);
-    return code;
 }

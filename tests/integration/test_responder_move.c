@@ -72,7 +72,7 @@ Test(responder_move, a_waiting_job_goes_with_all_it_has)
              "\"error\":{\"class\":\"moved\",\"text\":\"moved to %s\"}", new);
     cr_expect(responder_says("GET", responder_job_uri(old, ""), NULL, 200, said));
     cr_expect(responder_field_is(old, "state", "cancelled"));
-    cr_expect(is_there(new, ".job"));
+    cr_expect(is_there(new, ".data") && is_there(new, ".json"));
     cr_expect(eq(sz, responder_count("jobs"), 2), "the old files are gone");
     struct queue_lease l = worker_take("media");
     cr_expect(strcmp(l.id.uuid.text, strchr(new, '.') + 1) == 0);

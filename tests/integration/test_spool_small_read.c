@@ -95,7 +95,7 @@ Test(spool_small_read, the_largest_and_those_of_another_setting_are_read_and_cop
     cr_assert(not(spool_read_manifest(spool.spool, &j.id, &copy, &missing, &e)));
     memcpy(copy.id.queue, "docs", sizeof "docs");
     cr_assert(not(spool_clone(spool.spool, &j.id, &copy, NULL, &e)), "%s", e.text);
-    cr_expect(is_there(&copy.id, ".job"));
+    cr_expect(is_there(&copy.id, ".data") && is_there(&copy.id, ".json"));
     cr_assert(not(spool_remove(spool.spool, &j.id, &e)));
     cr_expect(not(is_there(&j.id, ".job")));
     cr_expect(holds(&copy.id, body, SPOOL_SMALL_MAX), "it is another file");
