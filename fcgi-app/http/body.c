@@ -99,12 +99,3 @@ enum problem body_find_queue(struct exchange *x, const struct json_flat *j,
                               "queue: '%.64s' is not configured", name)
                 : PROBLEM_NONE;
 }
-
-enum problem body_queue(struct exchange *x, const struct config_queue **ret,
-                        struct err *e)
-{
-    static const char *const names[] = {"queue", NULL};
-    struct json_flat body;
-    enum problem p = body_read(x, names, &body, e);
-    return p ? p : body_find_queue(x, &body, ret, e);
-}

@@ -25,13 +25,9 @@ enum problem body_read(struct exchange *x, const char *const *names,
 enum problem body_text(const struct json_flat *j, const char *name, const char **ret,
                        struct err *e);
 
-/* The queue that its member "queue" names: as body_queue. */
+/* The queue that its member "queue" names: *ret NULL when it names none.  PROBLEM_UNKNOWN_QUEUE when it is not configured,
+ * PROBLEM_FORBIDDEN when the client may not use it; else as body_text. */
 enum problem body_find_queue(struct exchange *x, const struct json_flat *j,
                              const struct config_queue **ret, struct err *e);
-
-/* The body of a request that names a queue and nothing else: {"queue":"docs"}.  *ret NULL when it names none;
- * PROBLEM_UNKNOWN_QUEUE when it is not configured, PROBLEM_FORBIDDEN when the client may not use it; else as body_read and body_text. */
-enum problem body_queue(struct exchange *x, const struct config_queue **ret,
-                        struct err *e);
 
 #endif
