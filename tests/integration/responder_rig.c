@@ -197,3 +197,13 @@ bool responder_says(const char *method, const char *uri, const char *json, int s
     fcgi_response_release(&r);
     return yes;
 }
+
+void responder_expect_replay(const struct fcgi_response *first,
+                             const struct fcgi_response *again)
+{
+    cr_expect_eq(again->status, first->status, "%s", again->text);
+    cr_expect_str_eq(again->body, first->body);
+    cr_expect(strstr(again->text, "\r\nIdempotent-Replayed: true\r\n") != NULL, "%s",
+              again->text);
+    cr_expect(strstr(first->text, "Idempotent-Replayed") == NULL, "%s", first->text);
+}

@@ -60,6 +60,9 @@ bool responder_says(const char *method, const char *uri, const char *json, int s
 /* The same request; its answer, which the caller releases. */
 struct fcgi_response responder_json(const char *method, const char *uri,
                                     const char *json);
+/* Expect that a request with an Idempotency-Key that was sent again is answered as it was first. */
+void responder_expect_replay(const struct fcgi_response *first,
+                             const struct fcgi_response *again);
 /* PUT "hello" to uri; the id as responder_id, without waiting for Redis. */
 const char *responder_put(const char *uri);
 

@@ -23,16 +23,6 @@ TestSuite(responder_idempotency_more, .init = up_fetch, .fini = responder_down,
 #define KEY(text) "HTTP_IDEMPOTENCY_KEY=" text
 #define URI "/v1/uploads/a?queue=media"
 
-static void expect_replay(const struct fcgi_response *first,
-                          const struct fcgi_response *again)
-{
-    cr_expect(eq(int, again->status, first->status), "%s", again->text);
-    cr_expect(eq(str, (char *)again->body, (char *)first->body));
-    cr_expect(strstr(again->text, "\r\nIdempotent-Replayed: true\r\n") != NULL, "%s",
-              again->text);
-    cr_expect(strstr(first->text, "Idempotent-Replayed") == NULL);
-}
-
 /* --- Many at once, through two responders --- */
 
 enum { COPIES = 50 };
@@ -143,7 +133,7 @@ Test(responder_idempotency_more, a_batch_is_opened_once_and_again_where_redis_fo
     cr_assert(eq(int, first.status, 201), "%s", first.text);
     free(redis_fixture_ask(&rig.redis, "FLUSHALL", NULL));
     struct fcgi_response again = post("/v1/batches", "{\"queue\":\"media\"}", KEY("k"));
-    expect_replay(&first, &again);
+    responder_expect_replay(&first, &again);
     fcgi_response_release(&again);
     char *uri = strndup(strstr(first.body, "/v1/batches/"), 48);
     cr_expect(responder_says("GET", uri, NULL, 200, "\"open\":true"));
@@ -166,7 +156,7 @@ Test(responder_idempotency_more, a_job_of_a_url_is_made_once)
 
     cr_assert(eq(int, first.status, 202), "%s", first.text);
     struct fcgi_response again = post("/v1/jobs", json, KEY("k"));
-    expect_replay(&first, &again);
+    responder_expect_replay(&first, &again);
     fcgi_response_release(&again);
     again = post("/v1/jobs", "{\"url\":\"https://files.example.com/b\",\"priority\":1}",
                  KEY("k"));
